@@ -1,0 +1,1 @@
+"""The command line: one verb per file in commands, one view per kind in views."""

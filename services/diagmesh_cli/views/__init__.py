@@ -1,0 +1,1 @@
+"""Views: how one kind of answer is shown to a person."""

@@ -1,0 +1,1 @@
+"""The coordinator: asks many, adds their answers up, and says who is missing."""

@@ -1,0 +1,228 @@
+"""What travels between an asker and a coordinator: selections, sums, and the directory."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from diagmesh.contract.findings import Finding
+from diagmesh.contract.wire import Answer, Question, Reply, Status
+
+__all__ = [
+    "Coordinator",
+    "Ended",
+    "Field",
+    "InstanceEntry",
+    "InstanceState",
+    "MeshAnswer",
+    "MeshQuestion",
+    "Selection",
+    "ServiceEntry",
+    "Services",
+    "ServicesQuestion",
+    "Silent",
+    "Unexpected",
+    "Where",
+    "Worst",
+]
+
+
+class Ended(StrEnum):
+    """Why a gather stopped."""
+
+    COMPLETE = "complete"
+    TIMEOUT = "timeout"
+    LIMIT = "limit"
+    CONNECTION_LOST = "connection lost"
+    WARMING = "warming"
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Whom a coordinator asks; empty means everybody.
+
+    Args:
+        services: service names.
+        instances: ``instance`` or ``service/instance``.
+        labels: all of these labels with exactly these values.
+        limit: stop after this many answers.
+        each: return the single replies too.
+    """
+
+    services: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    limit: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    each: bool = False
+
+
+class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The request body of ``diag.mesh.<kind>``: a selection, the common fields, and (untyped here) those of the kind."""
+
+    services: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    limit: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    each: bool = False
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One instance."""
+
+    service: str
+    instance: str
+
+
+class Silent(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Somebody expected who was not heard.
+
+    Args:
+        reason: ``connected but silent``, ``not connected`` or ``unknown``, followed by what that means.
+        last_seen: the last sign of life of the *sidecar*; says nothing about the service itself.
+    """
+
+    reason: str
+    last_seen: datetime | None = None
+
+
+class Unexpected(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A reply that cannot be counted: what it says of itself, and why it is not believed."""
+
+    reason: str
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One declared field over all answers: numbers (min … max) or verdicts (counts, worst), and where the extreme is."""
+
+    n: int
+    unit: str = ""
+    min: float | None = None
+    min_at: str = ""
+    median: float | None = None
+    p95: float | None = None
+    max: float | None = None
+    max_at: str = ""
+    counts: dict[str, int] = {}
+    worst: str = ""
+    worst_at: tuple[str, ...] = ()
+
+
+class Worst(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The instance to look at first.
+
+    Args:
+        status: how the talk with it went.
+        verdict: the worst declared verdict of its answer (``down``), if the kind has one.
+        severity: of its worst finding, if there is one.
+        reason: in words.
+    """
+
+    status: Status
+    verdict: str = ""
+    severity: str = ""
+    reason: str = ""
+
+
+class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
+    """Many replies added up.
+
+    Args:
+        of: the kind that was asked.
+        expected: how many should have answered.
+        answered: how many expected ones replied with an answer or a problem.
+        silent: the expected who were not heard, each with a reason.
+        unexpected: replies that were not counted, each with a reason.
+        by_status: how many replies of each status (silent included).
+        worst: whom to look at first.
+        fields: what the answer type declares as aggregatable.
+        findings: of all replies, worst first.
+        ended: why the gather stopped.
+        each: the single replies, when asked for.
+        notes: anything that limits what this sum says.
+    """
+
+    of: str
+    expected: int
+    answered: int
+    silent: tuple[Silent, ...] = ()
+    unexpected: tuple[Unexpected, ...] = ()
+    by_status: dict[str, int] = {}
+    worst: Worst | None = None
+    fields: dict[str, Field] = {}
+    findings: tuple[Finding, ...] = ()
+    ended: Ended = Ended.COMPLETE
+    each: tuple[Reply, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class InstanceState(StrEnum):
+    """Where an instance stands in the directory; speaks of its sidecar, not of the service."""
+
+    LIVE = "live"
+    SILENT = "connected but silent"
+    NOT_CONNECTED = "not connected"
+    UNKNOWN = "unknown"
+
+
+class InstanceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One instance in the directory."""
+
+    instance: str
+    state: InstanceState
+    reason: str = ""
+    boot: str = ""
+    host: str = ""
+    server: str = ""
+    version: str = ""
+    kinds: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    last_seen: datetime | None = None
+    interval_s: float | None = None
+
+
+class ServiceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One service in the directory.
+
+    Args:
+        declared: how many replicas the settings ask for.
+        lacking: how many of the declared are neither live nor lost by name.
+    """
+
+    service: str
+    instances: tuple[InstanceEntry, ...] = ()
+    declared: int | None = None
+    lacking: int = 0
+
+
+class Coordinator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One coordinator, as the answering one sees it."""
+
+    instance: str
+    boot: str
+    host: str = ""
+    last_seen: datetime | None = None
+    self: bool = False
+
+
+class ServicesQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """``diag.mesh.services``: which part of the directory."""
+
+    services: tuple[str, ...] = ()
+
+
+class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
+    """``diag.mesh.services``: who is there, who should be, who is missing and why.
+
+    Args:
+        ended: ``warming`` until a fresh coordinator has heard one heartbeat interval.
+        problems: two processes under one name, and other things that make the directory doubtful.
+    """
+
+    services: tuple[ServiceEntry, ...] = ()
+    live: int = 0
+    missing: int = 0
+    kinds: tuple[str, ...] = ()
+    coordinators: tuple[Coordinator, ...] = ()
+    ended: Ended = Ended.COMPLETE
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,117 @@
+"""Question, answer, reply: what travels between an asker and one instance (product.md, "The wire")."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from diagmesh.contract.findings import Finding
+from diagmesh.contract.names import TOKEN_PATTERN
+
+__all__ = [
+    "ANSWER_LIMIT_BYTES",
+    "QUESTION_LIMIT_BYTES",
+    "WIRE_VERSION",
+    "Answer",
+    "Blind",
+    "Detail",
+    "Nothing",
+    "Problem",
+    "Question",
+    "Reply",
+    "Status",
+    "Token",
+]
+
+WIRE_VERSION: Final = 1
+QUESTION_LIMIT_BYTES: Final = 64 * 1024
+"""A request body above this is declined with 413."""
+ANSWER_LIMIT_BYTES: Final = 512 * 1024
+"""A reply above this is replaced by a 413 of ours, so that the asker hears something."""
+
+Token = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
+"""A service, instance or kind name as it stands in a subject."""
+
+
+class Status(StrEnum):
+    """How the talk went; says nothing about the health of the service."""
+
+    ANSWERED = "answered"
+    DECLINED = "declined"
+    UNAVAILABLE = "unavailable"
+    FAILED = "failed"
+    LATE = "late"
+    SILENT = "silent"
+
+
+class Detail(StrEnum):
+    """How much the asker wants to hear."""
+
+    BRIEF = "brief"
+    NORMAL = "normal"
+    FULL = "full"
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """What may stand in every request body; a kind's own question adds its fields.
+
+    Args:
+        timeout_ms: the budget, counted from receipt; never above the budget of the kind.
+        detail: how much to tell.
+    """
+
+    timeout_ms: Annotated[int, Meta(ge=1, le=600_000)] | None = None
+    detail: Detail = Detail.NORMAL
+
+
+class Nothing(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A question without fields of its own."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of what an agent returns: what was seen, never what it means."""
+
+
+class Blind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something that could not be seen, which is never the same as zero.
+
+    Args:
+        what: the part of the answer that is missing.
+        why: the reason.
+        fix: how to make it visible.
+    """
+
+    what: str
+    why: str
+    fix: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Why there is no answer; the service error headers (ADR-32) carry the same code and error."""
+
+    code: int
+    error: str
+    detail: str = ""
+    hint: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The one reply to one question: origin, how the talk went, and the answer or the problem.
+
+    ``answer`` stays encoded (`msgspec.Raw`) until somebody asks for its type. Unknown fields of a newer version are ignored.
+    """
+
+    v: int
+    service: str
+    instance: str
+    boot: str = ""
+    host: str = ""
+    kind: str
+    status: Status
+    observed_at: datetime | None = None
+    took_ms: float = 0.0
+    answer: Raw | UnsetType = UNSET
+    problem: Problem | None = None
+    findings: tuple[Finding, ...] = ()

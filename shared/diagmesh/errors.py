@@ -1,0 +1,154 @@
+"""Everything that can go wrong, by name.
+
+```
+DiagmeshError
+├── SettingsError         a key of the settings is missing or wrong; the message names the key
+├── BadName               a service, instance or kind is no legal token
+├── Refusal               a question was not answered; becomes the problem that the asker gets
+│   ├── Declined          the asker must change something (400, 403, 404, 413, 429)
+│   ├── Unavailable       this instance cannot tell (501 with the way to enable it, 503 not now)
+│   ├── Failed            our own fault (500, or 413 answer too large)
+│   └── Late              the budget ran out (408)
+├── Unreadable            the system refused a look: what, why, and the way to fix it (becomes *blind*)
+├── NotRunning            the watched process is not there
+└── BusError
+    ├── CannotConnect     the connection did not come about, with the reason
+    ├── NotConnected      nothing was sent, because there is no connection now
+    ├── ConnectionLost    the connection broke while an answer was awaited
+    ├── NoResponders      nobody listens on that subject
+    ├── NotPermitted      the server refused the subject to this role
+    ├── MessageTooLarge   body and headers are above the server's max_payload
+    └── NoAnswer          somebody listens, but nothing came in time
+```
+"""
+
+__all__ = [
+    "BadName",
+    "BusError",
+    "CannotConnect",
+    "ConnectionLost",
+    "Declined",
+    "DiagmeshError",
+    "Failed",
+    "Late",
+    "MessageTooLarge",
+    "NoAnswer",
+    "NoResponders",
+    "NotConnected",
+    "NotPermitted",
+    "NotRunning",
+    "Refusal",
+    "SettingsError",
+    "Unavailable",
+    "Unreadable",
+]
+
+
+class DiagmeshError(Exception):
+    """Base of every error that diagmesh raises on purpose."""
+
+
+class SettingsError(DiagmeshError):
+    """A setting is missing or wrong; the message names its key and its source (file, environment or flag)."""
+
+
+class BadName(DiagmeshError):
+    """A service, instance or kind that is no legal subject token."""
+
+
+class Refusal(DiagmeshError):
+    """A question that is not answered, and what the asker is told about it.
+
+    Args:
+        detail: one sentence for the asker; never a secret, a path of ours or a traceback.
+        code: the code of the NATS service error header (ADR-32), by the table in the documentation of the wire.
+        error: the short, stable name of the refusal.
+        hint: what to do about it.
+    """
+
+    code = 500
+    error = "agent failed"
+
+    def __init__(self, detail: str = "", *, code: int | None = None, error: str | None = None, hint: str = "") -> None:
+        super().__init__(detail or error or self.error)
+        self.code = self.code if code is None else code
+        self.error = self.error if error is None else error
+        self.detail = detail
+        self.hint = hint
+
+
+class Declined(Refusal):
+    """The asker must change something before this can be answered."""
+
+    code = 400
+    error = "bad request"
+
+
+class Unavailable(Refusal):
+    """This instance cannot tell: not at all (501, with how to enable it) or not now (503)."""
+
+    code = 503
+    error = "cannot look now"
+
+
+class Failed(Refusal):
+    """We failed, not the asker and not the watched service."""
+
+
+class Late(Refusal):
+    """The budget of the question ran out before the agent was done."""
+
+    code = 408
+    error = "out of time"
+
+
+class Unreadable(DiagmeshError):
+    """The system refused a look at something.
+
+    Args:
+        what: what could not be read, in the words of the answer (``descriptors``).
+        why: the reason (``permission denied: the process runs as uid 1000, the sidecar as uid 65534``).
+        fix: what to do about it.
+    """
+
+    def __init__(self, what: str, why: str, fix: str = "") -> None:
+        super().__init__(f"{what}: {why}" + (f" ({fix})" if fix else ""))
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+
+class NotRunning(DiagmeshError):
+    """The watched process is not there (any more); the message says how it was looked for."""
+
+
+class BusError(DiagmeshError):
+    """Base of what can go wrong between us and the NATS server."""
+
+
+class CannotConnect(BusError):
+    """No connection came about; the message gives the server's or the system's reason."""
+
+
+class NotConnected(BusError):
+    """Nothing was sent, because there is no connection at this moment (we never send late)."""
+
+
+class ConnectionLost(BusError):
+    """The connection broke while an answer was awaited; whether the question arrived is unknown."""
+
+
+class NoResponders(BusError):
+    """Nobody listens on the subject (server status 503)."""
+
+
+class NotPermitted(BusError):
+    """The server does not let this role publish or subscribe there."""
+
+
+class MessageTooLarge(BusError):
+    """Body and headers together are above the max_payload of the server."""
+
+
+class NoAnswer(BusError):
+    """Somebody may listen, but nothing came within the time given."""

@@ -1,0 +1,219 @@
+"""Settings: frozen structs, a TOML file then the environment, parsed once; every error names its key."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from diagmesh.contract.names import check_token
+from diagmesh.errors import BadName, SettingsError
+
+__all__ = [
+    "CoordinatorSettings",
+    "NatsSettings",
+    "ProbeSettings",
+    "SidecarSettings",
+    "TargetSettings",
+    "load",
+]
+
+ENVIRONMENT_PREFIX: Final = "DIAGMESH_"
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every settings table."""
+
+
+class NatsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One connection to NATS. Secrets are named by file only, so that they never stand in settings or a process list.
+
+    Args:
+        url: one or more servers, separated by commas.
+        nkey_file: file with the seed of a user nkey (mode 0600).
+        creds_file: credentials file of an operator-mode user; excludes ``nkey_file``.
+        inbox_prefix: where answers to us arrive; the server's permissions must allow it.
+        tls_ca_file: CA bundle for a private server certificate.
+        tls_first: do the TLS handshake before the server's greeting; refuses a plain-text server.
+        connect_timeout_s: for one attempt at one server.
+    """
+
+    url: str = "nats://127.0.0.1:4222"
+    nkey_file: str = ""
+    creds_file: str = ""
+    inbox_prefix: str = "_INBOX"
+    tls_ca_file: str = ""
+    tls_first: bool = False
+    connect_timeout_s: Seconds = 2.0
+
+
+class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One door of the service: exactly one of ``http``, ``tcp``, ``nats`` and ``srv``.
+
+    Args:
+        name: how the answer calls it; default: its target.
+        http: URL that is fetched with GET.
+        expect_status: HTTP status codes that are fine (default 200 to 299).
+        expect_body: regular expression that must be found in the first 64 KiB of the body.
+        tcp: ``host:port`` that must accept a connection.
+        nats: subject that must answer a request with an empty body (needs ``target.nats``).
+        srv: name of a NATS service that must answer ``$SRV.PING`` (needs ``target.nats``).
+        timeout_s: after which the probe counts as failed.
+        required: whether failing means *down* (true) or *degraded* (false).
+        tls_ca_file: CA bundle for ``https``.
+        headers: request headers of ``http``; values of the form ``file:PATH`` are read from that file.
+    """
+
+    name: str = ""
+    http: str = ""
+    expect_status: tuple[Annotated[int, Meta(ge=100, le=599)], ...] = ()
+    expect_body: str = ""
+    tcp: str = ""
+    nats: str = ""
+    srv: str = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=30)] = 1.0
+    required: bool = True
+    tls_ca_file: str = ""
+    headers: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Exactly one door per probe."""
+        if sum(map(bool, (self.http, self.tcp, self.nats, self.srv))) != 1:
+            raise ValueError("a probe needs exactly one of http, tcp, nats, srv")
+
+
+class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One instance that the sidecar stands beside, and how its process is found (at most one way).
+
+    Args:
+        service: the service name, a legal token.
+        instance: the instance name; default: pod or host name.
+        pid: its process id.
+        pid_file: a file that holds the process id.
+        port: a TCP port that it listens on.
+        exe: path of its executable (or the file name alone).
+        command: regular expression that its command line matches.
+        systemd: name of its systemd unit.
+        container: id (or a prefix of at least 12 characters) of its container.
+        probes: doors to knock at.
+        labels: free labels, told with every heartbeat.
+        nats: the optional observer connection in the account of the application.
+        sample_s: pace of the cheap samples.
+    """
+
+    service: str
+    instance: str = ""
+    pid: Annotated[int, Meta(ge=1)] | None = None
+    pid_file: str = ""
+    port: Port | None = None
+    exe: str = ""
+    command: str = ""
+    systemd: str = ""
+    container: str = ""
+    probes: tuple[ProbeSettings, ...] = ()
+    labels: dict[str, str] = {}
+    nats: NatsSettings | None = None
+    sample_s: Seconds = 5.0
+
+    def __post_init__(self) -> None:
+        """Names are legal, and the process is looked for in one way only."""
+        try:
+            check_token(self.service, "service")
+            if self.instance:
+                check_token(self.instance, "instance")
+        except BadName as error:
+            raise ValueError(str(error)) from None
+        ways = (self.pid, self.pid_file, self.port, self.exe, self.command, self.systemd, self.container)
+        if sum(map(bool, ways)) > 1:
+            raise ValueError("look for the process in one way: pid, pid_file, port, exe, command, systemd or container")
+
+
+class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sidecar: its connection, what it stands beside, and its limits.
+
+    Args:
+        nats: the connection of every instance that has none of its own under ``connections``.
+        connections: per service, where one sidecar serves several services with different credentials.
+        targets: the instances (``[[targets]]`` in TOML).
+        heartbeat_s: pace of the heartbeats.
+        concurrency: questions in work at a time per instance, over all kinds.
+        disable: kinds that are not served.
+        log_level: of our own log on standard error.
+    """
+
+    nats: NatsSettings = NatsSettings()
+    connections: dict[str, NatsSettings] = {}
+    targets: tuple[TargetSettings, ...] = ()
+    heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
+    concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
+    disable: tuple[str, ...] = ()
+    log_level: str = "info"
+
+
+class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A coordinator.
+
+    Args:
+        nats: its connection.
+        instance: its name; default: host name with a suffix.
+        forget_after_s: how long a lost instance stays expected.
+        replicas: per service, how many instances there should be.
+        deadline_s: how long a fan-out waits for the last answer by default.
+        heartbeat_s: pace of its own heartbeats.
+        concurrency: mesh questions in work at a time.
+        operators: public nkeys whose signed control requests it accepts (``forget``); none by default.
+    """
+
+    nats: NatsSettings = NatsSettings(inbox_prefix="_INBOX_coord")
+    instance: str = ""
+    forget_after_s: Seconds = 900.0
+    replicas: dict[str, Annotated[int, Meta(ge=0, le=100_000)]] = {}
+    deadline_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
+    concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64
+    operators: tuple[str, ...] = ()
+    log_level: str = "info"
+
+
+def load(kind: type[S], path: str | None, environment: Mapping[str, str] | None = None) -> S:
+    """Read settings from a TOML file, then lay the environment over it.
+
+    ``DIAGMESH_NATS__URL=…`` sets ``nats.url``: two underscores separate tables, letters fold to lower case.
+
+    Raises:
+        SettingsError: file missing or no TOML, an unknown key, a wrong type or value; the message names the key.
+    """
+    tree: dict[str, Any] = {}
+    source = path or "environment"
+    if path:
+        try:
+            tree = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is no valid TOML: {error}") from None
+    _overlay(tree, os.environ if environment is None else environment)
+    try:
+        return msgspec.convert(tree, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{source}: {error}") from None
+
+
+def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+            continue
+        *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        node = tree
+        for table in tables:
+            node = node.setdefault(table, {})
+            if not isinstance(node, dict):
+                raise SettingsError(f"environment {name}: {table!r} is no table")
+        node[key] = value

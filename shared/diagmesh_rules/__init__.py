@@ -1,0 +1,1 @@
+"""The rules: one per file, with its finding page beside it."""
