@@ -1,0 +1,44 @@
+"""Fixtures for all tests: real servers, recorded fixtures, the Go toolchain."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.natsserver import MakeServer, NatsServer
+
+pytest_plugins = ["support.golang"]
+
+
+@pytest.fixture
+def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """Makes real nats-servers (not started; `NatsServer` says with which options); each is ended with the test."""
+    with ExitStack() as stack:
+
+        def make(**options: Any) -> NatsServer:
+            server = NatsServer(tmp_path_factory.mktemp("nats"), **options)
+            stack.callback(server.close)
+            return server
+
+        yield make
+
+
+@pytest.fixture
+def nats_server(make_server: MakeServer) -> NatsServer:
+    """A real nats-server, fresh for this test and running, with monitoring."""
+    return make_server(monitoring=True).start()
+
+
+@pytest.fixture(scope="session")
+def fixtures_root() -> Path:
+    """The recorded fixtures named by ``DIAGMESH_FIXTURES``; skips where there are none."""
+    named = os.environ.get("DIAGMESH_FIXTURES", "")
+    if not named:
+        pytest.skip("DIAGMESH_FIXTURES is not set: no recorded fixtures here")
+    root = Path(named)
+    if not root.is_dir():
+        pytest.fail(f"DIAGMESH_FIXTURES={named} is no folder")
+    return root

@@ -1,0 +1,1 @@
+"""What the tests share: real servers, the Go toolchain, processes that are always ended."""

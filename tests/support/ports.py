@@ -1,0 +1,31 @@
+"""Free loopback ports below the range that the kernel gives to outgoing connections.
+
+A client that retries a port of that range while nobody listens can connect to itself, and the port of a stopped server
+can be taken by any outgoing connection before the server comes back.
+"""
+
+import random
+import socket
+from typing import Final
+
+__all__ = ["free_port"]
+
+_LOWEST: Final = 20_000
+_HIGHEST: Final = 32_000
+_TRIES: Final = 100
+# Its own source: pytest-randomly seeds the global one alike in every worker, so that all of them would draw one port.
+_dice: Final = random.SystemRandom()
+
+
+def free_port() -> int:
+    """A loopback TCP port on which nobody listens at this moment."""
+    for _ in range(_TRIES):
+        port = _dice.randint(_LOWEST, _HIGHEST)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"no free loopback port between {_LOWEST} and {_HIGHEST} in {_TRIES} tries")
