@@ -68,6 +68,9 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``).
         status_code: of HTTP, or of the service error header.
         required: whether the service is *down* (true) or only *degraded* (false) when this fails.
+        fix: what makes it possible to judge, when ``ok`` is None.
+        age_s: how long ago this was seen, when the answer to an earlier look is told again; 0 for a fresh look.
+        instances: how many instances answered (``srv`` only).
     """
 
     name: str
@@ -79,6 +82,9 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     phases_ms: dict[str, float] = {}
     status_code: int | None = None
     required: bool = True
+    fix: str = ""
+    age_s: float = 0.0
+    instances: int | None = None
 
 
 class Probe(Protocol):
