@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from support.ports import free_port
+from support.procs import freeze, thaw
 
 __all__ = ["MakeServer", "NatsServer", "find_nats_server"]
 
@@ -85,7 +86,7 @@ class NatsServer:
     @property
     def pid(self) -> int:
         """Process id of the running server."""
-        if self._process is None:
+        if self._process is None or self._process.poll() is not None:
             raise RuntimeError("the server does not run")
         return self._process.pid
 
@@ -134,15 +135,15 @@ class NatsServer:
 
     def freeze(self) -> None:
         """Let it hang (SIGSTOP): connections stay, nothing is answered."""
-        self._signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
         """Let it run on after `freeze`."""
-        self._signal(signal.SIGCONT)
+        thaw(self.pid)
 
     def reload(self) -> None:
         """Have it read its configuration again (SIGHUP); returns before it has done so."""
-        self._signal(signal.SIGHUP)
+        os.kill(self.pid, signal.SIGHUP)
 
     def restart(self) -> Self:
         """Stop it and start it again at the same addresses."""
@@ -186,11 +187,6 @@ class NatsServer:
 
     def _log_tail(self) -> str:
         return "\n".join(self.log_text().splitlines()[-10:])
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"no {number.name}: the server does not run")
-        self._process.send_signal(number)
 
     def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
