@@ -13,7 +13,7 @@ _PAUSE_S: Final = 0.005
 
 
 def freeze(pid: int) -> None:
-    """Stop a process (SIGSTOP) and wait until each of its threads stands still; the signal alone takes a moment to arrive.
+    """Stop a process (SIGSTOP) and wait until each of its threads stands still: the signal takes a moment.
 
     Raises:
         TimeoutError: it still ran after some seconds.
