@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Bus", "BusState", "Handler", "Message", "StateChange", "Subscription"]
+__all__ = ["Bus", "BusState", "Handler", "Message", "StateChange", "Subscription", "header_bytes"]
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -25,6 +25,13 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 Handler = Callable[[Message], None]
 """Called at once for every message, in order; must return quickly and hand work to a task of its own."""
+
+
+def header_bytes(headers: Mapping[str, str] | None) -> int:
+    """Bytes that headers take on the wire (version line, ``name: value`` lines, blank line)."""
+    if not headers:
+        return 0
+    return 12 + sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers.items())
 
 
 class BusState(StrEnum):
@@ -132,7 +139,7 @@ class Inbox(Protocol):
     """A handful of reply subjects that belong together (one gather, one request)."""
 
     def reply_to(self, token: int, subject: str) -> str:
-        """The reply subject for a question about to be published on ``subject``; arrivals carry ``token`` as last token."""
+        """The reply subject for a question about to go out on ``subject``; its last token is ``token``."""
         ...
 
     def close(self) -> None:

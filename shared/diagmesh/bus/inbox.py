@@ -1,0 +1,137 @@
+"""Reply subjects: one wildcard subscription per connection, tokens below it, nothing subscribed per request."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from diagmesh.bus.core import Handler, Message, Subscription
+from diagmesh.errors import BusError, NoAnswer, NoResponders
+
+__all__ = ["Inboxes", "OpenInbox", "request"]
+
+Trouble = Callable[[Exception], None]
+
+
+class _Wire(Protocol):
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription: ...
+
+    async def publish(
+        self, subject: str, data: bytes = b"", *, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None: ...
+
+
+class Inboxes:
+    """All open inboxes of one bus, told apart by the token before the last of the reply subject."""
+
+    def __init__(self, prefix: str) -> None:
+        self._base: Final = f"{prefix}.{secrets.token_hex(8)}"
+        self._open: dict[str, OpenInbox] = {}
+        self._asked: dict[str, set[OpenInbox]] = {}
+        self._count = 0
+
+    @property
+    def subject(self) -> str:
+        """What the bus must be subscribed to before the first question goes out."""
+        return f"{self._base}.*.*"
+
+    def owns(self, reply: str) -> bool:
+        """Whether a reply subject is one of ours."""
+        return reply.startswith(self._base)
+
+    def open(self, handler: Handler, on_trouble: Trouble) -> "OpenInbox":
+        """A new inbox; see `diagmesh.bus.core.Bus.open_inbox`."""
+        self._count += 1
+        inbox = OpenInbox(self, str(self._count), handler, on_trouble)
+        self._open[inbox.name] = inbox
+        return inbox
+
+    def deliver(self, message: Message) -> None:
+        """Hand an arrival to its inbox; whatever belongs to none (any more) is dropped."""
+        inbox = self._open.get(message.subject.rsplit(".", 2)[1])
+        if inbox is not None:
+            inbox.handler(message)
+
+    def all_in_trouble(self, error: Exception) -> None:
+        """Tell every open inbox that waiting is pointless."""
+        for inbox in list(self._open.values()):
+            inbox.on_trouble(error)
+
+    def subject_in_trouble(self, folded_subject: str, error: Exception) -> bool:
+        """Tell the inboxes that asked on a subject (lower case, as nats-py reports it); returns whether any did."""
+        askers = self._asked.get(folded_subject, set())
+        for inbox in list(askers):
+            inbox.on_trouble(error)
+        return bool(askers)
+
+    def _note(self, subject: str, inbox: "OpenInbox") -> None:
+        self._asked.setdefault(subject.lower(), set()).add(inbox)
+
+    def _forget(self, inbox: "OpenInbox", subjects: set[str]) -> None:
+        self._open.pop(inbox.name, None)
+        for subject in subjects:
+            askers = self._asked.get(subject.lower())
+            if askers is not None:
+                askers.discard(inbox)
+                if not askers:
+                    del self._asked[subject.lower()]
+
+    def reply_subject(self, name: str, token: int) -> str:
+        """The full reply subject of one token of one inbox."""
+        return f"{self._base}.{name}.{token}"
+
+
+class OpenInbox:
+    """The reply subjects of one gather or one request."""
+
+    __slots__ = ("_home", "_subjects", "handler", "name", "on_trouble")
+
+    def __init__(self, home: Inboxes, name: str, handler: Handler, on_trouble: Trouble) -> None:
+        self._home = home
+        self._subjects: set[str] = set()
+        self.name = name
+        self.handler = handler
+        self.on_trouble = on_trouble
+
+    def reply_to(self, token: int, subject: str) -> str:
+        """See `diagmesh.bus.core.Inbox.reply_to`."""
+        if subject not in self._subjects:
+            self._subjects.add(subject)
+            self._home._note(subject, self)
+        return self._home.reply_subject(self.name, token)
+
+    def close(self) -> None:
+        """See `diagmesh.bus.core.Inbox.close`."""
+        self._home._forget(self, self._subjects)
+
+
+async def request(
+    inboxes: Inboxes, wire: _Wire, subject: str, data: bytes, timeout_s: float, headers: Mapping[str, str] | None
+) -> Message:
+    """Ask and wait for the first reply; see `diagmesh.bus.core.Bus.request`."""
+    answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+    def arrived(message: Message) -> None:
+        if not answer.done():
+            answer.set_result(message)
+
+    def trouble(error: Exception) -> None:
+        if not answer.done():
+            answer.set_exception(error)
+
+    inbox = inboxes.open(arrived, trouble)
+    try:
+        await wire.publish(subject, data, reply=inbox.reply_to(0, subject), headers=headers)
+        async with asyncio.timeout(timeout_s):
+            message = await answer
+    except TimeoutError:
+        raise NoAnswer(f"no answer on {subject} within {timeout_s:g} s, although nobody refused it") from None
+    except BusError:
+        if answer.done() and not answer.cancelled():
+            answer.exception()
+        raise
+    finally:
+        inbox.close()
+    if message.no_responders:
+        raise NoResponders(f"nobody listens on {subject}")
+    return message
