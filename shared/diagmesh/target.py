@@ -2,13 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, CgroupPids, Pressures
+from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState
+from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
 
-__all__ = ["Probe", "ProbeResult", "Ring", "Sample", "Sighting", "Target"]
+__all__ = [
+    "Aged",
+    "Depth",
+    "Disk",
+    "Look",
+    "Probe",
+    "ProbeResult",
+    "ProcessView",
+    "Ring",
+    "Sample",
+    "Sighting",
+    "Target",
+]
+
+T = TypeVar("T")
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -37,6 +54,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     """One cheap look, taken at a steady pace and kept in the ring.
 
     ``at`` is monotonic seconds; ``cpu_s`` is the CPU time used since the process started; None is *not readable*.
+    ``cgroup_cpu`` are the counters at the level that has the CPU quota, if there is one.
     """
 
     at: float
@@ -45,6 +63,98 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     rss_bytes: int | None
     descriptors: int | None
     threads: int | None
+    cgroup_cpu: CgroupCpu | None = None
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One cheap look at the process and its cgroup. None is *not readable*; ``blind`` says why.
+
+    Args:
+        at: monotonic seconds.
+        cpu_s: CPU time used since the process started.
+        fd_bounded: False when the limit of descriptors is *unlimited*, None when it is not readable.
+    """
+
+    at: float
+    pid: int
+    state: ProcessState
+    started_at: datetime
+    uptime_s: float
+    cpu_s: float
+    rss_bytes: int
+    threads: int
+    descriptors: int | None = None
+    fd_bounded: bool | None = None
+    fd_soft_limit: int | None = None
+    fd_hard_limit: int | None = None
+    allowed_cpus: int | None = None
+    io: Io | None = None
+    oom_score: int | None = None
+    cgroup: Cgroup | None = None
+    cgroup_cpu: CgroupCpu | None = None
+    cgroup_memory: CgroupMemory | None = None
+    cgroup_pids: CgroupPids | None = None
+    pressure: Pressures | None = None
+    host: Host | None = None
+    blind: tuple[Blind, ...] = ()
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One expensive look at the process. None is *not readable*; ``blind`` says why."""
+
+    pss_bytes: int | None = None
+    uss_bytes: int | None = None
+    swap_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    sockets: Sockets | None = None
+    interfaces: tuple[Interface, ...] | None = None
+    children: int | None = None
+    context_switches: ContextSwitches | None = None
+    blind: tuple[Blind, ...] = ()
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One look at the filesystems that the process uses."""
+
+    filesystems: tuple[Filesystem, ...] = ()
+    blind: tuple[Blind, ...] = ()
+
+
+class Aged(msgspec.Struct, Generic[T], frozen=True, gc=False):
+    """Something seen, and how long ago."""
+
+    value: T
+    age_s: float
+
+
+class ProcessView(Protocol):
+    """One process, bound to its identity: after its end every look raises `NotRunning`, whoever gets its number."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def started_at(self) -> datetime:
+        """When the kernel started it."""
+        ...
+
+    def state(self) -> ProcessState:
+        """What it does now (some microseconds); raises `NotRunning` once it is gone."""
+        ...
+
+    def look(self) -> Look:
+        """The cheap set. Reads files: call it in a thread."""
+        ...
+
+    async def depth(self, max_age_s: float) -> Aged[Depth]:
+        """The expensive set, looked at again in a thread when it is older than that, one look at a time."""
+        ...
+
+    async def disks(self, max_age_s: float) -> Aged[Disk]:
+        """The filesystems it uses, likewise; a file system that does not answer raises `Unreadable`."""
+        ...
 
 
 class Ring(Protocol):
@@ -111,7 +221,7 @@ class Target(Protocol):
         ...
 
     @property
-    def process(self) -> Any:
+    def process(self) -> ProcessView:
         """The process that fits now (``diagmesh.adapters.process.Process``); raises `NotRunning` when none does."""
         ...
 
