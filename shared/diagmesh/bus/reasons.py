@@ -14,7 +14,7 @@ _permission: Final = re.compile(r'permissions violation for (publish|subscriptio
 _SERVER_TEXTS: Final = {
     "authorization violation": "the server refused the credentials (Authorization Violation): check the nkey or creds"
     " file and the user in the server's configuration",
-    "user authentication expired": "the user's JWT has expired (User Authentication Expired): it needs fresh credentials",
+    "user authentication expired": "the user's JWT has expired (User Authentication Expired): give fresh credentials",
     "account authentication expired": "the account's JWT has expired",
     "authentication timeout": "the server waited in vain for the credentials (Authentication Timeout)",
     "maximum connections exceeded": "the server has reached max_connections",

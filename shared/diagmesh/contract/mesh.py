@@ -58,7 +58,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """The request body of ``diag.mesh.<kind>``: a selection, the common fields, and (untyped here) those of the kind."""
+    """The request body of ``diag.mesh.<kind>``: a selection and the common fields (the kind's own come on top)."""
 
     services: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Unexpected(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One declared field over all answers: numbers (min … max) or verdicts (counts, worst), and where the extreme is."""
+    """One declared field over all answers: numbers (min … max) or verdicts (counts, worst), and where it is."""
 
     n: int
     unit: str = ""

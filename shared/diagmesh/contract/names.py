@@ -5,9 +5,9 @@ from typing import Final
 
 from diagmesh.errors import BadName
 
-__all__ = ["RESERVED", "TOKEN_PATTERN", "check_token", "legalise"]
+__all__ = ["NAME_PATTERN", "RESERVED", "check_token", "legalise"]
 
-TOKEN_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RESERVED: Final = frozenset({"all", "mesh"})
 """Tokens with a meaning of their own: every instance, and the mesh as a whole."""
 

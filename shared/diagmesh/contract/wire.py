@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from diagmesh.contract.findings import Finding
-from diagmesh.contract.names import TOKEN_PATTERN
+from diagmesh.contract.names import NAME_PATTERN
 
 __all__ = [
     "ANSWER_LIMIT_BYTES",
@@ -31,7 +31,7 @@ QUESTION_LIMIT_BYTES: Final = 64 * 1024
 ANSWER_LIMIT_BYTES: Final = 512 * 1024
 """A reply above this is replaced by a 413 of ours, so that the asker hears something."""
 
-Token = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
+Token = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A service, instance or kind name as it stands in a subject."""
 
 
@@ -100,7 +100,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The one reply to one question: origin, how the talk went, and the answer or the problem.
 
-    ``answer`` stays encoded (`msgspec.Raw`) until somebody asks for its type. Unknown fields of a newer version are ignored.
+    ``answer`` stays encoded (`msgspec.Raw`) until somebody asks for its type; unknown fields of a newer version are
+    ignored.
     """
 
     v: int

@@ -1,0 +1,118 @@
+"""Telling the mesh that we are here (heartbeats, ``bye``) and what happened (events)."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from diagmesh.bus.core import Bus, BusState, StateChange
+from diagmesh.contract.codec import encode
+from diagmesh.contract.presence import Event, Heartbeat
+from diagmesh.contract.subjects import event, heartbeat
+from diagmesh.contract.wire import WIRE_VERSION
+from diagmesh.errors import BusError
+
+__all__ = ["Events", "Heartbeats"]
+
+_JITTER: Final = 0.1
+_EVENT_PACE_S: Final = 1.0
+_MOST_EVENT_KINDS: Final = 32
+
+
+class Heartbeats:
+    """Publishes ``diagev.hb.<service>.<instance>``: steadily, at once after each connection, and ``bye`` at the end.
+
+    Args:
+        bus: where they go; nothing is sent while it is not connected.
+        service: the service token.
+        instance: the instance token.
+        beat: the content, asked afresh each time (count, server and ``bye`` are filled in here).
+    """
+
+    def __init__(self, bus: Bus, service: str, instance: str, beat: Callable[[], Heartbeat]) -> None:
+        self._bus = bus
+        self._subject = heartbeat(service, instance)
+        self._beat = beat
+        self._n = 0
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        stop = self._bus.watch(self._state_changed)
+        try:
+            while True:
+                self._hurry.clear()
+                await self.send()
+                interval_s = self._beat().interval_s
+                try:
+                    async with asyncio.timeout(interval_s * random.uniform(1 - _JITTER, 1)):  # noqa: S311  jitter
+                        await self._hurry.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            stop()
+
+    def _state_changed(self, change: StateChange) -> None:
+        if change.state is BusState.CONNECTED:
+            self._hurry.set()
+
+    async def send(self, *, bye: bool = False) -> None:
+        """One heartbeat now; while there is no connection none is sent (a late one would lie)."""
+        self._n += 1
+        beat = msgspec.structs.replace(self._beat(), n=self._n, server=self._bus.server, bye=bye)
+        try:
+            await self._bus.publish(self._subject, encode(beat))
+        except BusError:
+            return  # the next connection hurries the next beat
+
+
+class Events:
+    """Tells what happened on ``diagev.ev.<service>.<kind>``: at most once a second per kind, the rest counted."""
+
+    def __init__(self, bus: Bus, service: str, instance: str, boot: str) -> None:
+        self._bus = bus
+        self._service = service
+        self._instance = instance
+        self._boot = boot
+        self._waiting: dict[str, Event] = {}
+        self._something = asyncio.Event()
+        self.lost = 0
+
+    def emit(self, kind: str, what: str) -> None:
+        """Note an event; never blocks. Above 32 kinds waiting at a time, further ones are counted as lost."""
+        known = self._waiting.get(kind)
+        if known is None and len(self._waiting) >= _MOST_EVENT_KINDS:
+            self.lost += 1
+            return
+        self._waiting[kind] = Event(
+            v=WIRE_VERSION,
+            service=self._service,
+            instance=self._instance,
+            boot=self._boot,
+            kind=kind,
+            at=datetime.now(UTC),
+            what=what,
+            count=1 if known is None else known.count + 1,
+        )
+        self._something.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            await self.flush()
+            await asyncio.sleep(_EVENT_PACE_S)
+
+    async def flush(self) -> None:
+        """Send what waits; what cannot be sent is kept for the next connection."""
+        for kind, waiting in list(self._waiting.items()):
+            try:
+                await self._bus.publish(event(self._service, kind), encode(waiting))
+            except BusError:
+                self._something.set()
+                return
+            self._waiting.pop(kind, None)
