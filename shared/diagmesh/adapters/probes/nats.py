@@ -1,0 +1,73 @@
+"""NATS request: does anybody answer a subject of the application, without an error, and how fast."""
+
+from diagmesh.adapters.probes.door import Door, Fault, Look
+from diagmesh.adapters.probes.given import subject
+from diagmesh.bus.core import Bus, Message
+from diagmesh.errors import BusError, NoAnswer, NoResponders, NotPermitted
+from diagmesh.settings import ProbeSettings
+
+__all__ = ["NatsDoor", "bus_fault", "need", "service_error"]
+
+_ERROR_HEADER = "nats-service-error"
+_CODE_HEADER = "nats-service-error-code"
+
+
+class NatsDoor(Door):
+    """A subject that must answer an empty request; any instance behind it may be the one that does.
+
+    Raises:
+        SettingsError: ``nats`` is no subject.
+    """
+
+    def __init__(self, settings: ProbeSettings, where: str, bus: Bus | None) -> None:
+        super().__init__("nats", subject(settings.nats, f"{where}.nats"), settings)
+        self._bus = bus
+
+    async def _knock(self, look: Look) -> None:
+        bus = need(self._bus)
+        look.enter("first_byte")
+        try:
+            reply = await bus.request(self.target, b"", timeout_s=look.left_s())
+        except BusError as error:
+            raise bus_fault(error, self.target, look) from None
+        if reply.no_responders:
+            raise bus_fault(NoResponders(), self.target, look)
+        look.status_code, words = service_error(reply)
+        if words:
+            raise Fault(words)
+
+
+def need(bus: Bus | None) -> Bus:
+    """The observer connection.
+
+    Raises:
+        Fault: there is none; nothing is known about the door then.
+    """
+    if bus is None:
+        fix = "add a table [targets.nats]: url and nkey_file of the observer role in the application's account"
+        raise Fault("needs target.nats in the settings", ok=None, fix=fix)
+    return bus
+
+
+def bus_fault(error: BusError, asked: str, look: Look) -> Fault:
+    """What a refusal of the bus says about the door; our own connection or rights say nothing about it."""
+    if isinstance(error, NoResponders):
+        return Fault(f"no responders: nobody listens on {asked}")
+    if isinstance(error, NoAnswer):
+        return Fault(f"somebody listens on {asked}, but nothing came within {look.timeout_s:g} s")
+    if isinstance(error, NotPermitted):
+        fix = f"allow the role of target.nats to publish on {asked}"
+        return Fault(f"the server does not let us ask {asked}", ok=None, fix=fix)
+    fix = "check target.nats in the settings and the server that it names"
+    return Fault(f"our connection to the application's account: {str(error) or type(error).__name__}", ok=None, fix=fix)
+
+
+def service_error(reply: Message) -> tuple[int | None, str]:
+    """The code and the words of a service error (ADR-32); no words when it is none."""
+    headers = {name.lower(): value for name, value in (reply.headers or {}).items()}
+    text, code = headers.get(_ERROR_HEADER), headers.get(_CODE_HEADER, "")
+    number = int(code) if code.isascii() and code.isdigit() and len(code) < 6 else None
+    if text is None and not code:
+        return None, ""
+    said = (text or "no description")[:200]
+    return number, f"answers with the service error {code[:10]} {said}".replace("  ", " ")

@@ -1,0 +1,72 @@
+"""TLS for probes: whom they trust, and in words why a handshake failed."""
+
+import ssl
+from typing import Final
+
+from diagmesh.adapters.probes.door import Fault
+from diagmesh.errors import SettingsError
+
+__all__ = ["Tls", "tls_fault"]
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h
+_CERTIFICATE: Final = {
+    9: "the certificate is not valid yet",
+    10: "the certificate has expired",
+    18: "the certificate is self-signed by nobody whom we trust",
+    19: "the certificate comes from a CA that we do not trust",
+    20: "the certificate comes from a CA that we do not trust",
+    21: "the certificate comes from a CA that we do not trust",
+    23: "the certificate was revoked",
+}
+_WRONG_NAME: Final = frozenset({62, 64})
+_PLAIN_TEXT: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
+)
+
+
+class Tls:
+    """Whom the probe trusts: a CA bundle of its own, read afresh at each look, or that of the system.
+
+    Raises:
+        SettingsError: the bundle cannot be read or holds no certificate.
+    """
+
+    def __init__(self, ca_file: str, key: str) -> None:
+        self._ca_file = ca_file
+        self._system: ssl.SSLContext | None = None
+        try:
+            self._context()
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"{key}: cannot use the CA bundle {ca_file}: {error.strerror}") from None
+
+    def context(self) -> ssl.SSLContext:
+        """A context that checks certificate and name; reads files, so not for the loop.
+
+        Raises:
+            Fault: the bundle cannot be read any more.
+        """
+        try:
+            return self._context()
+        except OSError:
+            words = "the CA bundle of the probe (tls_ca_file) cannot be read any more"
+            raise Fault(words, ok=None, fix="put the bundle back where tls_ca_file says") from None
+
+    def _context(self) -> ssl.SSLContext:
+        if self._ca_file:
+            return ssl.create_default_context(cafile=self._ca_file)
+        if self._system is None:
+            self._system = ssl.create_default_context()
+        return self._system
+
+
+def tls_fault(error: ssl.SSLError) -> Fault:
+    """Why TLS did not come about, in words: name, validity, trust, or no TLS at all."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _WRONG_NAME:
+            return Fault("TLS: the certificate is for another name")
+        return Fault(f"TLS: {_CERTIFICATE.get(error.verify_code, error.verify_message)}")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Fault("TLS: closed the connection during the TLS handshake: it may speak no TLS (plain text)")
+    if error.reason in _PLAIN_TEXT:
+        return Fault("TLS: the port does not speak TLS (plain text): use http")
+    return Fault(f"TLS: {(error.reason or 'handshake failed').lower().replace('_', ' ')}")
