@@ -1,0 +1,48 @@
+# The verbs of this project; `make` alone lists them. Words for the command go into ARGS: make test ARGS="-k health".
+
+BIN := .venv/bin
+ARGS :=
+# Tests run in so many processes at a time (auto: one per core, eight at most).
+WORKERS := auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fix bench wheel lock clean
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install everything into .venv/ (only what changed)
+	@sh .ci/setup
+
+run: setup ## a whole mesh on this machine, with demo services; Ctrl-C ends it
+	@$(BIN)/diagmesh up $(ARGS)
+
+test: setup ## all tests, on real servers and processes
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=8 $(ARGS)
+
+check: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup ## format, and mend what can be mended safely
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure beside peers; table here, JSON in build/bench.json
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/hatchling build --target wheel
+
+lock: setup ## resolve the pinned packages again (needs a package index)
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group build --output-file requirements-build.lock
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev --extra server --output-file requirements-dev.lock pyproject.toml
+
+# No addresses in the files, whatever the machine that makes them; valid on every platform and Python from 3.11.
+LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+clean: ## remove .venv/ and everything that was built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
