@@ -1,0 +1,124 @@
+"""`health`: is the instance up, and on which looks that verdict rests."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from diagmesh.contract.answers.resources import ProcessState
+from diagmesh.contract.measures import Measure, Ranked
+from diagmesh.contract.wire import Answer, Blind, Question
+
+__all__ = ["Check", "ExitReason", "Health", "HealthQuestion", "LastExit", "State", "Verdict"]
+
+
+class State(StrEnum):
+    """The state of the instance, best first; *unknown* is never better than *degraded*."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+    DOWN = "down"
+
+
+class Verdict(StrEnum):
+    """What one check found; *blind* could not be judged and is no pass."""
+
+    PASS = "pass"  # noqa: S105  a verdict, no password
+    FAIL = "fail"
+    BLIND = "blind"
+
+
+class ExitReason(StrEnum):
+    """How a process ended. Only its parent learns that, so beside a process that others started it is *unknown*."""
+
+    UNKNOWN = "unknown"
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    OUT_OF_MEMORY = "out of memory"
+
+
+class HealthQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Which looks to take.
+
+    ``detail``: ``brief`` leaves out the checks that pass.
+
+    Args:
+        probes: true for all declared probes, false for none (the process alone), or the names of some.
+    """
+
+    probes: bool | Annotated[tuple[str, ...], Meta(max_length=256)] = True
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One look and what came of it.
+
+    Args:
+        name: which check.
+        kind: ``process``, ``http``, ``tcp``, ``nats``, ``srv`` or that of a probe of somebody else's.
+        target: what was looked at, without secrets.
+        verdict: what came of it.
+        reason: why it failed or could not be judged.
+        required: whether failing means *down* (true) or *degraded* (false).
+        took_ms: time until the verdict.
+        phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``).
+        status_code: of HTTP, or of the service error header.
+        instances: how many instances answered (``srv``).
+        age_s: how long ago this was seen, when it was seen for an earlier question.
+    """
+
+    name: str
+    kind: str
+    verdict: Verdict
+    required: bool
+    target: str = ""
+    reason: str = ""
+    took_ms: float | None = None
+    phases_ms: dict[str, float] = {}
+    status_code: int | None = None
+    instances: int | None = None
+    age_s: float = 0.0
+
+
+class LastExit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The last end of the process that was noticed.
+
+    Args:
+        reason: how it ended.
+        detail: what is known beyond that, or why nothing is.
+        last_seen: when the process was last there; it ended after that.
+    """
+
+    reason: ExitReason
+    detail: str = ""
+    last_seen: datetime | None = None
+
+
+class Health(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Whether the instance is up, and why not.
+
+    Args:
+        state: the verdict over all checks.
+        reason: the check that decided, in one sentence.
+        restarts_seen: how often another process took its place since the sidecar started.
+        pid: of the process; missing when none fits.
+        process_state: what the kernel says it does; missing when none fits or it could not be read.
+        started_at: when the process started.
+        uptime_s: seconds since then.
+        last_exit: the last end that was noticed; missing when none was.
+        checks: every look, the decisive ones first.
+        blind: what could not be judged, with the way to change that.
+    """
+
+    state: Annotated[State, Ranked(("up", "degraded", "unknown", "down"))]
+    reason: str
+    restarts_seen: Annotated[int, Measure("count")]
+    pid: int | None = None
+    process_state: ProcessState | None = None
+    started_at: datetime | None = None
+    uptime_s: Annotated[float | None, Measure("s")] = None
+    last_exit: LastExit | None = None
+    checks: tuple[Check, ...] = ()
+    blind: tuple[Blind, ...] = ()

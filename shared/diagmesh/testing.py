@@ -1,0 +1,167 @@
+"""Fakes for the tests of agents, ours and those of others: a neighbour without a process."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from diagmesh.contract.answers.resources import ProcessState
+from diagmesh.contract.wire import Blind
+from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.target import Aged, Depth, Disk, Look, Probe, ProbeResult, ProcessView, Ring, Sample, Sighting
+
+__all__ = ["FakeProbe", "FakeProcess", "FakeRing", "FakeTarget"]
+
+
+class FakeProcess:
+    """A process that shows what the test gives it.
+
+    Args:
+        states: told one after the other, the last one for good; an exception among them is raised.
+        look: the cheap set; without it a look is `Unreadable`.
+        depth: the expensive set, likewise.
+        disk: the filesystems, likewise.
+        pid: its process id.
+        started_at: when it started; default: now.
+    """
+
+    def __init__(
+        self,
+        *states: ProcessState | Exception,
+        look: Look | None = None,
+        depth: Depth | None = None,
+        disk: Disk | None = None,
+        pid: int = 4242,
+        started_at: datetime | None = None,
+    ) -> None:
+        self.pid = pid
+        self.started_at = started_at or datetime.now(UTC)
+        self._states = list(states) or [ProcessState.SLEEPING]
+        self._look = look
+        self._depth = depth
+        self._disk = disk
+
+    def state(self) -> ProcessState:
+        """The next state."""
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    def look(self) -> Look:
+        """The cheap set."""
+        if self._look is None:
+            raise Unreadable("process", "the test gave this fake no look")
+        return self._look
+
+    async def depth(self, max_age_s: float) -> Aged[Depth]:  # noqa: ARG002  a fake has one depth of any age
+        """The expensive set."""
+        if self._depth is None:
+            raise Unreadable("process", "the test gave this fake no depth")
+        return Aged(self._depth, 0.0)
+
+    async def disks(self, max_age_s: float) -> Aged[Disk]:  # noqa: ARG002  likewise
+        """The filesystems."""
+        if self._disk is None:
+            raise Unreadable("filesystems", "the test gave this fake no disk")
+        return Aged(self._disk, 0.0)
+
+
+class FakeRing:
+    """A recent past of the test's making; ``window_s`` counts back from the last sample."""
+
+    def __init__(self, *samples: Sample) -> None:
+        self._samples = samples
+
+    def samples(self, window_s: float | None = None) -> Sequence[Sample]:
+        """The samples of the window, oldest first."""
+        if window_s is None or not self._samples:
+            return self._samples
+        return tuple(s for s in self._samples if s.at >= self._samples[-1].at - window_s)
+
+
+class FakeProbe:
+    """A probe that answers what the test gives it, after ``takes_s``; `looks` counts how often it was asked."""
+
+    def __init__(
+        self,
+        name: str = "door",
+        ok: bool | None = True,
+        *,
+        required: bool = True,
+        reason: str = "",
+        takes_s: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.looks = 0
+        self._takes_s = takes_s
+        self._result = ProbeResult(name=name, kind="tcp", target=name, ok=ok, required=required, reason=reason)
+
+    async def look(self) -> ProbeResult:
+        """The result."""
+        self.looks += 1
+        await asyncio.sleep(self._takes_s)
+        return self._result
+
+
+class FakeTarget:
+    """A neighbour of the test's making; without a process it is one whose process is not there.
+
+    Args:
+        process: what runs, if anything.
+        probes: its doors.
+        sighting: what the sidecar knows; default: fits ``process``.
+        ring: the recent past.
+        blind: what cannot be seen of it.
+        service: its service name.
+        instance: its instance name.
+    """
+
+    def __init__(
+        self,
+        process: ProcessView | None = None,
+        probes: Sequence[Probe] = (),
+        *,
+        sighting: Sighting | None = None,
+        ring: Ring | None = None,
+        blind: Sequence[Blind] = (),
+        service: str = "orders",
+        instance: str = "i1",
+    ) -> None:
+        self.service = service
+        self.instance = instance
+        self.probes = probes
+        self.ring = ring or FakeRing()
+        self._process = process
+        self._sighting = sighting
+        self._blind = blind
+
+    @property
+    def process(self) -> ProcessView:
+        """What runs."""
+        if self._process is None:
+            raise NotRunning("the test gave this target no process")
+        return self._process
+
+    def sighting(self) -> Sighting:
+        """What the sidecar knows of it."""
+        if self._sighting is not None:
+            return self._sighting
+        if self._process is None:
+            return Sighting(looked_for="the test", running=False, reason="the test gave this target no process")
+        return Sighting(
+            looked_for="the test",
+            running=True,
+            pid=self._process.pid,
+            started_at=self._process.started_at,
+            last_seen=datetime.now(UTC),
+        )
+
+    def blind(self) -> Sequence[Blind]:
+        """What cannot be seen of it."""
+        return self._blind
+
+    def now(self, **changes: object) -> None:
+        """Change what the sidecar knows: ``target.now(restarts_seen=1)``."""
+        self._sighting = msgspec.structs.replace(self.sighting(), **changes)
