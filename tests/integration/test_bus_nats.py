@@ -1,0 +1,243 @@
+"""The traps of nats-py and the faults of a real server, each met on purpose."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from diagmesh.bus.core import BusState, Message
+from diagmesh.bus.nats import NatsBus
+from diagmesh.errors import CannotConnect, ConnectionLost, NoAnswer, NotConnected, NotPermitted
+from diagmesh.keys import generate, write_seed
+from diagmesh.settings import NatsSettings
+from support.natsserver import MakeServer, NatsServer
+from support.ports import free_port
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait for something that will come true."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  state of several objects, none of which has an event for it
+            await asyncio.sleep(0.02)
+
+
+def is_connected(bus: NatsBus) -> Callable[[], bool]:
+    return lambda: bus.state.state is BusState.CONNECTED
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[Callable[[NatsSettings], NatsBus]]:
+    """Starts buses that are closed after the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def start(settings: NatsSettings) -> NatsBus:
+            bus = NatsBus(settings, "test")
+            bus.start()
+            stack.push_async_callback(bus.close)
+            return bus
+
+        yield start
+
+
+async def answering(bus: NatsBus, subject: str) -> None:
+    tasks: set[asyncio.Task[None]] = set()
+
+    def answer(message: Message) -> None:
+        task = asyncio.get_running_loop().create_task(bus.publish(message.reply, b"pong"))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    await bus.subscribe(subject, answer)
+
+
+async def test_server_absent_at_start_then_there(
+    make_server: MakeServer, started: Callable[[NatsSettings], NatsBus]
+) -> None:
+    server = make_server()
+    bus = started(NatsSettings(url=server.url))
+    await answering(bus, "ping")
+    await until(lambda: "connection refused" in bus.state.reason)
+    assert bus.state.state is BusState.CONNECTING
+    server.start()
+    await until(is_connected(bus))
+    assert (await bus.request("ping", timeout_s=2)).data == b"pong"
+
+
+async def test_connect_says_why_not_at_once() -> None:
+    with pytest.raises(CannotConnect, match=r"cannot connect to nats://127\.0\.0\.1:\d+: connection refused"):
+        await NatsBus.connect(NatsSettings(url=f"nats://user:secret@127.0.0.1:{free_port()}"), "test", timeout_s=20)
+
+
+async def test_no_secret_of_a_url_is_told() -> None:
+    with pytest.raises(CannotConnect) as caught:
+        await NatsBus.connect(NatsSettings(url=f"nats://user:secret@127.0.0.1:{free_port()}"), "test")
+    assert "secret" not in str(caught.value)
+    assert "user" not in str(caught.value)
+
+
+async def test_bad_credentials_are_reported_not_hung(make_server: MakeServer, tmp_path: Path) -> None:
+    stranger, known = tmp_path / "stranger.nk", tmp_path / "known.nk"
+    write_seed(stranger, generate())
+    write_seed(known, key := generate())
+    server = make_server(config=f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}").start()
+    with pytest.raises(CannotConnect, match="Authorization Violation"):
+        await NatsBus.connect(NatsSettings(url=server.url, nkey_file=str(stranger)), "test", timeout_s=20)
+    bus = await NatsBus.connect(NatsSettings(url=server.url, nkey_file=str(known)), "test")
+    await bus.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (NatsSettings(url=""), "no server URL"),
+        (NatsSettings(url="nats://host:notaport"), "malformed"),
+        (NatsSettings(nkey_file="/nowhere/seed"), "nkey_file /nowhere/seed: No such file"),
+        (NatsSettings(creds_file="/nowhere/creds"), "creds_file /nowhere/creds: No such file"),
+    ],
+)
+async def test_settings_that_can_never_work_fail_at_once(settings: NatsSettings, said: str) -> None:
+    with pytest.raises(CannotConnect, match=said):
+        await NatsBus.connect(settings, "test")
+
+
+async def test_a_port_that_is_no_nats_port(make_server: MakeServer) -> None:
+    server = make_server(monitoring=True).start()
+    url = server.monitor_url.replace("http", "nats")
+    with pytest.raises(CannotConnect, match="no answer in time|no NATS client port"):
+        await NatsBus.connect(NatsSettings(url=url, connect_timeout_s=0.5), "test", timeout_s=3)
+
+
+async def test_restart_of_the_server(nats_server: NatsServer, started: Callable[[NatsSettings], NatsBus]) -> None:
+    bus = started(NatsSettings(url=nats_server.url))
+    await answering(bus, "ping")
+    await until(is_connected(bus))
+    for _ in range(2):
+        nats_server.stop()
+        await until(lambda: bus.state.state is BusState.RECONNECTING)
+        with pytest.raises(NotConnected):
+            await bus.publish("ping", b"never sent late")
+        nats_server.start()
+        await until(is_connected(bus))
+        assert (await bus.request("ping", timeout_s=2)).data == b"pong"
+
+
+async def test_a_waiting_request_hears_of_the_broken_connection(nats_server: NatsServer) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    await bus.subscribe("mute", lambda _: None)
+    await bus.barrier()
+    waiting = asyncio.create_task(bus.request("mute", timeout_s=60))
+    await asyncio.sleep(0.1)
+    nats_server.kill()
+    with pytest.raises(ConnectionLost):
+        await asyncio.wait_for(waiting, 10)
+    await bus.close()
+
+
+async def test_a_cancelled_barrier_leaves_no_deaf_client(nats_server: NatsServer) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    await answering(bus, "ping")
+    for _ in range(3):
+        barrier = asyncio.create_task(bus.barrier())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        barrier.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await barrier
+        await asyncio.sleep(0.05)
+        assert (await bus.request("ping", timeout_s=2)).data == b"pong"
+    await bus.close()
+
+
+async def test_a_deaf_client_is_replaced(nats_server: NatsServer) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    await answering(bus, "ping")
+    deaf = bus._client
+    assert deaf is not None
+    # What a cancelled flush of nats-py itself does: the late PONG ends the read loop while is_connected stays true.
+    flush = asyncio.create_task(deaf.flush())
+    await asyncio.sleep(0)
+    flush.cancel()
+    await until(lambda: bus._client is not deaf and bus.state.state is BusState.CONNECTED)
+    assert (await bus.request("ping", timeout_s=2)).data == b"pong"
+    await bus.close()
+
+
+async def test_closed_for_good_by_an_error_gets_a_new_client(make_server: MakeServer) -> None:
+    server = make_server(config="max_payload: 1024").start()
+    bus = await NatsBus.connect(NatsSettings(url=server.url), "test")
+    await answering(bus, "ping")
+    first = bus._client
+    assert first is not None
+    # Past our own check, as a client without it would do: the server answers -ERR and ends the connection.
+    await first._send_publish("x", "", b"y" * 2000, 2000, None)
+    await until(lambda: bus._client is not None and bus._client is not first and is_connected(bus)())
+    assert first.is_closed
+    assert (await bus.request("ping", timeout_s=2)).data == b"pong"
+    await bus.close()
+
+
+async def test_not_permitted_is_told_at_once_and_by_name(make_server: MakeServer) -> None:
+    server = make_server(
+        config="""authorization { users: [ { user: u, password: p, permissions: {
+            publish: { allow: ["diag.>"] }, subscribe: { allow: ["_INBOX.>"] } } } ] }"""
+    ).start()
+    bus = await NatsBus.connect(NatsSettings(url=server.url.replace("//", "//u:p@")), "test")
+    with pytest.raises(NotPermitted, match=r"may not publish diagctl\.orders\.chaos"):
+        await asyncio.wait_for(bus.request("diagctl.orders.chaos", timeout_s=60), 10)
+    await bus.close()
+    closed_inbox = await NatsBus.connect(
+        NatsSettings(url=server.url.replace("//", "//u:p@"), inbox_prefix="_INBOX_other"), "test"
+    )
+    with pytest.raises(NotPermitted, match="subscribe"):
+        await asyncio.wait_for(closed_inbox.request("diag.orders.health", timeout_s=60), 10)
+    await closed_inbox.close()
+
+
+async def test_a_frozen_server_bounds_every_wait(nats_server: NatsServer) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    nats_server.freeze()
+    try:
+        with pytest.raises(NoAnswer):
+            await bus.barrier(0.3)
+        with pytest.raises(NoAnswer):
+            await bus.request("x", timeout_s=0.3)
+        async with asyncio.timeout(8):
+            await bus.close(0.5)
+    finally:
+        nats_server.thaw()
+
+
+async def test_many_clients_come_back_with_jitter(nats_server: NatsServer) -> None:
+    buses = [await NatsBus.connect(NatsSettings(url=nats_server.url), f"test-{n}") for n in range(20)]
+    back: list[float] = []
+    loop = asyncio.get_running_loop()
+    for bus in buses:
+        bus.watch(lambda change: back.append(loop.time()) if change.state is BusState.CONNECTED else None)
+    nats_server.stop()
+    await until(lambda: all(bus.state.state is BusState.RECONNECTING for bus in buses))
+    await asyncio.sleep(1)
+    nats_server.start()
+    await until(lambda: len(back) == len(buses))
+    assert max(back) - min(back) > 0.1, "all came back in step"
+    for bus in buses:
+        await bus.close()
+
+
+async def test_nothing_is_left_behind(nats_server: NatsServer) -> None:
+    async def round_trip() -> None:
+        bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+        await answering(bus, "ping")
+        await bus.barrier()
+        await bus.request("ping", timeout_s=2)
+        await bus.close()
+
+    await round_trip()
+    tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+    for _ in range(10):
+        await round_trip()
+    await asyncio.sleep(0.1)
+    assert len(asyncio.all_tasks()) == tasks
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
