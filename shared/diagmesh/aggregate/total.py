@@ -1,0 +1,152 @@
+"""One sum of many replies, for any kind: what its answer type declares, and counts for whatever it does not."""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from diagmesh.aggregate.fields import Declared, measured
+from diagmesh.aggregate.worst import Verdict, verdict_rank, worst_of
+from diagmesh.contract.findings import Finding
+from diagmesh.contract.measures import Measure, Ranked
+from diagmesh.contract.mesh import Ended, Field, MeshAnswer
+from diagmesh.contract.wire import Answer, Reply, Status
+from diagmesh.expected import Gathered
+
+__all__ = ["add_up", "merge"]
+
+_MOST_NOTED: Final = 5
+_MOST_EVIDENCE: Final = 20
+_P95: Final = 0.95
+
+Row = tuple[Reply, list[float | str | None]]
+
+
+def add_up(
+    gathered: Gathered, answer: type[Answer] | None, *, each: bool = False, lacking: int = 0, warming: bool = False
+) -> MeshAnswer:
+    """The sum of a gather.
+
+    Args:
+        gathered: what came and who is missing.
+        answer: the type of the answers, which declares what can be added up; None when the kind is not known here.
+        each: hand the single replies on too.
+        lacking: declared replicas that nobody ever saw; they are among the silent already, but not yet expected.
+        warming: the asker has not heard long enough to know who should be there.
+    """
+    rows, fields, notes = _read(gathered, answer)
+    by_status = Counter(reply.status.value for reply in gathered.replies)
+    if gathered.silent:
+        by_status[Status.SILENT.value] = len(gathered.silent)
+    declared = () if answer is None else measured(answer).fields
+    return MeshAnswer(
+        of=gathered.kind,
+        expected=gathered.expected + lacking,
+        answered=len(gathered.replies),
+        silent=gathered.silent,
+        unexpected=gathered.unexpected,
+        by_status=dict(sorted(by_status.items())),
+        worst=worst_of([(reply, _verdicts(declared, values)) for reply, values in rows], gathered.silent),
+        fields=fields,
+        findings=merge(gathered.replies),
+        ended=Ended.WARMING if warming and gathered.ended is not Ended.CONNECTION_LOST else gathered.ended,
+        each=tuple(gathered.replies) if each else None,
+        notes=(*gathered.notes, *notes),
+    )
+
+
+def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[Row], dict[str, Field], list[str]]:
+    if answer is None:
+        note = f"the answer type of {gathered.kind!r} is not known here: counts only"
+        return [(reply, []) for reply in gathered.replies], {}, [note]
+    reader = measured(answer)
+    rows: list[Row] = []
+    unread: list[str] = []
+    for reply in gathered.replies:
+        values: list[float | str | None] = []
+        if isinstance(reply.answer, msgspec.Raw):
+            try:
+                values = reader.read(reply.answer)
+            except (msgspec.DecodeError, RecursionError) as error:
+                unread.append(f"{_where(reply)} ({error})")
+        rows.append((reply, values))
+    notes = []
+    if unread:
+        more = f" and {len(unread) - _MOST_NOTED} more" if len(unread) > _MOST_NOTED else ""
+        notes.append(f"answers that could not be added up: {', '.join(unread[:_MOST_NOTED])}{more}")
+    fields = {}
+    for position, declared in enumerate(reader.fields):
+        seen = [(values[position], reply) for reply, values in rows if values and values[position] is not None]
+        if seen:
+            fields[declared.path] = _field(declared, seen)
+    return rows, fields, notes
+
+
+def _field(declared: Declared, seen: Sequence[tuple[float | str | None, Reply]]) -> Field:
+    if isinstance(declared.mark, Measure):
+        return _numbers(declared.mark, [(float(value), reply) for value, reply in seen if value is not None])
+    return _ranked(declared.mark, [(str(value), reply) for value, reply in seen])
+
+
+def _numbers(mark: Measure, seen: list[tuple[float, Reply]]) -> Field:
+    values = sorted(value for value, _ in seen)
+    lowest, highest = values[0], values[-1]
+    return Field(
+        n=len(values),
+        unit=mark.unit,
+        min=lowest,
+        min_at=min(_where(reply) for value, reply in seen if value == lowest),
+        median=statistics.median(values),
+        p95=values[math.ceil(_P95 * len(values)) - 1],
+        max=highest,
+        max_at=min(_where(reply) for value, reply in seen if value == highest),
+    )
+
+
+def _ranked(mark: Ranked, seen: list[tuple[str, Reply]]) -> Field:
+    counts = Counter(value for value, _ in seen)
+    order = sorted(counts, key=lambda value: (verdict_rank(mark, value), value))
+    return Field(
+        n=len(seen),
+        counts={value: counts[value] for value in order},
+        worst=order[-1],
+        worst_at=tuple(sorted(_where(reply) for value, reply in seen if value == order[-1])),
+    )
+
+
+def _verdicts(declared: Sequence[Declared], values: Sequence[float | str | None]) -> list[Verdict]:
+    return [
+        Verdict(field.path, field.mark, value)
+        for field, value in zip(declared, values, strict=False)
+        if isinstance(field.mark, Ranked) and isinstance(value, str)
+    ]
+
+
+def merge(replies: Sequence[Reply]) -> tuple[Finding, ...]:
+    """Findings of many replies, one per code, worst first, with everybody who has it.
+
+    An instance is named by where its reply came from, not by what the finding says of itself.
+    """
+    found: dict[str, list[tuple[Finding, str]]] = {}
+    for reply in replies:
+        for finding in reply.findings:
+            found.setdefault(finding.code, []).append((finding, _where(reply)))
+    merged = [_one(same) for same in found.values()]
+    return tuple(sorted(merged, key=lambda finding: (-finding.severity.rank, finding.code)))
+
+
+def _one(same: list[tuple[Finding, str]]) -> Finding:
+    worst, _ = max(same, key=lambda pair: pair[0].severity.rank)
+    evidence = [seen for finding, _ in same for seen in finding.evidence]
+    return msgspec.structs.replace(
+        worst,
+        instances=tuple(sorted({where for _, where in same})),
+        evidence=tuple(evidence[:_MOST_EVIDENCE]) if len(same) > 1 else worst.evidence,
+    )
+
+
+def _where(reply: Reply) -> str:
+    return f"{reply.service}/{reply.instance}"

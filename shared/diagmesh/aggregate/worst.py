@@ -1,0 +1,90 @@
+"""Whom to look at first: seen to be bad comes before unseen, unseen before slightly bad, and well is nobody."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.measures import Ranked
+from diagmesh.contract.mesh import Silent, Worst
+from diagmesh.contract.wire import Reply, Status
+
+__all__ = ["Verdict", "verdict_rank", "worst_of"]
+
+# One scale for things that are not alike: 100 is seen to be down, 0 is well.
+_SEVERITY_RANK: Final = {Severity.CRITICAL: 95, Severity.ERROR: 75, Severity.WARNING: 45, Severity.INFO: 0}
+_STATUS_RANK: Final = {Status.FAILED: 70, Status.LATE: 68, Status.UNAVAILABLE: 30, Status.DECLINED: 20}
+_SILENT_RANK: Final = 80
+_WORST_VERDICT_RANK: Final = 100
+_BEST_BAD_VERDICT_RANK: Final = 40
+
+
+class Verdict(NamedTuple):
+    """One declared verdict of one answer."""
+
+    path: str
+    mark: Ranked
+    value: str
+
+
+def verdict_rank(mark: Ranked, verdict: str) -> int:
+    """Place of a verdict, 0 for the best; one that this version does not know counts as the worst."""
+    return mark.best_first.index(verdict) if verdict in mark.best_first else len(mark.best_first)
+
+
+class _Candidate:
+    """The worst thing said by or about one instance."""
+
+    __slots__ = ("rank", "reason", "reply", "severity", "verdict")
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.rank = _STATUS_RANK.get(reply.status, 0)
+        self.verdict = ""
+        self.severity: Severity | None = None
+        self.reason = f"{reply.problem.code} {reply.problem.error}" if reply.problem is not None else ""
+
+    def judge(self, verdicts: Sequence[Verdict]) -> "_Candidate":
+        for path, mark, verdict in verdicts:
+            rank = _of_verdict(mark, verdict)
+            if rank > self.rank:
+                self.rank, self.verdict, self.reason = rank, verdict, f"{path} is {verdict}"
+        for finding in self.reply.findings:
+            rank = _SEVERITY_RANK[finding.severity]
+            if rank > _SEVERITY_RANK[self.severity or Severity.INFO]:
+                self.severity = finding.severity
+            if rank > self.rank:
+                self.rank, self.reason = rank, f"{finding.code} {finding.title}"
+        return self
+
+
+def worst_of(replies: Sequence[tuple[Reply, Sequence[Verdict]]], silent: tuple[Silent, ...]) -> Worst | None:
+    """The instance to look at first; None when nothing bad was said and nobody was silent.
+
+    Args:
+        replies: each with its verdicts (path, scale, value).
+        silent: the expected who were not heard.
+    """
+    found = [_Candidate(reply).judge(verdicts) for reply, verdicts in replies]
+    top = max(found, key=lambda one: one.rank, default=None)
+    if silent and (top is None or top.rank < _SILENT_RANK):
+        first = silent[0]
+        return Worst(service=first.service, instance=first.instance, status=Status.SILENT, reason=first.reason)
+    if top is None or top.rank == 0:
+        return None
+    return Worst(
+        service=top.reply.service,
+        instance=top.reply.instance,
+        status=top.reply.status,
+        verdict=top.verdict,
+        severity=top.severity or "",
+        reason=top.reason,
+    )
+
+
+def _of_verdict(mark: Ranked, verdict: str) -> int:
+    place, last = verdict_rank(mark, verdict), len(mark.best_first) - 1
+    if place == 0:
+        return 0
+    if place >= last:
+        return _WORST_VERDICT_RANK
+    return _BEST_BAD_VERDICT_RANK + (_WORST_VERDICT_RANK - _BEST_BAD_VERDICT_RANK) * (place - 1) // last

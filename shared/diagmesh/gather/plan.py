@@ -1,0 +1,51 @@
+"""What to ask whom, and when to stop."""
+
+import msgspec
+
+from diagmesh.contract import subjects
+from diagmesh.expected import Expected, Key
+
+__all__ = ["Ask", "Plan"]
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One question on the wire: to all instances of a service, or to one of them."""
+
+    service: str
+    instance: str = ""
+
+    def subject(self, kind: str) -> str:
+        """Where it is published."""
+        if self.instance:
+            return subjects.ask_instance(self.service, kind, self.instance)
+        return subjects.ask_all(self.service, kind)
+
+    def means(self, key: Key) -> bool:
+        """Whether this instance should answer it."""
+        return key[0] == self.service and self.instance in ("", key[1])
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What to ask whom, and when to stop.
+
+    Args:
+        kind: the question.
+        asks: the questions to publish.
+        expected: who should answer; the live among them are waited for.
+        hoped: names that were learned but that nobody vouches for: waited for, never called silent.
+        body: the request body.
+        timeout_s: the longest that this may take.
+        limit: stop after so many replies.
+        quiet_s: stop when nothing came for so long although somebody may still answer; None waits for the known.
+        first_s: with ``quiet_s``, how long to wait for the first reply.
+    """
+
+    kind: str
+    asks: tuple[Ask, ...]
+    expected: tuple[Expected, ...] = ()
+    hoped: frozenset[Key] = frozenset()
+    body: bytes = b""
+    timeout_s: float = 2.0
+    limit: int | None = None
+    quiet_s: float | None = None
+    first_s: float | None = None

@@ -1,0 +1,278 @@
+"""One round of questions: publish, count, look for the missing, stop, and say why it stopped."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from typing import Final
+
+from diagmesh.bus.core import Bus, Inbox, Message
+from diagmesh.contract.mesh import Ended, InstanceState, Silent
+from diagmesh.contract.wire import Reply
+from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
+from diagmesh.expected import Absence, Expected, Gathered, Key
+from diagmesh.gather.plan import Plan
+from diagmesh.gather.tally import Tally
+
+__all__ = ["Absences", "Gather"]
+
+_LOOK_AFTER_S: Final = 0.2
+"""How long the connections are not asked for: nearly everybody answers sooner."""
+_LOOK_AGAIN_S: Final = 0.25
+_EARLIER_LOOK_S: Final = 2.0
+"""A look this old still explains who was lost earlier."""
+_LAST_LOOK_S: Final = 0.6
+"""The longest that the end of a gather waits for the reason why somebody is missing."""
+_YIELD_EVERY: Final = 64
+
+Absences = Callable[[Collection[Expected], float], Awaitable[Mapping[Key, Absence]]]
+"""Why these are silent, by a look taken not before that moment (`diagmesh.membership.Membership.absences`)."""
+
+
+class Gather:
+    """One round of questions. Call `run` once, or iterate `stream` and read `result` afterwards.
+
+    Args:
+        bus: our connection.
+        plan: what to ask whom.
+        absences: how to find out why somebody is silent; None leaves it unknown.
+        clock: monotonic seconds; the same as that of the directory.
+    """
+
+    def __init__(
+        self, bus: Bus, plan: Plan, absences: Absences | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.result: Gathered | None = None
+        self._bus = bus
+        self._plan = plan
+        self._absences = absences
+        self._clock = clock
+        self._tally = Tally(plan)
+        self._expected: dict[Key, Expected] = {one.key: one for one in plan.expected}
+        self._waiting: set[Key] = {one.key for one in plan.expected if one.live}
+        self._waiting |= plan.hoped
+        # All lost, or nobody known: a short chance for whoever is there after all.
+        self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else _LOOK_AFTER_S
+        self._deaf: set[int] = set()
+        self._why: dict[Key, Absence] = {}
+        self._ended: Ended | None = None
+        self._refusal: NotPermitted | None = None
+        self._notes: list[str] = []
+        self._started = self._last_at = clock()
+        self._done = asyncio.Event()
+        self._news = asyncio.Event()
+
+    # --- the life of a gather
+
+    async def run(self) -> Gathered:
+        """Ask, wait and say what came. Whatever goes wrong on the way, what has come is kept.
+
+        Raises:
+            MessageTooLarge: the question is above the server's limit.
+            NotPermitted: this role may ask none of the subjects, or may not listen for replies.
+        """
+        inbox = self._bus.open_inbox(self._arrived, self._trouble)
+        look: asyncio.Task[None] | None = None
+        try:
+            self._started = self._last_at = self._clock()
+            if self._absences is not None:
+                look = asyncio.create_task(self._look(self._absences), name="look")
+            await self._ask(inbox)
+            await self._until_done()
+            await self._explain()
+        finally:
+            inbox.close()
+            if look is not None:
+                look.cancel()
+                await asyncio.wait({look})
+        if self._refusal is not None and not self._tally.replies:
+            raise self._refusal
+        self.result = self._sum_up()
+        return self.result
+
+    async def stream(self) -> AsyncIterator[Reply]:
+        """The counted replies as they come; `result` is there when this has ended.
+
+        Raises:
+            MessageTooLarge: as `run`.
+            NotPermitted: as `run`.
+        """
+        running = asyncio.create_task(self.run(), name="gather")
+        running.add_done_callback(lambda _: self._news.set())
+        given = 0
+        try:
+            while True:
+                self._news.clear()
+                while given < len(self._tally.replies):
+                    given += 1
+                    yield self._tally.replies[given - 1]
+                if running.done():
+                    break
+                await self._news.wait()
+            running.result()
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+
+    async def _ask(self, inbox: Inbox) -> None:
+        kind, body = self._plan.kind, self._plan.body
+        try:
+            for token, ask in enumerate(self._plan.asks):
+                subject = ask.subject(kind)
+                await self._bus.publish(subject, body, reply=inbox.reply_to(token, subject))
+                if token % _YIELD_EVERY == _YIELD_EVERY - 1:
+                    await asyncio.sleep(0)  # many services: let the replies in while the rest is asked
+        except MessageTooLarge:
+            raise
+        except BusError as error:
+            self._trouble(error)
+        if not self._plan.asks:
+            self._end(Ended.COMPLETE)
+
+    async def _until_done(self) -> None:
+        while not self._done.is_set():
+            now = self._clock()
+            left = self._started + self._plan.timeout_s - now
+            quiet = self._quiet_until() - now
+            if left <= 0:
+                self._end(Ended.TIMEOUT if self._waiting or self._plan.quiet_s is None else Ended.COMPLETE)
+            elif quiet <= 0:
+                self._end(Ended.COMPLETE)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, quiet)):
+                        await self._done.wait()
+
+    def _quiet_until(self) -> float:
+        if self._quiet_s is None:
+            return float("inf")
+        first = not self._tally.replies and self._plan.first_s is not None
+        return self._last_at + (self._plan.first_s or 0.0 if first else self._quiet_s)
+
+    def _end(self, why: Ended) -> None:
+        if self._ended is None:
+            self._ended = why
+        self._done.set()
+
+    # --- what arrives; called for each message, so every microsecond counts
+
+    def _arrived(self, message: Message) -> None:
+        if self._done.is_set():
+            return
+        token = int(message.subject.rpartition(".")[2])
+        data = message.data
+        if not data and message.no_responders:
+            self._nobody(token)
+            return
+        key = self._tally.take(token, data)
+        if key is None:
+            return
+        self._last_at = self._clock()
+        self._news.set()
+        self._waiting.discard(key)
+        if not self._waiting:
+            self._maybe_complete()
+        if len(self._tally.replies) == self._plan.limit:
+            self._end(Ended.LIMIT)
+
+    def _maybe_complete(self) -> None:
+        # With a quiet gap there is no list of who should answer: only time, or a 503 for each question, ends it.
+        if not self._waiting and (self._quiet_s is None or len(self._deaf) == len(self._plan.asks)):
+            self._end(Ended.COMPLETE)
+
+    def _nobody(self, token: int) -> None:
+        ask = self._plan.asks[token]
+        self._deaf.add(token)
+        self._waiting = {key for key in self._waiting if not ask.means(key)}
+        self._maybe_complete()
+
+    def _trouble(self, error: Exception) -> None:
+        self._notes.append(str(error))
+        if not isinstance(error, NotPermitted):
+            self._end(Ended.CONNECTION_LOST)
+            return
+        refused = [
+            (token, ask)
+            for token, ask in enumerate(self._plan.asks)
+            if str(error).endswith(ask.subject(self._plan.kind).lower())
+        ]
+        absence = Absence(InstanceState.UNKNOWN, str(error))
+        for token, ask in refused:
+            self._why |= {key: absence for key in self._expected if ask.means(key)}
+            self._nobody(token)
+        if not refused or len(self._deaf) == len(self._plan.asks):
+            self._refusal = error
+            self._end(Ended.COMPLETE)
+
+    # --- who is missing, and why
+
+    async def _look(self, absences: Absences) -> None:
+        await asyncio.sleep(self._started + _LOOK_AFTER_S - self._clock())
+        while not self._done.is_set():
+            missing = [self._expected[key] for key in self._waiting if key in self._expected]
+            why = await absences(missing, self._clock())
+            self._why |= why
+            gone = {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
+            if gone & self._waiting:
+                self._waiting -= gone
+                self._maybe_complete()
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _explain(self) -> None:
+        """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
+        if self._absences is None or self._ended not in (Ended.COMPLETE, Ended.TIMEOUT):
+            return
+        for key, reason in self._tally.unreadable.items():
+            self._why[key] = Absence(InstanceState.UNKNOWN, reason)
+        open_ = [one for key, one in self._expected.items() if key not in self._tally.heard and key not in self._why]
+        lost = [one for one in open_ if not one.live]
+        live = [one for one in open_ if one.live and one.key not in self._waiting]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_LOOK_S):
+                self._why |= await self._absences(live, self._started)
+                self._why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
+
+    def _silent(self) -> tuple[Silent, ...]:
+        deaf = [self._plan.asks[token] for token in self._deaf]
+        unheard = sorted((one for key, one in self._expected.items() if key not in self._tally.heard), key=_by_key)
+        return tuple(
+            Silent(
+                service=one.key.service,
+                instance=one.key.instance,
+                reason=str(_reason(self._why.get(one.key), any(ask.means(one.key) for ask in deaf))),
+                last_seen=one.last_seen,
+            )
+            for one in unheard
+        )
+
+    def _sum_up(self) -> Gathered:
+        ended = self._ended or Ended.COMPLETE
+        told = ended in (Ended.COMPLETE, Ended.TIMEOUT)
+        unheard = sum(key not in self._tally.heard for key in self._expected)
+        notes = [*dict.fromkeys(self._notes), *self._tally.notes()]
+        if unheard and not told:
+            because = "the limit was reached" if ended is Ended.LIMIT else "our own connection was lost"
+            notes.append(f"{unheard} expected were not heard because {because}; that says nothing about them")
+        return Gathered(
+            kind=self._plan.kind,
+            replies=self._tally.replies,
+            silent=self._silent() if told else (),
+            unexpected=tuple(self._tally.unexpected),
+            expected=len(self._expected) + len(self._tally.newcomers),
+            newcomers=tuple(self._tally.newcomers),
+            not_waited_for=0 if told else unheard,
+            ended=ended,
+            took_s=self._clock() - self._started,
+            notes=tuple(notes),
+        )
+
+
+def _by_key(one: Expected) -> Key:
+    return one.key
+
+
+def _reason(absence: Absence | None, deaf: bool) -> Absence:
+    if deaf and (absence is None or absence.state is InstanceState.SILENT):
+        where = "is connected, but " if absence is not None else "was not found: "
+        return Absence(InstanceState.UNKNOWN, f"its sidecar {where}nobody listens for this question")
+    return absence or Absence(InstanceState.UNKNOWN, "its connection could not be looked up in time")

@@ -1,0 +1,123 @@
+"""Replies as they arrive: decoded, attributed, counted once; whatever cannot be believed is kept with the reason."""
+
+from typing import Final
+
+import msgspec
+
+from diagmesh.contract.mesh import Unexpected
+from diagmesh.contract.wire import Reply
+from diagmesh.expected import Key, label
+from diagmesh.gather.plan import Ask, Plan
+
+__all__ = ["Tally"]
+
+_MOST_UNEXPECTED: Final = 100
+_NEWCOMERS: Final = 1024
+"""Replies taken per question above those expected; whoever sends more is cut off."""
+_MOST_BYTES: Final = 256 * 1024 * 1024
+_REASON_CHARACTERS: Final = 300
+_NAME_CHARACTERS: Final = 63
+
+_reply: Final = msgspec.json.Decoder(Reply)
+
+
+class _Origin(msgspec.Struct, gc=False):
+    """What even a reply of a form that we do not know should say."""
+
+    instance: str = ""
+
+
+_origin: Final = msgspec.json.Decoder(_Origin)
+
+
+class Tally:
+    """The replies of one gather."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.heard: dict[Key, Reply] = {}
+        self.replies: list[Reply] = []
+        self.newcomers: list[Key] = []
+        self.unexpected: list[Unexpected] = []
+        self.unreadable: dict[Key, str] = {}
+        self._kind = plan.kind
+        self._asks = plan.asks
+        self._known: set[Key] = {one.key for one in plan.expected}
+        self._uncounted = 0
+        self._bytes = 0
+        counts: dict[str, int] = {}
+        for one in plan.expected:
+            counts[one.key.service] = counts.get(one.key.service, 0) + 1
+        self._room = [_NEWCOMERS + (0 if ask.instance else 2 * counts.get(ask.service, 0)) for ask in plan.asks]
+
+    def take(self, token: int, data: bytes) -> Key | None:
+        """Count one reply; called for each message, so every microsecond counts.
+
+        Returns:
+            Who is not to be waited for any longer: counted, or heard but `unreadable`. None: this changes nothing.
+        """
+        self._room[token] -= 1
+        self._bytes += len(data)
+        if self._room[token] < 0 or self._bytes > _MOST_BYTES:
+            self._uncounted += 1
+            return None
+        ask = self._asks[token]
+        try:
+            reply = _reply.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            return self._cannot_read(ask, data, error)
+        key = Key(reply.service, reply.instance)
+        if key[0] != ask.service or reply.kind != self._kind or (ask.instance and key[1] != ask.instance):
+            self._doubt(key, self._mismatch(ask, reply))
+            return None
+        if key in self.heard:
+            self._doubt(key, _twice(reply, self.heard[key]))
+            return None
+        self.heard[key] = reply
+        self.replies.append(reply)
+        if key not in self._known:
+            self.newcomers.append(key)
+        return key
+
+    def notes(self) -> list[str]:
+        """What limits the count, in words."""
+        notes = []
+        if self._uncounted:
+            notes.append(f"{self._uncounted} further replies were not counted")
+        if self.newcomers:
+            names = ", ".join(label(key) for key in self.newcomers[:5])
+            notes.append(f"{len(self.newcomers)} answered before a heartbeat of theirs was heard: {names}")
+        return notes
+
+    def _mismatch(self, ask: Ask, reply: Reply) -> str:
+        if reply.service != ask.service:
+            return f"arrived where only {ask.service} can answer, but names itself otherwise"
+        if reply.kind != self._kind:
+            return f"answers the kind {reply.kind[:_NAME_CHARACTERS]!r}, not {self._kind!r}"
+        return f"arrived where only {ask.service}/{ask.instance} was asked"
+
+    def _doubt(self, key: Key, reason: str) -> None:
+        if len(self.unexpected) < _MOST_UNEXPECTED:
+            service, instance = key[0][:_NAME_CHARACTERS], key[1][:_NAME_CHARACTERS]
+            self.unexpected.append(Unexpected(service=service, instance=instance, reason=reason))
+        else:
+            self._uncounted += 1
+
+    def _cannot_read(self, ask: Ask, data: bytes, error: Exception) -> Key | None:
+        reason = f"its reply cannot be read: {error}"[:_REASON_CHARACTERS]
+        try:
+            instance = _origin.decode(data).instance or ask.instance
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            instance = ask.instance
+        key = Key(ask.service, instance)
+        self._doubt(key, reason)
+        if key in self._known and key not in self.heard:
+            self.unreadable[key] = reason
+            return key
+        return None
+
+
+def _twice(reply: Reply, first: Reply) -> str:
+    if reply.boot != first.boot:
+        boots = f"{first.boot[:_NAME_CHARACTERS]} and {reply.boot[:_NAME_CHARACTERS]}"
+        return f"two sidecars answer under this name (boots {boots}); the first is counted"
+    return "answered more than once; counted once"
