@@ -58,7 +58,15 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """The request body of ``diag.mesh.<kind>``: a selection and the common fields (the kind's own come on top)."""
+    """The request body of ``diag.mesh.<kind>``: a selection and the common fields (the kind's own come on top).
+
+    Args:
+        services: service names; empty means everybody.
+        instances: ``instance`` or ``service/instance``.
+        labels: all of these labels with exactly these values.
+        limit: stop after this many answers.
+        each: return the single replies too.
+    """
 
     services: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

@@ -195,12 +195,16 @@ def test_the_newest_living_up_is_found_and_dead_ones_are_forgotten(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert rundir.discover() is None
-    ours = running(os.getpid(), rundir.start_ticks(os.getpid()))
     stale = rundir.write_state(running(1, 5))
-    rundir.write_state(running(os.getppid(), rundir.start_ticks(os.getppid())))
-    rundir.write_state(ours)
-    assert rundir.discover() == ours
+    rundir.write_state(running(os.getpid(), rundir.start_ticks(os.getpid())))
+    time.sleep(0.03)  # the kernel tells start times in hundredths of a second
+    with subprocess.Popen(["/bin/sleep", "99"]) as newer:
+        newest = running(newer.pid, rundir.start_ticks(newer.pid))
+        rundir.write_state(newest)
+        assert rundir.discover() == newest
+        newer.kill()
     assert not stale.exists()
+    assert rundir.discover() == running(os.getpid(), rundir.start_ticks(os.getpid()))
     assert stat.S_IMODE((tmp_path / "diagmesh").stat().st_mode) == 0o700
 
 

@@ -1,0 +1,136 @@
+"""JSON Schemas (draft 2020-12) of everything on the wire, generated from the types that the wire is made of."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, get_args, get_type_hints
+
+import msgspec
+
+from diagmesh.contract.measures import Measure
+from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
+from diagmesh.contract.presence import Event, Heartbeat
+from diagmesh.contract.wire import WIRE_VERSION, Answer, Question, Reply
+
+__all__ = ["DIALECT", "Kinds", "schemas"]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+Kinds = Mapping[str, tuple[type[Question], type[Answer]]]
+"""Per kind that agents answer: the types of its question and of its answer."""
+
+_REF: Final = "#/$defs/{name}"
+_ARGS: Final = re.compile(r"\n+Args:\n")
+_ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}\S.*)*)", re.MULTILINE)
+_OWN_WORD_ENDS: Final = "_"
+"""A field that would be a keyword of Python ends so in the type (``class_``), not on the wire."""
+
+
+def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
+    """Every schema by name: ``<kind>.question``, ``.answer`` and ``.reply``, the same for ``mesh.…``, and the events.
+
+    Args:
+        kinds: what the agents answer.
+    """
+    made = {
+        "reply": _document("reply", Reply, "Any reply"),
+        "heartbeat": _document("heartbeat", Heartbeat, "A heartbeat"),
+        "event": _document("event", Event, "An event"),
+        **_answers("mesh", MeshAnswer, "many replies added up"),
+        **_answers("mesh.services", Services, "the directory"),
+        "mesh.services.question": _document("mesh.services.question", ServicesQuestion, "Question: the directory"),
+    }
+    for kind, (question, answer) in kinds.items():
+        name = f"{kind}.question"
+        made[name] = _document(name, question, f"Question: {kind} of one instance")
+        made |= _answers(kind, answer, f"{kind} of one instance")
+        name = f"mesh.{kind}.question"
+        made[name] = _mesh_question(name, question, f"Question: {kind} of many instances, added up")
+    return dict(sorted(made.items()))
+
+
+def _answers(name: str, answer: type[Answer], what: str) -> dict[str, dict[str, Any]]:
+    """The answer alone, and the reply that carries it."""
+    reply = _document(f"{name}.reply", Reply, f"Reply: {what}", answer)
+    reply["properties"]["answer"] = {"$ref": _REF.format(name=answer.__name__)}
+    reply["oneOf"] = [{"required": ["answer"]}, {"required": ["problem"]}]
+    return {f"{name}.answer": _document(f"{name}.answer", answer, f"Answer: {what}"), f"{name}.reply": reply}
+
+
+def _mesh_question(name: str, question: type[Question], title: str) -> dict[str, Any]:
+    """What ``diag.mesh.<kind>`` takes: the selection, the common fields and those of the kind."""
+    selection, own = _document(name, MeshQuestion, title), _document(name, question, title)
+    selection["description"] = f"{selection.get('description', '')} {own.get('description', '')}".strip()
+    selection["properties"] = {**own["properties"], **selection["properties"]}
+    selection["$defs"] = {**own.get("$defs", {}), **selection.get("$defs", {})}
+    return selection
+
+
+def _document(name: str, root: type[msgspec.Struct], title: str, *more: type[msgspec.Struct]) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([root, *more], ref_template=_REF)
+    described = {key: _described(schema, types) for key, schema, types in _with_types(components, root, *more)}
+    top = described.pop(root.__name__)
+    head = {"$schema": DIALECT, "$id": f"urn:diagmesh:v{WIRE_VERSION}:{name}"}
+    document = {**head, **top, "title": title}
+    if described:
+        document["$defs"] = described
+    return document
+
+
+def _with_types(
+    components: Mapping[str, dict[str, Any]], *roots: type[msgspec.Struct]
+) -> list[tuple[str, dict[str, Any], type | None]]:
+    found: dict[str, type] = {}
+    for root in roots:
+        _collect(root, found)
+    return [(name, schema, found.get(name)) for name, schema in components.items()]
+
+
+def _collect(annotation: Any, found: dict[str, type]) -> None:
+    """Every struct that a type is made of, by name."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        if annotation.__name__ in found:
+            return
+        found[annotation.__name__] = annotation
+        for part in get_type_hints(annotation, include_extras=True).values():
+            _collect(part, found)
+    for part in get_args(annotation):
+        _collect(part, found)
+
+
+def _described(schema: dict[str, Any], kind: type | None) -> dict[str, Any]:
+    """The schema with what the docstrings say of the type and of each field, units of what is measured, and dates."""
+    if kind is None or "properties" not in schema:
+        return schema
+    said, hints = _said(kind), get_type_hints(kind, include_extras=True)
+    properties = {}
+    for key, value in schema["properties"].items():
+        own = key if key in hints else key + _OWN_WORD_ENDS
+        more = {"description": said[own]} if own in said else {}
+        if unit := _unit(hints[own]):
+            more["x-unit"] = unit
+        properties[key] = {**(_dated(value) if datetime in (hints[own], *get_args(hints[own])) else value), **more}
+    head = " ".join(_ARGS.split(inspect.getdoc(kind) or "")[0].split())
+    return {**schema, "description": head, "properties": properties}
+
+
+def _said(kind: type) -> dict[str, str]:
+    """What the docstrings of a type and of its bases say of the fields."""
+    said: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        text = _ARGS.split(inspect.cleandoc(base.__doc__ or ""))
+        said |= {match[1]: " ".join(match[2].split()) for match in _ARGUMENT.finditer("\n".join(text[1:]))}
+    return said
+
+
+def _unit(annotation: Any) -> str:
+    parts = (annotation, *get_args(annotation))
+    extras = [extra for part in parts for extra in getattr(part, "__metadata__", ())]
+    return next((extra.unit for extra in extras if isinstance(extra, Measure)), "")
+
+
+def _dated(schema: dict[str, Any]) -> dict[str, Any]:
+    """Dates are RFC 3339; msgspec leaves that out."""
+    if schema.get("type") == "string":
+        return {**schema, "format": "date-time"}
+    return {**schema, "anyOf": [_dated(one) for one in schema["anyOf"]]} if "anyOf" in schema else schema
