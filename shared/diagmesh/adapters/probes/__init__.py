@@ -1,7 +1,7 @@
 """Doors to knock at: HTTP(S), TCP, NATS request and ``$SRV.PING``, made of the settings, wrong ones refused at once."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diagmesh.adapters.probes.door import Door
 from diagmesh.adapters.probes.http import HttpDoor
@@ -9,17 +9,19 @@ from diagmesh.adapters.probes.nats import NatsDoor
 from diagmesh.adapters.probes.shared import Shared
 from diagmesh.adapters.probes.srv import SrvDoor
 from diagmesh.adapters.probes.tcp import TcpDoor
-from diagmesh.bus.core import Bus
 from diagmesh.errors import SettingsError
 from diagmesh.settings import ProbeSettings
 from diagmesh.target import Probe
+
+if TYPE_CHECKING:  # the caller brings the bus
+    from diagmesh.bus.core import Bus
 
 __all__ = ["make", "make_all"]
 
 _ONLY_HTTP: Final = ("expect_status", "expect_body", "tls_ca_file", "headers")
 
 
-def make(settings: ProbeSettings, bus: Bus | None = None, *, where: str = "probe", instance: str = "") -> Probe:
+def make(settings: ProbeSettings, bus: "Bus | None" = None, *, where: str = "probe", instance: str = "") -> Probe:
     """The probe that the settings describe; looks that are asked for at the same time are shared.
 
     Args:
@@ -42,7 +44,7 @@ def make(settings: ProbeSettings, bus: Bus | None = None, *, where: str = "probe
 
 
 def make_all(
-    settings: Sequence[ProbeSettings], bus: Bus | None = None, *, where: str = "probes", instance: str = ""
+    settings: Sequence[ProbeSettings], bus: "Bus | None" = None, *, where: str = "probes", instance: str = ""
 ) -> tuple[Probe, ...]:
     """All probes of one target.
 
@@ -59,7 +61,7 @@ def make_all(
     return tuple(probes.values())
 
 
-def _door(settings: ProbeSettings, bus: Bus | None, where: str, instance: str) -> Door:
+def _door(settings: ProbeSettings, bus: "Bus | None", where: str, instance: str) -> Door:
     if settings.http:
         return HttpDoor(settings, where)
     if settings.tcp:

@@ -1,15 +1,19 @@
 """NATS request: does anybody answer a subject of the application, without an error, and how fast."""
 
+from typing import TYPE_CHECKING, Final
+
 from diagmesh.adapters.probes.door import Door, Fault, Look
 from diagmesh.adapters.probes.given import subject
-from diagmesh.bus.core import Bus, Message
 from diagmesh.errors import BusError, NoAnswer, NoResponders, NotPermitted
 from diagmesh.settings import ProbeSettings
 
+if TYPE_CHECKING:  # the caller brings the bus
+    from diagmesh.bus.core import Bus, Message
+
 __all__ = ["NatsDoor", "bus_fault", "need", "service_error"]
 
-_ERROR_HEADER = "nats-service-error"
-_CODE_HEADER = "nats-service-error-code"
+_ERROR_HEADER: Final = "nats-service-error"
+_CODE_HEADER: Final = "nats-service-error-code"
 
 
 class NatsDoor(Door):
@@ -19,7 +23,7 @@ class NatsDoor(Door):
         SettingsError: ``nats`` is no subject.
     """
 
-    def __init__(self, settings: ProbeSettings, where: str, bus: Bus | None) -> None:
+    def __init__(self, settings: ProbeSettings, where: str, bus: "Bus | None") -> None:
         super().__init__("nats", subject(settings.nats, f"{where}.nats"), settings)
         self._bus = bus
 
@@ -37,7 +41,7 @@ class NatsDoor(Door):
             raise Fault(words)
 
 
-def need(bus: Bus | None) -> Bus:
+def need(bus: "Bus | None") -> "Bus":
     """The observer connection.
 
     Raises:
@@ -62,7 +66,7 @@ def bus_fault(error: BusError, asked: str, look: Look) -> Fault:
     return Fault(f"our connection to the application's account: {str(error) or type(error).__name__}", ok=None, fix=fix)
 
 
-def service_error(reply: Message) -> tuple[int | None, str]:
+def service_error(reply: "Message") -> tuple[int | None, str]:
     """The code and the words of a service error (ADR-32); no words when it is none."""
     headers = {name.lower(): value for name, value in (reply.headers or {}).items()}
     text, code = headers.get(_ERROR_HEADER), headers.get(_CODE_HEADER, "")

@@ -2,17 +2,19 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from diagmesh.adapters.probes.door import Door, Fault, Look
 from diagmesh.adapters.probes.given import service_name
 from diagmesh.adapters.probes.nats import bus_fault, need, service_error
-from diagmesh.bus.core import Bus, Message
 from diagmesh.contract.names import legalise
 from diagmesh.errors import BusError, NoResponders
 from diagmesh.settings import ProbeSettings
+
+if TYPE_CHECKING:  # the caller brings the bus
+    from diagmesh.bus.core import Bus, Message
 
 __all__ = ["SrvDoor"]
 
@@ -41,7 +43,7 @@ class SrvDoor(Door):
         SettingsError: ``srv`` is no service name.
     """
 
-    def __init__(self, settings: ProbeSettings, where: str, bus: Bus | None, instance: str = "") -> None:
+    def __init__(self, settings: ProbeSettings, where: str, bus: "Bus | None", instance: str = "") -> None:
         super().__init__("srv", f"$SRV.PING.{service_name(settings.srv, f'{where}.srv')}", settings)
         self._bus = bus
         self._instance = instance
@@ -84,7 +86,7 @@ class _Heard:
         self._news = asyncio.Event()
         self._error: BusError | None = None
 
-    def message(self, message: Message) -> None:
+    def message(self, message: "Message") -> None:
         """A reply; the first wins of several with one id."""
         if message.no_responders:
             self._error = NoResponders()
