@@ -1,0 +1,54 @@
+"""Default instance names: the pod's or the host's, with a suffix when two sidecars of a host would take the same."""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from diagmesh.contract.names import legalise
+from diagmesh.errors import DiagmeshError
+
+__all__ = ["NameKeeper"]
+
+_MOST_SUFFIX: Final = 1000
+
+
+class NameKeeper:
+    """Gives each instance without a name one that no other sidecar of this host uses.
+
+    A name is held by an abstract unix socket (unix(7)): the kernel keeps it unique over all users of the network
+    namespace and frees it when the process ends, however it ends.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        raw = environment.get("POD_NAME") or environment.get("HOSTNAME") or socket.gethostname()
+        self._base = legalise(raw)
+        self._held: list[socket.socket] = []
+
+    def take(self, service: str) -> str:
+        """The first free name of that service.
+
+        Raises:
+            DiagmeshError: a thousand are taken.
+        """
+        for number in range(1, _MOST_SUFFIX):
+            name = self._base if number == 1 else f"{self._base[:58]}-{number}"
+            if self._hold(f"\0diagmesh/{service}/{name}"):
+                return name
+        raise DiagmeshError(f"no free instance name for {service} on this host; give one with --instance")
+
+    def _hold(self, address: str) -> bool:
+        keeper = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            keeper.bind(address)
+        except OSError:
+            keeper.close()
+            return False
+        self._held.append(keeper)
+        return True
+
+    def close(self) -> None:
+        """Give the names back."""
+        for keeper in self._held:
+            keeper.close()
+        self._held.clear()

@@ -1,0 +1,109 @@
+"""The sidecar: for each target a connection, the neighbour, and the member of the mesh that answers for it."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from diagmesh.adapters.neighbour import Neighbour
+from diagmesh.adapters.probes import make_all
+from diagmesh.bus.nats import NatsBus
+from diagmesh.contract.names import legalise
+from diagmesh.declare import AgentSpec
+from diagmesh.errors import SettingsError
+from diagmesh.member import Member, addresses_of_instance, new_boot
+from diagmesh.packs import load_agents
+from diagmesh.serve import AgentKinds, Identity
+from diagmesh.settings import SidecarSettings, TargetSettings
+from diagmesh_agents._names import NameKeeper
+
+__all__ = ["serve"]
+
+log = logging.getLogger("diagmesh.sidecar")
+
+_DRAIN_S: Final = 5.0
+
+
+class _Place:
+    """One target with everything that serves it."""
+
+    def __init__(self, settings: SidecarSettings, target: TargetSettings, agents: Collection[AgentSpec]) -> None:
+        name = f"{target.service}/{target.instance}"
+        self.name = name
+        self.bus = NatsBus(settings.connections.get(target.service, settings.nats), f"diag/{name}")
+        self.observer = NatsBus(target.nats, f"diag-observer/{name}") if target.nats is not None else None
+        probes = make_all(target.probes, self.observer, where=f"{name}: probes", instance=target.instance)
+        self.neighbour = Neighbour(target, probes)
+        self.member = Member(
+            self.bus,
+            Identity(
+                service=target.service, instance=target.instance, boot=new_boot(), host=legalise(socket.gethostname())
+            ),
+            AgentKinds(agents, self.neighbour),
+            addresses_of_instance(target.service, target.instance),
+            heartbeat_s=settings.heartbeat_s,
+            concurrency=settings.concurrency,
+            labels=target.labels,
+        )
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self.bus.start()
+        if self.observer is not None:
+            self.observer.start()
+        self._watch = asyncio.get_running_loop().create_task(self.neighbour.run(), name=f"neighbour {self.name}")
+        await self.member.start()
+        log.info("serving %s: %s", self.name, self.neighbour.sighting().looked_for)
+
+    async def stop(self) -> None:
+        await self.member.drain(_DRAIN_S)
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self.bus.close()
+        if self.observer is not None:
+            await self.observer.close()
+
+
+def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[TargetSettings]:
+    """The targets, each with an instance name of its own."""
+    named = [
+        target if target.instance else msgspec.structs.replace(target, instance=keeper.take(target.service))
+        for target in targets
+    ]
+    for number, target in enumerate(named):
+        if any((other.service, other.instance) == (target.service, target.instance) for other in named[:number]):
+            raise SettingsError(
+                f"two targets are both named {target.service}/{target.instance}: give them instance names"
+            )
+    return named
+
+
+async def serve(settings: SidecarSettings, stop: asyncio.Event) -> int:
+    """Serve every target until ``stop``; a target whose process or server is away is served all the same.
+
+    Raises:
+        SettingsError: a target or probe can never work, or two targets have one name.
+    """
+    pack = load_agents()
+    unknown = set(settings.disable) - set(pack.agents)
+    if unknown:
+        raise SettingsError(f"disable: no such kind: {', '.join(sorted(unknown))}")
+    agents = [spec for kind, spec in pack.agents.items() if kind not in settings.disable]
+    keeper = NameKeeper()
+    places: list[_Place] = []
+    try:
+        places.extend(_Place(settings, target, agents) for target in _named(settings.targets, keeper))
+        for place in places:
+            await place.start()
+        await stop.wait()
+        log.info("leaving: %s", ", ".join(place.name for place in places))
+    finally:
+        await asyncio.gather(*(place.stop() for place in places))
+        keeper.close()
+    return 0
