@@ -1,0 +1,76 @@
+"""Settings: file then environment, strict, every error names its key."""
+
+from pathlib import Path
+
+import pytest
+
+from diagmesh.errors import SettingsError
+from diagmesh.settings import CoordinatorSettings, SidecarSettings, load
+
+GOOD = """
+heartbeat_s = 2
+[nats]
+url = "nats://10.0.0.1:4222"
+[[targets]]
+service = "orders"
+port = 8080
+[[targets.probes]]
+http = "http://127.0.0.1:8080/healthz"
+timeout_s = 0.5
+"""
+
+
+def write(directory: Path, text: str) -> str:
+    path = directory / "settings.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    settings = load(SidecarSettings, write(tmp_path, GOOD), {})
+    assert settings.targets[0].port == 8080
+    assert settings.targets[0].probes[0].timeout_s == 0.5
+    assert settings.heartbeat_s == 2.0
+
+
+def test_the_environment_wins(tmp_path: Path) -> None:
+    environment = {"DIAGMESH_NATS__URL": "nats://other:4222", "DIAGMESH_NATS__CONNECT_TIMEOUT_S": "0.5", "HOME": "/x"}
+    settings = load(SidecarSettings, write(tmp_path, GOOD), environment)
+    assert settings.nats.url == "nats://other:4222"
+    assert settings.nats.connect_timeout_s == 0.5
+
+
+def test_numbers_of_a_table_from_the_environment() -> None:
+    settings = load(CoordinatorSettings, None, {"DIAGMESH_REPLICAS__ORDERS": "3"})
+    assert settings.replicas == {"orders": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[nats]\nurll = 'x'", "unknown field `urll` - at `$.nats`"),
+        ("heartbeat_s = 'often'", "at `$.heartbeat_s`"),
+        ("heartbeat_s = 0", "at `$.heartbeat_s`"),
+        ("[[targets]]\nservice = 'Orders'", "no legal name"),
+        ("[[targets]]\nservice = 'mesh'", "reserved"),
+        ("[[targets]]\nservice = 'a'\npid = 1\nport = 2", "in one way"),
+        ("[[targets]]\nservice = 'a'\n[[targets.probes]]\nname = 'x'", "exactly one of http, tcp, nats, srv"),
+        ("[[targets]]\nservice = 'a'\nport = 70000", "at `$.targets[0].port`"),
+        ("this is no toml", "no valid TOML"),
+    ],
+)
+def test_every_error_names_its_key(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(SidecarSettings, write(tmp_path, text), {})
+    assert says in str(caught.value)
+    assert "settings.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"cannot read the settings file /nowhere/x\.toml: No such file"):
+        load(SidecarSettings, "/nowhere/x.toml", {})
+
+
+def test_a_variable_that_is_no_table() -> None:
+    with pytest.raises(SettingsError, match="DIAGMESH_NATS__URL__X"):
+        load(SidecarSettings, None, {"DIAGMESH_NATS__URL": "x", "DIAGMESH_NATS__URL__X": "y"})
