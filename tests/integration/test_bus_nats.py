@@ -19,7 +19,7 @@ from support.ports import free_port
 async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
     """Wait for something that will come true."""
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  state of several objects, none of which has an event for it
+        while not condition():
             await asyncio.sleep(0.02)
 
 
