@@ -175,7 +175,7 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         ok: whether the door answered as declared; None when it could not be judged.
         reason: why it is not ok, or could not be judged.
         took_ms: time until the verdict.
-        phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``).
+        phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``; ``reply`` over NATS).
         status_code: of HTTP, or of the service error header.
         required: whether the service is *down* (true) or only *degraded* (false) when this fails.
         fix: what makes it possible to judge, when ``ok`` is None.

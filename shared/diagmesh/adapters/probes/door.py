@@ -17,6 +17,7 @@ _WAITING: Final = {
     "connect": "no answer to the connection attempt (filtered on the way, or the accept queue is full)",
     "tls": "the TLS handshake did not end",
     "first_byte": "it took the connection but answered nothing",
+    "reply": "neither an answer came nor the word that nobody listens",
     BEGAN_TO_ANSWER: "it began to answer but did not come to an end",
 }
 

@@ -17,6 +17,7 @@ __all__ = ["BODY_LIMIT_BYTES", "Exchange"]
 BODY_LIMIT_BYTES: Final = 64 * 1024
 _AGENT: Final = "diagmesh-probe"
 _GREETINGS: Final = {"\x15\x03": "TLS: use https", "SSH-": "SSH", "INFO ": "NATS"}
+_BROKEN_OFF: Final = "the connection broke in the middle of the answer"
 
 
 class Exchange:
@@ -61,9 +62,12 @@ class Exchange:
     def body(self, response: http.client.HTTPResponse) -> bytes:
         """The first 64 KiB of the body."""
         try:
-            return response.read(BODY_LIMIT_BYTES)
+            body = response.read(BODY_LIMIT_BYTES)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._fault(error) from None
+        if response.length and len(body) < BODY_LIMIT_BYTES:  # a partial read does not complain by itself
+            raise Fault(_BROKEN_OFF)
+        return body
 
     def _handshake(self, tls: Tls) -> None:
         self._look.enter("tls")
@@ -94,11 +98,11 @@ def _broken_http(error: Exception, *, began: bool) -> str:
     if isinstance(error, http.client.RemoteDisconnected | ConnectionError) and not began:
         return "took the connection, then closed it without an answer"
     if isinstance(error, http.client.IncompleteRead | ConnectionError):
-        return "the connection broke in the middle of the answer"
+        return _BROKEN_OFF
     if isinstance(error, http.client.BadStatusLine):
         line = str(error.args[0]) if error.args else ""
         tongues = (tongue for start, tongue in _GREETINGS.items() if line.startswith(start))
-        return "answers, but not with HTTP" + "".join(f" but {tongue}" for tongue in tongues)
+        return "answers, but not in HTTP" + "".join(f" (it speaks {tongue})" for tongue in tongues)
     return f"answers with broken HTTP ({type(error).__name__})"
 
 

@@ -29,7 +29,7 @@ class NatsDoor(Door):
 
     async def _knock(self, look: Look) -> None:
         bus = need(self._bus)
-        look.enter("first_byte")
+        look.enter("reply")
         try:
             reply = await bus.request(self.target, b"", timeout_s=look.left_s())
         except BusError as error:
@@ -58,7 +58,7 @@ def bus_fault(error: BusError, asked: str, look: Look) -> Fault:
     if isinstance(error, NoResponders):
         return Fault(f"no responders: nobody listens on {asked}")
     if isinstance(error, NoAnswer):
-        return Fault(f"somebody listens on {asked}, but nothing came within {look.timeout_s:g} s")
+        return look.timed_out()
     if isinstance(error, NotPermitted):
         fix = f"allow the role of target.nats to publish on {asked}"
         return Fault(f"the server does not let us ask {asked}", ok=None, fix=fix)

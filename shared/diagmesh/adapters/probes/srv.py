@@ -52,7 +52,7 @@ class SrvDoor(Door):
     async def _knock(self, look: Look) -> None:
         heard = _Heard()
         bus = need(self._bus)
-        look.enter("first_byte")
+        look.enter("reply")
         inbox = bus.open_inbox(heard.message, heard.trouble)
         try:
             await bus.publish(self.target, b"", reply=inbox.reply_to(0, self.target))
@@ -70,7 +70,7 @@ class SrvDoor(Door):
         if any(self._is_own(ping) for ping in heard.pings.values()):
             self._recognised = True
         elif self._recognised:
-            raise Fault(f"{len(heard.pings)} instances answer, but this one does not any more")
+            raise Fault(f"{len(heard.pings)} answer to the ping, but this instance does not any more")
 
     def _is_own(self, ping: _Ping) -> bool:
         told = ping.metadata or {}

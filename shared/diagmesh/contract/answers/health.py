@@ -63,7 +63,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         reason: why it failed or could not be judged.
         required: whether failing means *down* (true) or *degraded* (false).
         took_ms: time until the verdict.
-        phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``).
+        phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``; ``reply`` over NATS).
         status_code: of HTTP, or of the service error header.
         instances: how many instances answered (``srv``).
         age_s: how long ago this was seen, when it was seen for an earlier question.
