@@ -19,7 +19,12 @@ class Exit(IntEnum):
 
 
 EXITS_HELP: Final = """\
-Exit codes: 0 all well · 1 findings of warning or worse · 2 someone expected was silent or could not be judged, or the \
-reply is a problem (wins over 1) · 3 nobody there or the mesh cannot be reached · 64 usage · 70 our own fault · 130 \
-interrupted\
+Exit codes:
+  0    all well
+  1    findings of warning or worse
+  2    someone silent or not judged, or the reply is a problem (wins over 1)
+  3    nobody there, or the mesh cannot be reached
+  64   usage
+  70   our own fault
+  130  interrupted\
 """

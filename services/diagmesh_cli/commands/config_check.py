@@ -1,0 +1,152 @@
+"""`diagmesh config check`: is a settings file right, before a sidecar or coordinator is started with it."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from rich.console import Group
+from rich.text import Text
+
+from diagmesh import keys
+from diagmesh.errors import SettingsError
+from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
+from diagmesh_cli.exits import Exit
+from diagmesh_cli.options import Common
+from diagmesh_cli.output import Output
+
+__all__ = ["CheckedConfig", "check", "check_file"]
+
+_FROM_FILE: Final = "file:"
+
+
+class CheckedConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the check found.
+
+    Args:
+        file: the checked file.
+        kind: whose settings they are.
+        warnings: what works but should not stay so, and what will not work at run time.
+    """
+
+    file: str
+    kind: str
+    warnings: tuple[str, ...] = ()
+
+
+def check(
+    file: Path,
+    /,
+    *,
+    kind: Literal["sidecar", "coordinator"] | None = None,
+    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+) -> Exit:
+    """Check a settings file: every key and value, and the files it names. Ends with 0, 1 (warnings) or 64 (wrong).
+
+    Args:
+        file: settings in TOML.
+        kind: whose settings they are. Default: told by the keys.
+        common: where the mesh is, how to show it.
+    """
+    output = Output.of(common)
+    found = check_file(file, kind)
+    lines = [Text(f"{found.file}: fine settings of a {found.kind}", "" if found.warnings else "green")]
+    lines += [Text(f"warning: {warning}", "yellow") for warning in found.warnings]
+    output.show(found, Group(*lines))
+    return Exit.FINDINGS if found.warnings else Exit.WELL
+
+
+def check_file(file: Path, kind: str | None = None) -> CheckedConfig:
+    """Read a settings file as the process would, without its environment, and look at the files it names.
+
+    Raises:
+        SettingsError: the file cannot be used; the message names file and key.
+    """
+    kind = kind or _guess(file)
+    settings: SidecarSettings | CoordinatorSettings
+    if kind == "coordinator":
+        settings = load(CoordinatorSettings, str(file), {})
+        warnings = [*_connection_warnings(settings)]
+    else:
+        settings = load(SidecarSettings, str(file), {})
+        warnings = [*_connection_warnings(settings), *_sidecar_warnings(settings)]
+    return CheckedConfig(file=str(file), kind=kind, warnings=tuple(warnings))
+
+
+def _guess(file: Path) -> str:
+    """Sidecars have targets; nothing else needs to be told apart."""
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return "sidecar"  # `load` says what is wrong
+    only_coordinator = set(CoordinatorSettings.__struct_fields__) - set(SidecarSettings.__struct_fields__)
+    return "coordinator" if only_coordinator & set(tree) else "sidecar"
+
+
+def _connections(settings: SidecarSettings | CoordinatorSettings) -> Iterator[tuple[str, NatsSettings]]:
+    yield "nats", settings.nats
+    if isinstance(settings, SidecarSettings):
+        yield from ((f"connections.{service}", one) for service, one in settings.connections.items())
+        for position, target in enumerate(settings.targets):
+            if target.nats is not None:
+                yield f"targets[{position}].nats", target.nats
+
+
+def _connection_warnings(settings: SidecarSettings | CoordinatorSettings) -> Iterator[str]:
+    for where, nats in _connections(settings):
+        if nats.nkey_file and nats.creds_file:
+            yield f"{where}: nkey_file and creds_file are both set; keep one"
+        for key in ("nkey_file", "creds_file"):
+            yield from _secret_warnings(f"{where}.{key}", getattr(nats, key))
+        yield from _file_warnings(f"{where}.tls_ca_file", nats.tls_ca_file)
+        if "@" in nats.url:
+            yield f"{where}.url holds a password; use nkey_file or creds_file, so that it stands in no process list"
+
+
+def _secret_warnings(key: str, name: str) -> Iterator[str]:
+    if not name:
+        return
+    path = Path(name)
+    problem = next(iter(_file_warnings(key, name)), None)
+    if problem is not None:
+        yield problem
+        return
+    if keys.readable_by_others(path):
+        yield f"{key}: others may read {name}; run: chmod 600 {name}"
+    try:
+        keys.public_key_of(path)
+    except SettingsError as error:
+        yield f"{key}: {error}"
+
+
+def _file_warnings(key: str, name: str) -> Iterator[str]:
+    if not name:
+        return
+    try:
+        with Path(name).open("rb"):
+            pass
+    except OSError as error:
+        yield f"{key}: cannot read {name}: {error.strerror} (as this user)"
+
+
+def _sidecar_warnings(settings: SidecarSettings) -> Iterator[str]:
+    if not settings.targets:
+        yield "targets: none, so there is nothing to stand beside; add a [[targets]] table or use --service"
+    known = {target.service for target in settings.targets}
+    for service in sorted(set(settings.connections) - known):
+        yield f"connections.{service}: no target of that service"
+    for position, target in enumerate(settings.targets):
+        where = f"targets[{position}]"
+        if not any((target.pid, target.pid_file, target.port, target.exe, target.command)) and not any(
+            (target.systemd, target.container)
+        ):
+            yield f"{where} ({target.service}): no way to find its process; only its probes can be judged"
+        for number, probe in enumerate(target.probes):
+            yield from _file_warnings(f"{where}.probes[{number}].tls_ca_file", probe.tls_ca_file)
+            for header, value in probe.headers.items():
+                if value.startswith(_FROM_FILE):
+                    key = f"{where}.probes[{number}].headers.{header}"
+                    yield from _file_warnings(key, value.removeprefix(_FROM_FILE))
+            if (probe.nats or probe.srv) and target.nats is None:
+                yield f"{where}.probes[{number}]: needs targets.nats, the connection into the application's account"

@@ -1,0 +1,80 @@
+"""`diagmesh schema`: JSON Schemas of everything on the wire."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from diagmesh.contract.schema import schemas
+from diagmesh.packs import load_agents
+from diagmesh_cli.exits import Exit
+from diagmesh_cli.options import Common
+from diagmesh_cli.output import Output, as_json
+from diagmesh_cli.trouble import UsageError
+
+__all__ = ["schema", "wire_schemas", "write_schemas"]
+
+_PARTS: Final = ("question", "answer", "reply")
+
+
+def schema(
+    name: str = "",
+    /,
+    *,
+    write: Annotated[Path | None, Parameter(show_default=False)] = None,
+    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+) -> Exit:
+    """JSON Schemas (draft 2020-12) of everything on the wire.
+
+    Args:
+        name: a kind (health), or one schema of the list (health.reply). Default: the list.
+        write: write every schema into this directory, one NAME.json each.
+        common: where the mesh is, how to show it.
+    """
+    output, every = Output.of(common), wire_schemas()
+    if write is not None:
+        write_schemas(every, write)
+        output.show({"written": len(every), "directory": str(write)}, f"{len(every)} schemas written to {write}")
+    elif name in every:
+        output.print_json(every[name])
+    elif name:
+        output.print_json(_of_kind(every, name))
+    else:
+        output.show(every, _list(every))
+    return Exit.WELL
+
+
+def wire_schemas() -> dict[str, dict[str, Any]]:
+    """Every schema by name, for the agents that are installed here."""
+    return schemas({kind: (spec.question, spec.answer) for kind, spec in sorted(load_agents().agents.items())})
+
+
+def write_schemas(every: dict[str, dict[str, Any]], directory: Path) -> None:
+    """One file per schema.
+
+    Raises:
+        UsageError: the directory cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, document in every.items():
+            (directory / f"{name}.json").write_bytes(as_json(document, indent=True) + b"\n")
+    except OSError as error:
+        raise UsageError(f"cannot write to {directory}: {error.strerror}; name another directory") from None
+
+
+def _of_kind(every: dict[str, dict[str, Any]], kind: str) -> dict[str, Any]:
+    found = {part: every[f"{kind}.{part}"] for part in _PARTS if f"{kind}.{part}" in every}
+    if not found:
+        raise UsageError(f"no schema {kind!r}; `diagmesh schema` lists them: {', '.join(every)}")
+    return found
+
+
+def _list(every: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("SCHEMA", no_wrap=True)
+    table.add_column("TELLS")
+    for name, document in every.items():
+        table.add_row(name, str(document["title"]))
+    return table

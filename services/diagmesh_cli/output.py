@@ -1,0 +1,93 @@
+"""Where results, errors and progress go: results to standard output, all else to standard error."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+import orjson
+from rich.console import Console, RenderableType
+
+from diagmesh.contract.wire import Problem
+from diagmesh_cli.options import Common
+
+__all__ = ["Output", "as_json", "debugging", "sentence"]
+
+_PATIENCE_S: Final = 0.5
+
+
+class Output:
+    """The two streams of one command.
+
+    Args:
+        json: standard output carries JSON only.
+        no_color: no colour, whatever the terminal can do.
+    """
+
+    def __init__(self, *, json: bool = False, no_color: bool = False) -> None:
+        self.json = json
+        self.out = Console(no_color=no_color or None, highlight=False, soft_wrap=False)
+        self.err = Console(no_color=no_color or None, highlight=False, stderr=True)
+
+    @classmethod
+    def of(cls, common: Common) -> "Output":
+        """As the options of the command say."""
+        return cls(json=common.json, no_color=common.no_color)
+
+    def show(self, report: Any, view: RenderableType) -> None:
+        """Print a result: the report as JSON, or its view."""
+        if self.json:
+            self.print_json(report)
+        else:
+            self.out.print(view)
+
+    def print_json(self, report: Any) -> None:
+        """One JSON document: indented for people, one line for programs."""
+        sys.stdout.buffer.write(as_json(report, indent=self.out.is_terminal) + b"\n")
+        sys.stdout.buffer.flush()
+
+    def fail(self, problem: Problem) -> None:
+        """Say in one sentence what is wrong and what to do about it."""
+        if self.json:
+            self.print_json({"error": problem})
+        self.err.print(f"diagmesh: {sentence(problem)}", style="red", markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no result."""
+        self.err.print(text, style="dim", markup=False, soft_wrap=True)
+
+    @asynccontextmanager
+    async def waiting(self, what: str) -> AsyncIterator[None]:
+        """Say on standard error what is awaited, when it takes longer than half a second and is a terminal."""
+        if not self.err.is_terminal:
+            yield
+            return
+        spinner = self.err.status(f"[dim]{what} …[/dim]")
+        timer = asyncio.get_running_loop().call_later(_PATIENCE_S, spinner.start)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            spinner.stop()
+
+
+def as_json(report: Any, *, indent: bool = False) -> bytes:
+    """Any wire struct, or a plain tree with wire structs in it, as JSON."""
+    tree = orjson.loads(msgspec.json.encode(report))
+    return orjson.dumps(tree, option=orjson.OPT_INDENT_2 if indent else None)
+
+
+def sentence(problem: Problem) -> str:
+    """A problem in one sentence."""
+    said = problem.detail or problem.error
+    if problem.detail and problem.error not in problem.detail and problem.error != "usage":
+        said = f"{problem.error}: {problem.detail}"
+    return f"{said}; {problem.hint}" if problem.hint else said
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted."""
+    return os.environ.get("DIAGMESH_DEBUG", "") not in ("", "0")

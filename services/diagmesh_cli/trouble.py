@@ -1,0 +1,76 @@
+"""Errors as people and scripts get them: one sentence that says what to do, a problem in JSON, an exit code."""
+
+import asyncio
+from typing import Final
+
+from cyclopts import CycloptsError, UnknownCommandError
+
+from diagmesh.contract.wire import Problem
+from diagmesh.errors import (
+    BadName,
+    BusError,
+    CannotConnect,
+    DiagmeshError,
+    MessageTooLarge,
+    NoAnswer,
+    NoResponders,
+    NotPermitted,
+    Refusal,
+    SettingsError,
+)
+from diagmesh_cli.exits import Exit
+
+__all__ = ["UsageError", "explain"]
+
+_REPORT: Final = "please report it; DIAGMESH_DEBUG=1 shows where it happened"
+_START_ONE: Final = "start one with `diagmesh up`, or name the server with --nats URL"
+
+
+class UsageError(DiagmeshError):
+    """The command line asks for something that cannot be."""
+
+
+def explain(error: BaseException) -> tuple[Exit, Problem]:
+    """The exit code of an error, and what is told about it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    match error:
+        case KeyboardInterrupt() | asyncio.CancelledError():
+            told = Exit.INTERRUPTED, Problem(code=499, error="interrupted")
+        case CycloptsError():
+            told = Exit.USAGE, _usage(error)
+        case UsageError() | SettingsError() | BadName() | MessageTooLarge():
+            told = Exit.USAGE, Problem(code=400, error="usage", detail=str(error))
+        case BusError():
+            told = _mesh(error)
+        case Refusal():
+            told = Exit.UNSURE, Problem(code=error.code, error=error.error, detail=error.detail, hint=error.hint)
+        case DiagmeshError():
+            told = Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error))
+        case _:
+            detail = f"{type(error).__name__}: {error}"
+            told = Exit.FAULT, Problem(code=500, error="our own fault", detail=detail, hint=_REPORT)
+    return told
+
+
+def _usage(error: CycloptsError) -> Problem:
+    detail = " ".join(str(error).split())
+    if isinstance(error, UnknownCommandError):
+        detail = detail.split(" Available commands:")[0]
+    return Problem(code=400, error="usage", detail=detail, hint="see `diagmesh --help`")
+
+
+def _mesh(error: BusError) -> tuple[Exit, Problem]:
+    if isinstance(error, CannotConnect):
+        return Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error), hint=_START_ONE)
+    if isinstance(error, NoResponders):
+        return Exit.NOBODY, Problem(
+            code=503, error="nobody there", detail=str(error), hint="see who is: diagmesh services"
+        )
+    if isinstance(error, NotPermitted):
+        hint = "use the key of another role: --nkey-file FILE --inbox-prefix PREFIX"
+        return Exit.NOBODY, Problem(code=403, error="not permitted", detail=str(error), hint=hint)
+    if isinstance(error, NoAnswer):
+        hint = "wait longer with --timeout SECONDS, or see who is there: diagmesh services"
+        return Exit.UNSURE, Problem(code=408, error="no answer", detail=str(error), hint=hint)
+    return Exit.NOBODY, Problem(code=503, error="connection lost", detail=str(error), hint="try again")
