@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -48,11 +48,16 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The circumstances of one question: its kind, its subject, and how long the look may take (seconds)."""
+    """The circumstances of one question: its kind, its subject, and how long the look may take (seconds).
+
+    ``headers`` and ``body`` are as they came, for those that check a signature over them.
+    """
 
     kind: str
     subject: str
     budget_s: float
+    headers: Mapping[str, str] | None = None
+    body: bytes = b""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,7 +229,10 @@ class Responder:
         question = endpoint.decode(message.data)
         asked_s = endpoint.budget_s if question.timeout_ms is None else question.timeout_ms / 1000
         budget_s = min(asked_s, endpoint.most_s)
-        job = _Job(endpoint, Asked(kind=kind, subject=message.subject, budget_s=budget_s), message.reply, since_ns)
+        asked = Asked(
+            kind=kind, subject=message.subject, budget_s=budget_s, headers=message.headers, body=message.data
+        )
+        job = _Job(endpoint, asked, message.reply, since_ns)
         self._jobs.add(job)
         self._busy[kind] = self._busy.get(kind, 0) + 1
         loop = asyncio.get_running_loop()
