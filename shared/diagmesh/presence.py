@@ -61,12 +61,12 @@ class Heartbeats:
 
     async def send(self, *, bye: bool = False) -> None:
         """One heartbeat now; while there is no connection none is sent (a late one would lie)."""
-        self._n += 1
-        beat = msgspec.structs.replace(self._beat(), n=self._n, server=self._bus.server, bye=bye)
+        beat = msgspec.structs.replace(self._beat(), n=self._n + 1, server=self._bus.server, bye=bye)
         try:
             await self._bus.publish(self._subject, encode(beat))
         except BusError:
             return  # the next connection hurries the next beat
+        self._n += 1
 
 
 class Events:
