@@ -1,11 +1,13 @@
 """What to ask whom, and when to stop."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from diagmesh.contract import subjects
 from diagmesh.expected import Expected, Key
 
-__all__ = ["Ask", "Plan"]
+__all__ = ["Ask", "Plan", "asks_for"]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -49,3 +51,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     limit: int | None = None
     quiet_s: float | None = None
     first_s: float | None = None
+
+
+def asks_for(chosen: Sequence[Key], totals: Mapping[str, int]) -> tuple[Ask, ...]:
+    """One question per service where all of it was chosen, else one per instance.
+
+    Args:
+        chosen: whom to ask.
+        totals: how many instances each service has.
+    """
+    by_service: dict[str, list[Key]] = {}
+    for key in chosen:
+        by_service.setdefault(key.service, []).append(key)
+    asks: list[Ask] = []
+    for service, keys in sorted(by_service.items()):
+        if len(keys) >= totals.get(service, 0):
+            asks.append(Ask(service=service))
+        else:
+            asks.extend(Ask(service=service, instance=key.instance) for key in sorted(keys))
+    return tuple(asks)

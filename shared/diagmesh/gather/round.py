@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox, Message
@@ -90,7 +90,7 @@ class Gather:
         self.result = self._sum_up()
         return self.result
 
-    async def stream(self) -> AsyncIterator[Reply]:
+    async def stream(self) -> AsyncGenerator[Reply, None]:
         """The counted replies as they come; `result` is there when this has ended.
 
         Raises:

@@ -1,0 +1,9 @@
+"""Ask the mesh from Python: one instance, all of them, or as the replies come; typed, and it says why it ended."""
+
+from diagmesh.client.forget import forget
+from diagmesh.client.heard import Heard
+from diagmesh.client.kinds import answer_type_of, kind_of_type
+from diagmesh.client.mesh import Mesh
+from diagmesh.client.result import MeshResult, Stream
+
+__all__ = ["Heard", "Mesh", "MeshResult", "Stream", "answer_type_of", "forget", "kind_of_type"]

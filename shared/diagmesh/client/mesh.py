@@ -1,0 +1,335 @@
+"""`Mesh`: the mesh as a Python program sees it."""
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from diagmesh.aggregate import add_up
+from diagmesh.bus.core import Bus
+from diagmesh.client.direct import NO_COORDINATOR, from_directory, learned
+from diagmesh.client.forget import forget
+from diagmesh.client.heard import Heard, heard
+from diagmesh.client.kinds import answer_type_of, kind_of_type
+from diagmesh.client.result import MeshResult, Stream
+from diagmesh.contract import subjects
+from diagmesh.contract.codec import encode
+from diagmesh.contract.control import ForgetQuestion, Forgotten
+from diagmesh.contract.mesh import MeshAnswer, Selection, Services, ServicesQuestion
+from diagmesh.contract.names import check_token
+from diagmesh.contract.wire import Answer, Nothing, Question
+from diagmesh.errors import Declined, NoResponders
+from diagmesh.gather import Gather, Plan
+from diagmesh.membership import Membership
+from diagmesh.settings import NatsSettings
+
+__all__ = ["Mesh"]
+
+A = TypeVar("A", bound=Answer)
+_TIMEOUT_S: Final = 2.0
+_MARGIN_S: Final = 0.5
+"""How much longer than its budget a coordinator is waited for: its reply has to travel too."""
+_AGENT_SHARE: Final = 0.9
+"""An agent gets a little less time than its asker waits, so that its word of being late still arrives."""
+
+
+class Mesh:
+    """Asks questions over one connection. No global state: make as many as you need.
+
+    Args:
+        bus: a connection; whoever made it closes it. `connect` makes one that the mesh owns.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._membership = Membership(bus)
+
+    @staticmethod
+    def connect(*, name: str = "diag-client", timeout_s: float = 5.0, **settings: Any) -> "Connecting":
+        """Connect to NATS: ``async with Mesh.connect(url=…) as mesh`` or ``mesh = await Mesh.connect(url=…)``.
+
+        Args:
+            name: of the connection, as the server lists it.
+            timeout_s: the longest that connecting may take.
+            settings: the fields of `diagmesh.settings.NatsSettings`: ``url``, ``nkey_file``, ``creds_file``,
+                ``inbox_prefix``, ``tls_ca_file``, ``tls_first``, ``connect_timeout_s``.
+
+        Raises:
+            CannotConnect: with the reason.
+        """
+        return Connecting(NatsSettings(**settings), name, timeout_s)
+
+    @property
+    def bus(self) -> Bus:
+        """The connection."""
+        return self._bus
+
+    async def close(self) -> None:
+        """End what is under way and close the connection."""
+        await self._membership.close()
+        await self._bus.close()
+
+    # --- one instance
+
+    @overload
+    async def one(
+        self,
+        kind: type[A],
+        service: str,
+        question: Question | None = ...,
+        *,
+        instance: str = ...,
+        timeout_s: float = ...,
+    ) -> Heard[A]: ...
+
+    @overload
+    async def one(
+        self, kind: str, service: str, question: Question | None = ..., *, instance: str = ..., timeout_s: float = ...
+    ) -> Heard[Any]: ...
+
+    async def one(
+        self,
+        kind: type[A] | str,
+        service: str,
+        question: Question | None = None,
+        *,
+        instance: str = "",
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Heard[A] | Heard[Any]:
+        """Ask one instance of a service: the one named, or whichever the server picks.
+
+        Args:
+            kind: an answer type (``Health``) or the name of a kind.
+            service: whom to ask; ``mesh`` asks a coordinator.
+            question: its fields; default: none.
+            instance: which instance.
+            timeout_s: the longest to wait.
+
+        Raises:
+            BusError: `NoResponders`, `NoAnswer`, `NotConnected`, `ConnectionLost`, `NotPermitted`, `MessageTooLarge`.
+            BadName: a name that cannot stand in a subject.
+            Unreadable: what came is no reply of that service.
+        """
+        name, answer_type = _kind(kind)
+        check_token(service, "service", reserved_ok=True)
+        if instance:
+            check_token(instance, "instance")
+            subject = subjects.ask_instance(service, name, instance)
+        else:
+            subject = subjects.ask_one(service, name)
+        body = encode(_with_budget(question or Nothing(), timeout_s))
+        message = await self._bus.request(subject, body, timeout_s=timeout_s)
+        return heard(message.data, service, instance, answer_type)
+
+    # --- many instances
+
+    async def services(self, *services: str, timeout_s: float = _TIMEOUT_S) -> Services:
+        """The directory of a coordinator: who is there, who is missing and why.
+
+        Raises:
+            BusError: as `one`; `NoResponders` when there is no coordinator.
+            Refusal: the coordinator cannot tell.
+        """
+        question = ServicesQuestion(services=services)
+        return (await self.one(Services, "mesh", question, timeout_s=timeout_s)).answer
+
+    @overload
+    async def mesh(
+        self, kind: type[A], question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+    ) -> MeshResult[A]: ...
+
+    @overload
+    async def mesh(
+        self, kind: str, question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+    ) -> MeshResult[Any]: ...
+
+    async def mesh(
+        self,
+        kind: type[A] | str,
+        question: Question | None = None,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        **selection: Any,
+    ) -> MeshResult[A] | MeshResult[Any]:
+        """Ask a coordinator to ask them all and add the answers up; without one, do it here and say so.
+
+        Args:
+            kind: an answer type (``Health``) or the name of a kind.
+            question: the fields of the kind; default: none.
+            timeout_s: the longest that the asking may take.
+            selection: the fields of `diagmesh.contract.mesh.Selection`: ``services``, ``instances``, ``labels``,
+                ``limit``, ``each``.
+
+        Raises:
+            BusError: as `one`, except that the lack of a coordinator is no error.
+            Refusal: the coordinator declined, for example for services that it does not know.
+        """
+        name, answer_type = _kind(kind)
+        chosen = _selection(selection)
+        body = _mesh_body(question or Nothing(), chosen, timeout_s)
+        try:
+            message = await self._bus.request(subjects.ask_mesh(name), body, timeout_s=timeout_s + _MARGIN_S)
+        except NoResponders:
+            return await self._direct(name, answer_type, question, chosen, timeout_s)
+        reply = heard(message.data, "mesh", "", MeshAnswer)
+        each = tuple(Heard(one, answer_type) for one in reply.answer.each or ())
+        return MeshResult(answer=reply.answer, each=each, coordinator=reply.reply.instance)
+
+    @overload
+    async def all(
+        self, kind: type[A], question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+    ) -> MeshResult[A]: ...
+
+    @overload
+    async def all(
+        self, kind: str, question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+    ) -> MeshResult[Any]: ...
+
+    async def all(
+        self,
+        kind: type[A] | str,
+        question: Question | None = None,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        **selection: Any,
+    ) -> MeshResult[A] | MeshResult[Any]:
+        """As `mesh`, with every single reply; when they are too many for one message they are asked for directly."""
+        selection["each"] = True
+        result = await self.mesh(kind, question, timeout_s=timeout_s, **selection)
+        if result.answer.each is not None or not result.coordinator:
+            return result
+        name, answer_type = _kind(kind)
+        return await self._direct(name, answer_type, question, _selection(selection), timeout_s)
+
+    @overload
+    def stream(
+        self, kind: type[A], question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+    ) -> Stream[A]: ...
+
+    @overload
+    def stream(
+        self, kind: str, question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+    ) -> Stream[Any]: ...
+
+    def stream(
+        self,
+        kind: type[A] | str,
+        question: Question | None = None,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        **selection: Any,
+    ) -> Stream[A] | Stream[Any]:
+        """The replies as they come; the stream then says why it ended and who was silent. Arguments as `mesh`."""
+        name, answer_type = _kind(kind)
+        chosen = _selection(selection)
+
+        async def prepare() -> tuple[Gather, tuple[str, ...]]:
+            plan, notes = await self._plan(name, question, chosen, timeout_s)
+            return Gather(self._bus, plan, self._membership.absences), notes
+
+        return Stream(prepare, answer_type)
+
+    async def forget(
+        self, service: str, instance: str = "", *, seed_file: Path, timeout_s: float = _TIMEOUT_S
+    ) -> tuple[Heard[Forgotten], ...]:
+        """Tell every coordinator that an instance (or all lost ones of the service) is not expected any longer.
+
+        Args:
+            service: whose.
+            instance: which one; empty for all lost ones.
+            seed_file: with the seed of an operator's user nkey, which the coordinators' settings list.
+            timeout_s: for each coordinator.
+
+        Raises:
+            BusError: the directory could not be asked for; `NoResponders` when there is no coordinator.
+            SettingsError: the seed file cannot be used.
+        """
+        check_token(service, "service")
+        question = ForgetQuestion(service=service, instance=check_token(instance, "instance") if instance else "")
+        directory = await self.services(timeout_s=timeout_s)
+        return await forget(self._bus, directory.coordinators, question, seed_file, timeout_s)
+
+    # --- without a coordinator
+
+    async def _plan(
+        self, kind: str, question: Question | None, selection: Selection, timeout_s: float
+    ) -> tuple[Plan, tuple[str, ...]]:
+        body = encode(_with_budget(question or Nothing(), timeout_s))
+        try:
+            directory = await self.services(timeout_s=timeout_s)
+        except NoResponders:
+            return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
+        return from_directory(directory, selection, kind, body, timeout_s), ()
+
+    async def _direct(
+        self, kind: str, answer_type: type[A] | None, question: Question | None, selection: Selection, timeout_s: float
+    ) -> MeshResult[A]:
+        plan, notes = await self._plan(kind, question, selection, timeout_s)
+        gathered = await Gather(self._bus, plan, self._membership.absences).run()
+        answer = add_up(gathered, answer_type, each=selection.each)
+        each = tuple(Heard(one, answer_type) for one in answer.each or ())
+        return MeshResult(answer=msgspec.structs.replace(answer, notes=(*notes, *answer.notes)), each=each)
+
+
+class Connecting:
+    """A connection about to be made: await it, or enter it to have it closed at the end."""
+
+    def __init__(self, settings: NatsSettings, name: str, timeout_s: float) -> None:
+        self._settings = settings
+        self._name = name
+        self._timeout_s = timeout_s
+        self._mesh: Mesh | None = None
+
+    def __await__(self) -> Generator[Any, None, Mesh]:
+        """The mesh; call `Mesh.close` when done."""
+        return self._connect().__await__()
+
+    async def _connect(self) -> Mesh:
+        from diagmesh.bus.nats import NatsBus  # noqa: PLC0415  the types of the client cost no NATS client
+
+        return Mesh(await NatsBus.connect(self._settings, self._name, timeout_s=self._timeout_s))
+
+    async def __aenter__(self) -> Mesh:
+        """Connect."""
+        self._mesh = await self._connect()
+        return self._mesh
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        if self._mesh is not None:
+            await self._mesh.close()
+
+
+@overload
+def _kind(kind: type[A]) -> tuple[str, type[A]]: ...
+@overload
+def _kind(kind: str) -> tuple[str, type[Any] | None]: ...
+@overload
+def _kind(kind: type[A] | str) -> tuple[str, type[Any] | None]: ...
+def _kind(kind: type[A] | str) -> tuple[str, type[Any] | None]:
+    if isinstance(kind, str):
+        return check_token(kind, "kind"), answer_type_of(kind)
+    return kind_of_type(kind), kind
+
+
+def _selection(fields: dict[str, Any]) -> Selection:
+    try:
+        return msgspec.convert(fields, Selection)
+    except msgspec.ValidationError as error:
+        raise Declined(str(error)) from None
+
+
+def _with_budget(question: Question, timeout_s: float) -> Question:
+    if question.timeout_ms is not None:
+        return question
+    return msgspec.structs.replace(question, timeout_ms=max(1, int(timeout_s * 1000 * _AGENT_SHARE)))
+
+
+def _mesh_body(question: Question, selection: Selection, timeout_s: float) -> bytes:
+    fields: Mapping[str, Any] = msgspec.to_builtins(question)
+    budget = {"timeout_ms": question.timeout_ms or max(1, int(timeout_s * 1000))}
+    return encode({**fields, **budget, **msgspec.to_builtins(selection)})
