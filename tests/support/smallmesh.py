@@ -1,0 +1,136 @@
+"""A whole small mesh of real processes: server with all roles, watched processes, their sidecars, a coordinator."""
+
+import http.client
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from diagmesh_cli.local.roles import Keyring, make_keyring, server_config
+from support.natsserver import NatsServer
+from support.programs import Program, wait_until
+
+__all__ = ["HEARTBEAT_S", "SmallMesh"]
+
+HEARTBEAT_S: Final = 0.5
+_START_S: Final = 30.0
+_SLEEPER: Final = "import time\nwhile True: time.sleep(3600)"
+
+
+class _Connection(msgspec.Struct):
+    name: str = ""
+    subscriptions_list: tuple[str, ...] = ()
+
+
+class _Connections(msgspec.Struct):
+    connections: tuple[_Connection, ...] = ()
+
+
+class SmallMesh:
+    """Use it as a context manager; everything it started is ended with it.
+
+    Args:
+        directory: an empty folder for keys, settings and logs.
+        services: names of the services that may take part; each has a key of its own.
+    """
+
+    def __init__(self, directory: Path, services: tuple[str, ...] = ("orders", "payments")) -> None:
+        self.directory = directory
+        self.ring: Keyring = make_keyring(directory, services)
+        config = server_config(self.ring, services, -1).decode()
+        self.server = NatsServer(directory, config=config, monitoring=True, name="small-mesh")
+        self.watched: dict[str, Program] = {}
+        self.sidecars: dict[str, Program] = {}
+        self._stack = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where an anonymous client is the read-only role."""
+        return self.server.url
+
+    def sidecar(self, service: str, instance: str) -> Program:
+        """A sidecar beside a process that does nothing; returns when the server knows its subscriptions."""
+        name = f"{service}/{instance}"
+        if name not in self.watched:
+            self.watched[name] = self.program(["python", "-c", _SLEEPER], f"watched-{service}-{instance}")
+        settings = self._settings(
+            f"sidecar-{service}-{instance}",
+            f"""heartbeat_s = {HEARTBEAT_S}
+            [nats]
+            url = "{self.url}"
+            nkey_file = "{self.ring.seed_file(f"agent-{service}")}"
+            inbox_prefix = "_INBOX_agent_{service}"
+            [[targets]]
+            service = "{service}"
+            instance = "{instance}"
+            pid = {self.watched[name].pid}
+            sample_s = 0.5
+            """,
+        )
+        program = self._module("diagmesh_agents", settings)
+        self.sidecars[name] = program
+        self._await_subscription(f"diag/{name}", f"diag.{service}.*.all", program)
+        return program
+
+    def coordinator(self, instance: str = "c1") -> Program:
+        """A coordinator; returns when the server knows its subscriptions and it has heard a round of heartbeats."""
+        settings = self._settings(
+            f"coordinator-{instance}",
+            f"""instance = "{instance}"
+            heartbeat_s = {HEARTBEAT_S}
+            [nats]
+            url = "{self.url}"
+            nkey_file = "{self.ring.seed_file("coordinator")}"
+            inbox_prefix = "_INBOX_coord"
+            """,
+        )
+        program = self._module("diagmesh_coordinator", settings)
+        self._await_subscription("", f"diag.mesh.*.{instance}", program)
+        time.sleep(3 * HEARTBEAT_S)
+        return program
+
+    def program(self, command: list[str | Path], name: str) -> Program:
+        """Any other process, ended with the mesh."""
+        return self._stack.enter_context(Program(command, self.directory / f"{name}.log"))
+
+    def connections(self) -> dict[str, tuple[str, ...]]:
+        """Who is connected: connection name to its subscriptions, as the server sees it."""
+        asking = http.client.HTTPConnection(self.server.host, self.server.monitor_port, timeout=10)
+        try:
+            asking.request("GET", "/connz?subs=1")
+            known = msgspec.json.decode(asking.getresponse().read(), type=_Connections)
+        finally:
+            asking.close()
+        return {one.name: one.subscriptions_list for one in known.connections}
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.server)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _module(self, module: str, settings: Path) -> Program:
+        return self.program(["python", "-m", module, "--config", settings], settings.stem)
+
+    def _settings(self, name: str, text: str) -> Path:
+        file = self.directory / f"{name}.toml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def _await_subscription(self, connection: str, subject: str, program: Program) -> None:
+        def there() -> bool:
+            if not program.running:
+                raise RuntimeError(f"it ended at its start:\n{program.log_text()[-2000:]}")
+            known = self.connections()
+            return any(subject in subjects for name, subjects in known.items() if connection in ("", name))
+
+        try:
+            wait_until(there, _START_S, f"a subscription to {subject}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; its log:\n{program.log_text()[-2000:]}") from None
