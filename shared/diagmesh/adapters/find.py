@@ -26,6 +26,8 @@ def find(way: Way, root: str = PROC) -> Found:
         fits = way.look()
     except Unreadable as refusal:
         return Found(None, str(refusal))
+    except OSError as error:
+        return Found(None, f"the processes cannot be listed: {error.strerror}")
     living: dict[int, tuple[PidDir, Stat]] = {}
     ended = ""
     for pid in fits.pids:

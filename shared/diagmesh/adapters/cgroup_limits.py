@@ -1,0 +1,183 @@
+"""CPU, memory and task limits of a control group and its ancestors: the tightest (kernel: cgroup-v1, cgroup-v2)."""
+
+from typing import Final, NamedTuple
+
+from diagmesh.adapters.cgroup_files import keyed, number, text
+from diagmesh.adapters.cgroup_places import Place
+from diagmesh.contract.answers.cgroup import Bound, CgroupCpu, CgroupMemory, CgroupPids, MemoryEvents
+
+__all__ = ["cpu_of", "memory_of", "pids_of"]
+
+_UNLIMITED_BYTES: Final = 1 << 60
+"""v1 writes "no limit" as the largest number of whole pages that fits; no machine has a limit like that."""
+_MICRO: Final = 1e-6
+_NANO: Final = 1e-9
+
+
+class _MemoryNames(NamedTuple):
+    limit: str
+    high: str
+    usage: str
+    peak: str
+    inactive: str
+
+
+_V1: Final = _MemoryNames(
+    limit="memory.limit_in_bytes",
+    high="",
+    usage="memory.usage_in_bytes",
+    peak="memory.max_usage_in_bytes",
+    inactive="total_inactive_file",
+)
+_V2: Final = _MemoryNames("memory.max", "memory.high", "memory.current", "memory.peak", "inactive_file")
+
+
+class _Level(NamedTuple):
+    directory: str
+    limit: int
+    working_set: int
+
+
+def memory_of(place: Place) -> CgroupMemory:
+    """Memory of the group against the smallest limit, and where it is nearest to one.
+
+    Raises:
+        Unreadable: a file may not be read.
+    """
+    names = _V2 if place.unified else _V1
+    leaf = place.directories[0]
+    levels = []
+    for directory in place.directories:
+        limit = _limit(f"{directory}/{names.limit}", "memory limit")
+        used = None if limit is None else _working_set(directory, names)
+        if limit is not None and used is not None:
+            levels.append(_Level(directory, limit, used))
+    highs = (
+        [_limit(f"{directory}/{names.high}", "memory limit") for directory in place.directories] if names.high else []
+    )
+    nearest = max(levels, key=lambda level: level.working_set / max(level.limit, 1), default=None)
+    whole_machine = place.is_root
+    return CgroupMemory(
+        bound=_bound(place, limited=bool(levels)),
+        limit_bytes=min((level.limit for level in levels), default=None),
+        high_bytes=min((high for high in highs if high is not None), default=None),
+        usage_bytes=None if whole_machine else number(f"{leaf}/{names.usage}", "memory usage"),
+        working_set_bytes=None if whole_machine else _working_set(leaf, names),
+        peak_bytes=None if whole_machine else number(f"{leaf}/{names.peak}", "memory usage"),
+        share_of_limit=nearest and nearest.working_set / max(nearest.limit, 1),
+        share_at="" if nearest is None or nearest.directory == leaf else _name(place, nearest.directory),
+        headroom_bytes=min((max(0, level.limit - level.working_set) for level in levels), default=None),
+        events=None if whole_machine else _memory_events(leaf, unified=place.unified),
+    )
+
+
+def _working_set(directory: str, names: _MemoryNames) -> int | None:
+    usage = number(f"{directory}/{names.usage}", "memory usage")
+    if usage is None:
+        return None
+    return max(0, usage - keyed(f"{directory}/memory.stat", "memory usage").get(names.inactive, 0))
+
+
+def _memory_events(leaf: str, *, unified: bool) -> MemoryEvents | None:
+    if unified:
+        events = keyed(f"{leaf}/memory.events", "memory events")
+        if not events:
+            return None
+        return MemoryEvents(
+            high=events.get("high"), max=events.get("max"), oom=events.get("oom"), oom_kill=events.get("oom_kill")
+        )
+    failed = number(f"{leaf}/memory.failcnt", "memory events")
+    killed = keyed(f"{leaf}/memory.oom_control", "memory events").get("oom_kill")
+    return None if failed is None and killed is None else MemoryEvents(max=failed, oom_kill=killed)
+
+
+def cpu_of(place: Place, accounting: Place | None) -> CgroupCpu:
+    """The smallest CPU quota, and the counters of the level that has it (of the group itself when there is none).
+
+    Args:
+        place: of the controller that has the quota.
+        accounting: of v1's separate controller that counts the use.
+
+    Raises:
+        Unreadable: a file may not be read.
+    """
+    if place.is_root:
+        return CgroupCpu(bound=Bound.UNLIMITED)
+    quotas = []
+    for depth, directory in enumerate(place.directories):
+        quota = _quota_v2(directory) if place.unified else _quota_v1(directory)
+        if quota is not None:
+            quotas.append((quota[0] / quota[1], -depth, quota[1]))
+    cores, negative_depth, period_us = min(quotas, default=(None, 0, None))
+    directory = place.directories[-negative_depth]
+    stat = keyed(f"{directory}/cpu.stat", "cpu throttling")
+    throttled_s = stat.get("throttled_usec", 0) * _MICRO if place.unified else stat.get("throttled_time", 0) * _NANO
+    counted = "nr_periods" in stat
+    return CgroupCpu(
+        bound=_bound(place, limited=cores is not None),
+        quota_cores=cores,
+        period_s=period_us and period_us * _MICRO,
+        usage_s=_cpu_usage_s(place, directory, stat, accounting),
+        periods=stat.get("nr_periods"),
+        throttled_periods=stat.get("nr_throttled"),
+        throttled_s=throttled_s if counted else None,
+    )
+
+
+def _quota_v2(directory: str) -> tuple[int, int] | None:
+    quota, _, period = (text(f"{directory}/cpu.max", "cpu quota") or "").strip().partition(" ")
+    return (int(quota), int(period)) if quota.isdecimal() and period.isdecimal() and int(period) else None
+
+
+def _quota_v1(directory: str) -> tuple[int, int] | None:
+    quota = number(f"{directory}/cpu.cfs_quota_us", "cpu quota")
+    period = number(f"{directory}/cpu.cfs_period_us", "cpu quota")
+    return (quota, period) if quota is not None and quota > 0 and period else None
+
+
+def _cpu_usage_s(place: Place, directory: str, stat: dict[str, int], accounting: Place | None) -> float | None:
+    if place.unified:
+        return stat["usage_usec"] * _MICRO if "usage_usec" in stat else None
+    if accounting is None or accounting.path != place.path:
+        return None  # counted for another group than the one that has the quota
+    depth = place.directories.index(directory)
+    used = number(f"{accounting.directories[min(depth, len(accounting.directories) - 1)]}/cpuacct.usage", "cpu usage")
+    return None if used is None else used * _NANO
+
+
+def pids_of(place: Place) -> CgroupPids:
+    """Tasks of the group against the limit that it is nearest to, here or in an ancestor.
+
+    Raises:
+        Unreadable: a file may not be read.
+    """
+    levels = []
+    for directory in place.directories:
+        limit = number(f"{directory}/pids.max", "task limit")
+        current = number(f"{directory}/pids.current", "task limit")
+        if limit is not None and current is not None:
+            levels.append((current / max(limit, 1), limit, current))
+    share, limit, current = max(
+        levels, default=(None, None, number(f"{place.directories[0]}/pids.current", "task limit"))
+    )
+    return CgroupPids(
+        bound=_bound(place, limited=limit is not None), limit=limit, current=current, share_of_limit=share
+    )
+
+
+def _limit(file: str, what: str) -> int | None:
+    limit = number(file, what)
+    return None if limit is None or limit >= _UNLIMITED_BYTES else limit
+
+
+def _bound(place: Place, *, limited: bool) -> Bound:
+    if limited:
+        return Bound.LIMITED
+    return Bound.UNLIMITED if place.whole else Bound.UNKNOWN
+
+
+def _name(place: Place, directory: str) -> str:
+    """The path of an ancestor in its hierarchy."""
+    up = place.directories.index(directory)
+    parts = [part for part in place.path.split("/") if part]
+    return "/" + "/".join(parts[: len(parts) - up])

@@ -1,0 +1,147 @@
+"""Limits, I/O, memory split and context switches of one process, parsed from its files in /proc."""
+
+from typing import Final, NamedTuple
+
+from diagmesh.adapters.procfs import PidDir
+from diagmesh.contract.answers.resources import ContextSwitches, Io
+from diagmesh.errors import NotRunning, Unreadable
+
+__all__ = [
+    "FdLimit",
+    "MemorySplit",
+    "context_switches_of",
+    "fd_limit_of",
+    "io_of",
+    "memory_split_of",
+    "oom_score_of",
+    "parse_fd_limit",
+    "parse_fields",
+    "peak_rss_of",
+]
+
+_THREADS_LIMIT: Final = 512
+_KIB: Final = 1024
+
+
+class FdLimit(NamedTuple):
+    """Limits of open descriptors; None is *unlimited*."""
+
+    soft: int | None
+    hard: int | None
+
+
+class MemorySplit(NamedTuple):
+    """Resident memory by whom it belongs to, in bytes."""
+
+    pss: int
+    uss: int
+    swap: int
+
+
+def parse_fields(text: str) -> dict[str, int]:
+    """Lines of ``name: number [unit]``; other lines are passed over."""
+    found = {}
+    for line in text.splitlines():
+        name, colon, rest = line.partition(":")
+        number = rest.split()
+        if colon and number and number[0].isdecimal() and number[0].isascii():
+            found[name] = int(number[0])
+    return found
+
+
+def parse_fd_limit(text: str) -> FdLimit | None:
+    """The line ``Max open files`` of ``/proc/<pid>/limits``; None when there is none."""
+    for line in text.splitlines():
+        if line.startswith("Max open files"):
+            values = line.removeprefix("Max open files").split()
+            if len(values) >= 2 and all(value == "unlimited" or value.isdecimal() for value in values[:2]):
+                soft, hard = (None if value == "unlimited" else int(value) for value in values[:2])
+                return FdLimit(soft, hard)
+    return None
+
+
+def fd_limit_of(process: PidDir) -> FdLimit:
+    """Under which limits of descriptors it really runs.
+
+    Raises:
+        Unreadable: the system refuses.
+        NotRunning: it ended (as in all functions here).
+    """
+    limit = parse_fd_limit(_text(process, "limits", "descriptor limit"))
+    if limit is None:
+        process.living_stat()
+        raise Unreadable("descriptor limit", "the kernel does not tell it")
+    return limit
+
+
+def io_of(process: PidDir) -> Io:
+    """What it read and wrote since its start; raises `Unreadable` when the system refuses."""
+    fields = parse_fields(_text(process, "io", "I/O"))
+    try:
+        return Io(
+            disk_read_bytes=fields["read_bytes"],
+            disk_write_bytes=fields["write_bytes"],
+            call_read_bytes=fields["rchar"],
+            call_write_bytes=fields["wchar"],
+            read_calls=fields["syscr"],
+            write_calls=fields["syscw"],
+        )
+    except KeyError:
+        process.living_stat()
+        raise Unreadable(
+            "I/O", "this kernel does not count it", "use a kernel with CONFIG_TASK_IO_ACCOUNTING"
+        ) from None
+
+
+def oom_score_of(process: PidDir) -> int:
+    """How likely the kernel is to end it when memory runs out."""
+    text = _text(process, "oom_score", "oom score").strip()
+    if not text.isdecimal():
+        process.living_stat()
+        raise Unreadable("oom score", "the kernel does not tell it")
+    return int(text)
+
+
+def memory_split_of(process: PidDir) -> MemorySplit:
+    """Its own, its share of the shared, and the swapped memory. The kernel walks all page tables for it: expensive."""
+    fields = parse_fields(_text(process, "smaps_rollup", "PSS, USS and swap"))
+    if "Pss" not in fields:
+        process.living_stat()
+        raise Unreadable("PSS, USS and swap", "the kernel does not tell it")
+    own = fields.get("Private_Clean", 0) + fields.get("Private_Dirty", 0) + fields.get("Private_Hugetlb", 0)
+    return MemorySplit(fields["Pss"] * _KIB, own * _KIB, fields.get("Swap", 0) * _KIB)
+
+
+def peak_rss_of(process: PidDir) -> int:
+    """Its highest resident size so far, in bytes."""
+    peak = parse_fields(_text(process, "status", "peak memory")).get("VmHWM")
+    if peak is None:
+        process.living_stat()
+        raise Unreadable("peak memory", "the kernel does not tell it")
+    return peak * _KIB
+
+
+def context_switches_of(process: PidDir) -> ContextSwitches:
+    """The switches of all threads that live now: the kernel counts them per thread, so many threads are many files."""
+    threads = process.names("task", "context switches")
+    if len(threads) > _THREADS_LIMIT:
+        raise Unreadable("context switches", f"{len(threads)} threads are too many to read one by one")
+    voluntary = involuntary = 0
+    for thread in threads:
+        try:
+            fields = parse_fields(_text(process, f"task/{thread}/status", "context switches"))
+        except NotRunning:
+            process.living_stat()
+            continue  # only this thread ended
+        except Unreadable as refusal:
+            if refusal.fix:
+                raise
+            continue  # likewise
+        voluntary += fields.get("voluntary_ctxt_switches", 0)
+        involuntary += fields.get("nonvoluntary_ctxt_switches", 0)
+    process.living_stat()
+    return ContextSwitches(voluntary=voluntary, involuntary=involuntary)
+
+
+def _text(process: PidDir, name: str, what: str) -> str:
+    return process.read(name, what).decode("ascii", "replace")

@@ -1,0 +1,215 @@
+"""The neighbour: one instance of a watched service, its process found and found again, its recent past in a ring."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from diagmesh.adapters.find import Found, find
+from diagmesh.adapters.process import Process
+from diagmesh.adapters.procfs import PROC
+from diagmesh.adapters.ring import SampleRing
+from diagmesh.adapters.ways import Nowhere, way_of
+from diagmesh.contract.names import legalise
+from diagmesh.contract.wire import Blind
+from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.settings import TargetSettings
+from diagmesh.target import Probe, Sighting
+
+__all__ = ["Neighbour"]
+
+SEARCH_EVERY_S: Final = 0.5
+_LOG_EVERY_S: Final = 60.0
+_log = logging.getLogger(__name__)
+
+
+class Neighbour:
+    """One instance of a watched service (`diagmesh.target.Target`).
+
+    Its methods may be called from any thread. Without `run` it still finds its process, but keeps no past.
+
+    Args:
+        settings: how it is named and found.
+        probes: its doors.
+        instance: its name, where the settings give none; default: the pod's or the host's name.
+
+    Raises:
+        SettingsError: the way to find the process cannot be used.
+    """
+
+    def __init__(
+        self, settings: TargetSettings, probes: Sequence[Probe] = (), *, instance: str = "", root: str = PROC
+    ) -> None:
+        self._settings = settings
+        self._probes = tuple(probes)
+        self._instance = settings.instance or instance or _default_instance()
+        self._root = root
+        self._way = way_of(settings, root)
+        self._lock = threading.RLock()
+        self._process: Process | None = None
+        self._identity: tuple[int, int] | None = None
+        self._reason = ""
+        self._ended = ""
+        self._restarts = 0
+        self._last_seen: datetime | None = None
+        self._searched_at = -SEARCH_EVERY_S
+        self._searching_elsewhere = False
+        self._ring = SampleRing()
+        self._logged_at = -_LOG_EVERY_S
+        self.sampler_errors = 0
+
+    @property
+    def service(self) -> str:
+        """Its service name."""
+        return self._settings.service
+
+    @property
+    def instance(self) -> str:
+        """Its instance name."""
+        return self._instance
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its free labels."""
+        return self._settings.labels
+
+    @property
+    def probes(self) -> Sequence[Probe]:
+        """Its doors."""
+        return self._probes
+
+    @property
+    def ring(self) -> SampleRing:
+        """Its recent past."""
+        return self._ring
+
+    @property
+    def process(self) -> Process:
+        """The process that fits now; raises `NotRunning` with the reason when none does."""
+        found = self._look(search=self._may_search())
+        if found is None:
+            raise NotRunning(f"looked for {self._way.words}: {self._why()}")
+        return found
+
+    def sighting(self) -> Sighting:
+        """Which process fits now: some microseconds while it lives.
+
+        When it is gone a search follows, at most every half second; while `run` is at work it does the searching, so
+        that the caller is not kept.
+        """
+        found = self._look(search=self._may_search())
+        with self._lock:
+            return Sighting(
+                looked_for=self._way.words,
+                running=found is not None,
+                pid=found.pid if found else 0,
+                started_at=found.started_at if found else None,
+                restarts_seen=self._restarts,
+                last_seen=self._last_seen,
+                reason=self._reason if found else self._why(),
+            )
+
+    def blind(self) -> Sequence[Blind]:
+        """What cannot be seen at all: everything of the process, when the settings name none."""
+        if isinstance(self._way, Nowhere):
+            return (Blind(what="process", why="the settings name no process", fix=self._way.look().reason),)
+        return ()
+
+    async def run(self) -> None:
+        """Search and sample at the pace of the settings until cancelled; nothing that goes wrong here ends it."""
+        self._searching_elsewhere = self._searched_at > 0
+        due = time.monotonic()
+        try:
+            while True:
+                running = False
+                try:
+                    running = await asyncio.to_thread(self._tick)
+                except Exception as error:  # noqa: BLE001  the past of the neighbour must outlive a bad moment
+                    self._failed(error)
+                self._searching_elsewhere = True
+                pace = self._settings.sample_s if running else min(SEARCH_EVERY_S, self._settings.sample_s)
+                due = max(due + pace, time.monotonic())  # a late sample moves the later ones; none is made up for
+                await asyncio.sleep(due - time.monotonic())
+        finally:
+            self._searching_elsewhere = False
+
+    def _tick(self) -> bool:
+        found = self._look(search=True)
+        if found is None:
+            return False
+        try:
+            self._ring.add(found.sample())
+        except NotRunning:
+            return False
+        return True
+
+    def _look(self, *, search: bool) -> Process | None:
+        """The process that fits; with ``search`` whatever that takes, else only what is known."""
+        with self._lock:
+            known = self._known()
+            if known is not None or not search:
+                return known
+            self._searched_at = time.monotonic()
+        found = find(self._way, self._root)  # without the lock: whoever asks meanwhile must not wait for a search
+        with self._lock:
+            return self._adopt(found)
+
+    def _known(self) -> Process | None:
+        if self._process is None:
+            return None
+        try:
+            self._process.state()
+        except (NotRunning, Unreadable) as gone:
+            self._ended = str(gone)
+            self._process = None
+        else:
+            self._last_seen = datetime.now(UTC)
+        return self._process
+
+    def _may_search(self) -> bool:
+        return not self._searching_elsewhere and time.monotonic() - self._searched_at >= SEARCH_EVERY_S
+
+    def _adopt(self, found: Found) -> Process | None:
+        if self._process is not None:
+            return self._process  # another thread was faster
+        self._reason = found.reason
+        if found.process is None:
+            return None
+        try:
+            process = Process(found.process)
+        except (NotRunning, Unreadable) as error:
+            self._reason = str(error)
+            return None
+        if self._identity is not None and process.identity != self._identity:
+            self._restarts += 1
+            self._ring.clear()
+        self._identity, self._process, self._ended = process.identity, process, ""
+        self._last_seen = datetime.now(UTC)
+        return process
+
+    def _why(self) -> str:
+        parts = dict.fromkeys(filter(None, (self._ended, self._reason)))
+        return "; ".join(parts) or "it was not looked for yet"
+
+    def _failed(self, error: Exception) -> None:
+        self.sampler_errors += 1
+        now = time.monotonic()
+        if now - self._logged_at >= _LOG_EVERY_S:
+            self._logged_at = now
+            _log.error(
+                "a sample of %s/%s failed (%d so far): %s: %s",
+                self.service,
+                self.instance,
+                self.sampler_errors,
+                type(error).__name__,
+                error,
+            )
+
+
+def _default_instance() -> str:
+    return legalise(os.environ.get("POD_NAME") or socket.gethostname())

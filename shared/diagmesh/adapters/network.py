@@ -1,0 +1,41 @@
+"""Counters of the network interfaces in a process's network namespace (proc_pid_net(5))."""
+
+from diagmesh.adapters.procfs import PidDir
+from diagmesh.contract.answers.surroundings import Interface
+
+__all__ = ["interfaces_of", "parse_interfaces"]
+
+
+def interfaces_of(process: PidDir) -> tuple[Interface, ...]:
+    """Its interfaces; they count for everybody in the namespace.
+
+    Raises:
+        Unreadable: the table may not be read.
+        NotRunning: it ended.
+    """
+    return parse_interfaces(process.read("net/dev", "network").decode("ascii", "replace"))
+
+
+def parse_interfaces(text: str) -> tuple[Interface, ...]:
+    """Read ``/proc/net/dev``: eight numbers received, eight sent, per interface."""
+    found = []
+    for line in text.splitlines():
+        name, colon, rest = line.rpartition(":")
+        fields = rest.split()
+        if not colon or len(fields) < 16 or not all(field.isdecimal() for field in fields[:16]):
+            continue
+        values = [int(field) for field in fields[:16]]
+        found.append(
+            Interface(
+                name=name.strip(),
+                rx_bytes=values[0],
+                rx_packets=values[1],
+                rx_errors=values[2],
+                rx_dropped=values[3],
+                tx_bytes=values[8],
+                tx_packets=values[9],
+                tx_errors=values[10],
+                tx_dropped=values[11],
+            )
+        )
+    return tuple(found)
