@@ -8,10 +8,20 @@ import msgspec
 
 from diagmesh.contract.answers.health import Check, ExitReason, LastExit, State, Verdict
 from diagmesh.contract.answers.resources import ProcessState
-from diagmesh.contract.wire import Blind
+from diagmesh.contract.wire import Blind, Detail
 from diagmesh.target import ProbeResult, Sighting
 
-__all__ = ["RECENT_RESTART_S", "Seen", "judge", "last_exit", "of_result", "process_checks", "uptime_s", "worst_first"]
+__all__ = [
+    "RECENT_RESTART_S",
+    "Seen",
+    "blinds",
+    "judge",
+    "last_exit",
+    "of_result",
+    "process_checks",
+    "told",
+    "uptime_s",
+]
 
 RECENT_RESTART_S: Final = 60.0
 """How long after a restart an instance counts as degraded."""
@@ -37,7 +47,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         sighting: which process fits.
         states: what it did, look after look; empty when none fits or it could not be read.
-        blind: why its state could not be read.
+        blind: why nothing can be said about the process, or nothing about its state.
     """
 
     sighting: Sighting
@@ -62,17 +72,15 @@ def _process(seen: Seen) -> Check:
     sighting = seen.sighting
     told = Check(name="process", kind="process", target=sighting.looked_for, verdict=Verdict.PASS, required=True)
     replace = msgspec.structs.replace
-    if not sighting.looked_for:
-        words = "the settings do not say how to find the process"
-        return replace(told, verdict=Verdict.BLIND, required=False, reason=words)
+    if seen.blind is not None:
+        # Not required then: a door that answers shows more than a process table could.
+        return replace(told, verdict=Verdict.BLIND, required=False, reason=seen.blind.why)
     if not sighting.running:
         return replace(told, verdict=Verdict.FAIL, reason=sighting.reason or "no process fits")
     last = seen.states[-1] if seen.states else ProcessState.UNKNOWN
-    if seen.blind is not None or last is ProcessState.UNKNOWN:
-        words = seen.blind.why if seen.blind is not None else "the kernel tells a state that is not known to us"
-        return replace(
-            told, verdict=Verdict.BLIND, reason=f"process {sighting.pid} is there, its state is not: {words}"
-        )
+    if last is ProcessState.UNKNOWN:
+        words = f"process {sighting.pid} is there, in a state that is not known to us"
+        return replace(told, verdict=Verdict.BLIND, required=False, reason=words)
     if last in _NOT_RUNNING:
         return replace(told, verdict=Verdict.FAIL, reason=f"process {sighting.pid} {_NOT_RUNNING[last]}")
     return replace(told, reason=sighting.reason)
@@ -107,7 +115,7 @@ def judge(checks: Sequence[Check], asked: int) -> tuple[State, str]:
         return State.UNKNOWN, "nothing could be judged: " + (
             _words(checks[0]) if checks else "there is nothing to look at"
         )
-    first = worst_first(checks)[0]
+    first = _worst_first(checks)[0]
     match first.verdict, first.required:
         case Verdict.FAIL, True:
             return State.DOWN, _words(first)
@@ -118,9 +126,27 @@ def judge(checks: Sequence[Check], asked: int) -> tuple[State, str]:
     return State.UP, _well(judged, asked)
 
 
-def worst_first(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """The decisive checks first, otherwise in their order."""
-    return tuple(sorted(checks, key=lambda check: _GRAVITY.get((check.verdict, check.required), len(_GRAVITY))))
+def told(checks: Sequence[Check], detail: Detail) -> tuple[Check, ...]:
+    """The checks of the answer: the decisive ones first; ``brief`` leaves out those that pass."""
+    return tuple(
+        check for check in _worst_first(checks) if detail is not Detail.BRIEF or check.verdict is not Verdict.PASS
+    )
+
+
+def blinds(seen: Seen, checks: Sequence[Check], results: Sequence[ProbeResult]) -> tuple[Blind, ...]:
+    """What could not be judged: each blind check, with the fix that its source knows."""
+    fixes = {result.name: result.fix for result in results}
+    if seen.blind is not None:
+        fixes["process"] = seen.blind.fix
+    return tuple(
+        Blind(what=f"check {check.name}", why=check.reason, fix=fixes.get(check.name, ""))
+        for check in checks
+        if check.verdict is Verdict.BLIND
+    )
+
+
+def _worst_first(checks: Sequence[Check]) -> list[Check]:
+    return sorted(checks, key=lambda check: _GRAVITY.get((check.verdict, check.required), len(_GRAVITY)))
 
 
 def _words(check: Check) -> str:

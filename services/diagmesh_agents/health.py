@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from diagmesh.contract.answers.health import Check, Health, HealthQuestion, Verdict
+import msgspec
+
+from diagmesh.contract.answers.health import Health, HealthQuestion
 from diagmesh.contract.answers.resources import ProcessState
-from diagmesh.contract.wire import Blind, Detail
+from diagmesh.contract.wire import Blind
 from diagmesh.declare import agent
 from diagmesh.errors import Declined, NotRunning, Unreadable
 from diagmesh.target import Probe, ProbeResult, Target
-from diagmesh_agents._verdict import Seen, judge, last_exit, of_result, process_checks, uptime_s, worst_first
+from diagmesh_agents._verdict import Seen, blinds, judge, last_exit, of_result, process_checks, told, uptime_s
 
 __all__ = ["health"]
 
@@ -30,10 +32,12 @@ async def health(question: HealthQuestion, target: Target) -> Health:
     """Is the instance up: its process, restarts, and every declared door, each with its reason."""
     probes = _chosen(question, target.probes)
     budget_s = min(BUDGET_S, (question.timeout_ms or 1000 * BUDGET_S) / 1000)
-    async with asyncio.TaskGroup() as group:
-        looks = group.create_task(_process(target))
-        knocks = group.create_task(_knock(probes, budget_s * _SHARE_FOR_LOOKS))
-    seen, results, now = looks.result(), knocks.result(), datetime.now(UTC)
+    knocks = asyncio.create_task(_knock(probes, budget_s * _SHARE_FOR_LOOKS))
+    try:
+        seen = await _process(target)
+        results, now = await knocks, datetime.now(UTC)
+    finally:
+        knocks.cancel()
     checks = process_checks(seen, now) + tuple(of_result(result) for result in results)
     state, reason = judge(checks, len(probes))
     return Health(
@@ -45,8 +49,8 @@ async def health(question: HealthQuestion, target: Target) -> Health:
         started_at=seen.sighting.started_at,
         uptime_s=uptime_s(seen.sighting, now),
         last_exit=last_exit(seen.sighting),
-        checks=_told(worst_first(checks), question.detail),
-        blind=_blind(seen, checks, results),
+        checks=told(checks, question.detail),
+        blind=blinds(seen, checks, results),
     )
 
 
@@ -62,22 +66,29 @@ def _chosen(question: HealthQuestion, probes: Sequence[Probe]) -> tuple[Probe, .
 
 async def _process(target: Target) -> Seen:
     """Which process fits, and what it does; more than one look where a single one says little."""
+    states: tuple[ProcessState, ...] = ()
+    for number in range(_LOOKS_WHEN_HELD):
+        if number:
+            await asyncio.sleep(_PAUSE_S)
+        seen = await asyncio.to_thread(_look, target)  # searching for one that is gone reads all of /proc
+        states += seen.states
+        if not seen.states or seen.states[-1] not in _PASSING_STATES:
+            break
+    return msgspec.structs.replace(seen, states=states if seen.states else ())
+
+
+def _look(target: Target) -> Seen:
     sighting = target.sighting()
-    if not sighting.running:
-        return Seen(sighting=sighting)
-    states: list[ProcessState] = []
     try:
-        for look in range(_LOOKS_WHEN_HELD):
-            if look:
-                await asyncio.sleep(_PAUSE_S)
-            states.append(target.process.state())
-            if states[-1] not in _PASSING_STATES:
-                break
+        if sighting.running:
+            return Seen(sighting=sighting, states=(target.process.state(),))
     except NotRunning:
-        return Seen(sighting=target.sighting())
+        sighting = target.sighting()  # it ended in between
     except Unreadable as error:
-        return Seen(sighting=sighting, blind=Blind(what="process state", why=error.why, fix=error.fix))
-    return Seen(sighting=sighting, states=tuple(states))
+        return Seen(sighting=sighting, blind=Blind(what=error.what, why=str(error), fix=error.fix))
+    if sighting.hidden:
+        return Seen(sighting=sighting, blind=Blind(what="process", why=sighting.reason))
+    return Seen(sighting=sighting, blind=next((blind for blind in target.blind() if blind.what == "process"), None))
 
 
 async def _knock(probes: Sequence[Probe], patience_s: float) -> list[ProbeResult]:
@@ -97,21 +108,3 @@ async def _knock(probes: Sequence[Probe], patience_s: float) -> list[ProbeResult
         return ProbeResult(name=probe.name, kind="probe", target="", ok=None, reason=words, fix=fix)
 
     return list(await asyncio.gather(*map(one, probes)))
-
-
-def _told(checks: Sequence[Check], detail: Detail) -> tuple[Check, ...]:
-    return tuple(check for check in checks if detail is not Detail.BRIEF or check.verdict is not Verdict.PASS)
-
-
-def _blind(seen: Seen, checks: Sequence[Check], results: Sequence[ProbeResult]) -> tuple[Blind, ...]:
-    """What could not be judged: each blind check, with the fix that its source knows."""
-    fixes = {result.name: result.fix for result in results}
-    if seen.blind is not None:
-        fixes["process"] = seen.blind.fix
-    elif not seen.sighting.looked_for:
-        fixes["process"] = "add pid, pid_file, port, exe, command, systemd or container to the target's settings"
-    return tuple(
-        Blind(what=f"check {check.name}", why=check.reason, fix=fixes.get(check.name, ""))
-        for check in checks
-        if check.verdict is Verdict.BLIND
-    )

@@ -39,6 +39,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         restarts_seen: how often a different process took its place since the sidecar started.
         last_seen: when a fitting process was last there.
         reason: why none is there, or why the choice is uncertain.
+        hidden: whether one may be there that the sidecar is not allowed to see, so that not running proves nothing.
     """
 
     looked_for: str
@@ -48,6 +49,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     restarts_seen: int = 0
     last_seen: datetime | None = None
     reason: str = ""
+    hidden: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

@@ -131,8 +131,8 @@ class FakeTarget:
     ) -> None:
         self.service = service
         self.instance = instance
-        self.probes = probes
-        self.ring = ring or FakeRing()
+        self.probes: Sequence[Probe] = probes
+        self.ring: Ring = ring or FakeRing()
         self._process = process
         self._sighting = sighting
         self._blind = blind
