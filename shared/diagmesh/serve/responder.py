@@ -9,121 +9,23 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, Protocol
-
-import msgspec
+from collections.abc import Callable
+from typing import Final
 
 from diagmesh.bus.core import Bus, Message
-from diagmesh.contract.codec import decode_question, encode, error_headers, problem_of
+from diagmesh.contract.codec import error_headers
 from diagmesh.contract.subjects import is_inbox, kind_of
-from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, WIRE_VERSION, Answer, Problem, Question, Reply, Status
-from diagmesh.declare import AgentSpec
+from diagmesh.contract.wire import Answer, Problem, Question
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
-from diagmesh.target import Target
+from diagmesh.serve.kinds import Asked, Endpoint, Kinds
+from diagmesh.serve.replies import Identity, Outgoing, Scribe
 from diagmesh.workers import current_kind
 
-__all__ = ["AgentKinds", "Asked", "Endpoint", "Identity", "KindStats", "Kinds", "Responder", "endpoint_of"]
+__all__ = ["KindStats", "Responder"]
 
 log = logging.getLogger("diagmesh.serve")
 
-_STATUS: Final[tuple[tuple[type[Refusal], Status], ...]] = (
-    (Declined, Status.DECLINED),
-    (Unavailable, Status.UNAVAILABLE),
-    (Late, Status.LATE),
-    (Failed, Status.FAILED),
-)
-_HEADROOM_BYTES: Final = 1024
 _EXPIRED_GRACE_S: Final = 0.2
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers: it stands in every reply."""
-
-    service: str
-    instance: str
-    boot: str
-    host: str
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The circumstances of one question: its kind, its subject, and how long the look may take (seconds).
-
-    ``headers`` and ``body`` are as they came, for those that check a signature over them.
-    """
-
-    kind: str
-    subject: str
-    budget_s: float
-    headers: Mapping[str, str] | None = None
-    body: bytes = b""
-
-
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How one kind of question is answered.
-
-    Args:
-        kind: the kind.
-        decode: request body to question; raises `Declined`.
-        look: question to answer; may raise a `Refusal`.
-        budget_s: the budget when the asker names none.
-        most_s: the longest budget that an asker can get.
-        concurrency: looks of this kind at a time.
-        tells: one line for discovery.
-    """
-
-    kind: str
-    decode: Callable[[bytes], Question]
-    look: Callable[[Any, Asked], Awaitable[Answer]]
-    budget_s: float
-    most_s: float
-    concurrency: int
-    tells: str = ""
-
-
-class Kinds(Protocol):
-    """Which kinds are answered here."""
-
-    def find(self, kind: str) -> Endpoint | None:
-        """How a kind is answered; None when it is not."""
-        ...
-
-    def names(self) -> Collection[str]:
-        """The kinds, for discovery and for the 404."""
-        ...
-
-
-def endpoint_of(spec: AgentSpec, target: Target) -> Endpoint:
-    """An agent beside its target, as something that can be served."""
-
-    async def look(question: Question, _: Asked) -> Answer:
-        return await spec.look(question, target)
-
-    return Endpoint(
-        kind=spec.kind,
-        decode=lambda data: decode_question(data, spec.question),
-        look=look,
-        budget_s=spec.budget_s,
-        most_s=spec.budget_s,
-        concurrency=spec.concurrency,
-        tells=spec.tells,
-    )
-
-
-class AgentKinds:
-    """The kinds of one instance: a fixed set of agents beside one target."""
-
-    def __init__(self, agents: Collection[AgentSpec], target: Target) -> None:
-        self._endpoints = {spec.kind: endpoint_of(spec, target) for spec in agents}
-
-    def find(self, kind: str) -> Endpoint | None:
-        """See `Kinds.find`."""
-        return self._endpoints.get(kind)
-
-    def names(self) -> Collection[str]:
-        """See `Kinds.names`."""
-        return sorted(self._endpoints)
 
 
 class KindStats:
@@ -175,6 +77,7 @@ class Responder:
     ) -> None:
         self._bus = bus
         self._identity = identity
+        self._scribe = Scribe(identity)
         self._kinds = kinds
         self._limit = concurrency
         self._emit = emit
@@ -199,7 +102,7 @@ class Responder:
         try:
             self._admit(kind, message, since_ns)
         except Refusal as refusal:
-            self._send(kind, message.reply, since_ns, refusal=refusal)
+            self._post(self._outgoing(kind, message.reply, since_ns, refusal=refusal))
 
     def _not_ours_to_answer(self, message: Message) -> None:
         if not message.reply:
@@ -229,9 +132,7 @@ class Responder:
         question = endpoint.decode(message.data)
         asked_s = endpoint.budget_s if question.timeout_ms is None else question.timeout_ms / 1000
         budget_s = min(asked_s, endpoint.most_s)
-        asked = Asked(
-            kind=kind, subject=message.subject, budget_s=budget_s, headers=message.headers, body=message.data
-        )
+        asked = Asked(kind=kind, subject=message.subject, budget_s=budget_s, headers=message.headers, body=message.data)
         job = _Job(endpoint, asked, message.reply, since_ns)
         self._jobs.add(job)
         self._busy[kind] = self._busy.get(kind, 0) + 1
@@ -243,16 +144,18 @@ class Responder:
 
     async def _work(self, job: _Job, question: Question) -> None:
         current_kind.set(job.asked.kind)
+        outgoing: Outgoing | None = None
         try:
-            answer = await job.endpoint.look(question, job.asked)
-            self._settle(job, answer=answer)
+            outgoing = self._settle(job, answer=await job.endpoint.look(question, job.asked))
         except Refusal as refusal:
-            self._settle(job, refusal=refusal)
+            outgoing = self._settle(job, refusal=refusal)
         except BaseException as error:  # noqa: BLE001  whatever an agent does, its asker hears of it and the sidecar lives
-            self._settle(job, refusal=self._incident(job, error))
+            outgoing = self._settle(job, refusal=self._incident(job, error))
         finally:
             self._jobs.discard(job)
             self._busy[job.asked.kind] -= 1
+        if outgoing is not None:
+            await self._publish(outgoing)
 
     def _incident(self, job: _Job, error: BaseException) -> Failed:
         """Log what happened under a number; the asker hears the number, never our internals."""
@@ -263,77 +166,35 @@ class Responder:
         return Failed(f"the agent raised {type(error).__name__}; the sidecar's log has it as incident {number}")
 
     def _expire(self, job: _Job) -> None:
-        self._settle(job, refusal=Late(f"no answer within {job.asked.budget_s:g} s"))
+        self._post(self._settle(job, refusal=Late(f"no answer within {job.asked.budget_s:g} s")))
         if job.task is not None:
             job.task.cancel()
 
-    def _settle(self, job: _Job, *, answer: Answer | None = None, refusal: Refusal | None = None) -> None:
-        """Send the one reply of this question; whatever comes second is dropped."""
+    def _settle(self, job: _Job, *, answer: Answer | None = None, refusal: Refusal | None = None) -> Outgoing | None:
+        """The one reply of this question; whatever comes second is dropped."""
         if job.settled:
-            return
+            return None
         job.settled = True
         if job.timer is not None:
             job.timer.cancel()
-        self._send(job.asked.kind, job.reply, job.since_ns, answer=answer, refusal=refusal)
+        return self._outgoing(job.asked.kind, job.reply, job.since_ns, answer=answer, refusal=refusal)
 
     # --- the reply goes out
 
-    def _send(
+    def _outgoing(
         self, kind: str, reply: str, since_ns: int, *, answer: Answer | None = None, refusal: Refusal | None = None
-    ) -> None:
-        data, problem = self._encode(kind, since_ns, answer, refusal)
+    ) -> Outgoing:
+        data, problem = self._scribe.write(kind, since_ns, self._bus.max_payload, answer=answer, refusal=refusal)
         self._count(kind, since_ns, problem)
-        task = asyncio.get_running_loop().create_task(self._publish(reply, data, problem))
+        return Outgoing(reply, data, problem)
+
+    def _post(self, outgoing: Outgoing | None) -> None:
+        """Publish from where nothing can be awaited."""
+        if outgoing is None:
+            return
+        task = asyncio.get_running_loop().create_task(self._publish(outgoing))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
-
-    def _encode(
-        self, kind: str, since_ns: int, answer: Answer | None, refusal: Refusal | None
-    ) -> tuple[bytes, Problem | None]:
-        if answer is not None:
-            try:
-                data = encode(self._reply(kind, since_ns, answer=answer))
-                limit = min(ANSWER_LIMIT_BYTES, self._bus.max_payload - _HEADROOM_BYTES)
-                if len(data) <= limit:
-                    return data, None
-                refusal = Failed(
-                    f"the answer has {len(data)} bytes; the limit is {limit}",
-                    code=413,
-                    error="answer too large",
-                    hint='ask for less, e.g. with {"detail": "brief"}',
-                )
-            except (TypeError, ValueError, RecursionError) as error:
-                log.exception("the answer of %s cannot be encoded", kind)
-                refusal = Failed(f"the answer cannot be encoded ({type(error).__name__})")
-        problem = problem_of(refusal or Failed())
-        return encode(self._reply(kind, since_ns, refusal=refusal, problem=problem)), problem
-
-    def _reply(
-        self,
-        kind: str,
-        since_ns: int,
-        *,
-        answer: Answer | None = None,
-        refusal: Refusal | None = None,
-        problem: Problem | None = None,
-    ) -> Reply:
-        status = Status.ANSWERED
-        if refusal is not None:
-            status = next((status for kinds, status in _STATUS if isinstance(refusal, kinds)), Status.FAILED)
-        now = datetime.now(UTC)
-        return Reply(
-            v=WIRE_VERSION,
-            service=self._identity.service,
-            instance=self._identity.instance,
-            boot=self._identity.boot,
-            host=self._identity.host,
-            kind=kind,
-            status=status,
-            observed_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
-            took_ms=round((time.perf_counter_ns() - since_ns) / 1e6, 3),
-            answer=msgspec.UNSET if answer is None else msgspec.Raw(encode(answer)),
-            problem=problem,
-        )
 
     def _count(self, kind: str, since_ns: int, problem: Problem | None) -> None:
         # Only kinds that exist are counted by name: askers cannot grow this table.
@@ -346,9 +207,10 @@ class Responder:
             stats.errors += 1
             stats.last_error = f"{problem.code}:{problem.error}"
 
-    async def _publish(self, reply: str, data: bytes, problem: Problem | None) -> None:
+    async def _publish(self, outgoing: Outgoing) -> None:
+        headers = error_headers(outgoing.problem) if outgoing.problem is not None else None
         try:
-            await self._bus.publish(reply, data, headers=error_headers(problem) if problem is not None else None)
+            await self._bus.publish(outgoing.reply, outgoing.data, headers=headers)
         except BusError as error:
             self.unsent += 1
             log.warning("a reply could not be sent: %s", error)
@@ -362,7 +224,7 @@ class Responder:
         if running:
             await asyncio.wait(running, timeout=timeout_s)
         for job in list(self._jobs):
-            self._settle(job, refusal=Unavailable("this member is leaving the mesh"))
+            self._post(self._settle(job, refusal=Unavailable("this member is leaving the mesh")))
             if job.task is not None:
                 job.task.cancel()
         left = {job.task for job in self._jobs if job.task is not None} | set(self._sending)

@@ -1,0 +1,92 @@
+"""Which kinds are answered, and how: agents beside a target, or whatever else can be looked at."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from diagmesh.contract.codec import decode_question
+from diagmesh.contract.wire import Answer, Question
+from diagmesh.declare import AgentSpec
+from diagmesh.target import Target
+
+__all__ = ["AgentKinds", "Asked", "Endpoint", "Kinds", "endpoint_of"]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The circumstances of one question: its kind, its subject, and how long the look may take (seconds).
+
+    ``headers`` and ``body`` are as they came, for those that check a signature over them.
+    """
+
+    kind: str
+    subject: str
+    budget_s: float
+    headers: Mapping[str, str] | None = None
+    body: bytes = b""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How one kind of question is answered.
+
+    Args:
+        kind: the kind.
+        decode: request body to question; raises `Declined`.
+        look: question to answer; may raise a `Refusal`.
+        budget_s: the budget when the asker names none.
+        most_s: the longest budget that an asker can get.
+        concurrency: looks of this kind at a time.
+        tells: one line for discovery.
+    """
+
+    kind: str
+    decode: Callable[[bytes], Question]
+    look: Callable[[Any, Asked], Awaitable[Answer]]
+    budget_s: float
+    most_s: float
+    concurrency: int
+    tells: str = ""
+
+
+class Kinds(Protocol):
+    """Which kinds are answered here."""
+
+    def find(self, kind: str) -> Endpoint | None:
+        """How a kind is answered; None when it is not."""
+        ...
+
+    def names(self) -> Collection[str]:
+        """The kinds, for discovery and for the 404."""
+        ...
+
+
+def endpoint_of(spec: AgentSpec, target: Target) -> Endpoint:
+    """An agent beside its target, as something that can be served."""
+
+    async def look(question: Question, _: Asked) -> Answer:
+        return await spec.look(question, target)
+
+    return Endpoint(
+        kind=spec.kind,
+        decode=lambda data: decode_question(data, spec.question),
+        look=look,
+        budget_s=spec.budget_s,
+        most_s=spec.budget_s,
+        concurrency=spec.concurrency,
+        tells=spec.tells,
+    )
+
+
+class AgentKinds:
+    """The kinds of one instance: a fixed set of agents beside one target."""
+
+    def __init__(self, agents: Collection[AgentSpec], target: Target) -> None:
+        self._endpoints = {spec.kind: endpoint_of(spec, target) for spec in agents}
+
+    def find(self, kind: str) -> Endpoint | None:
+        """See `Kinds.find`."""
+        return self._endpoints.get(kind)
+
+    def names(self) -> Collection[str]:
+        """See `Kinds.names`."""
+        return sorted(self._endpoints)

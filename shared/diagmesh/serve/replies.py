@@ -1,0 +1,116 @@
+"""From the outcome of one look to the bytes of its one reply."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+
+from diagmesh.contract.codec import encode, problem_of
+from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, WIRE_VERSION, Answer, Problem, Reply, Status
+from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
+
+__all__ = ["Identity", "Outgoing", "Scribe"]
+
+log = logging.getLogger("diagmesh.serve")
+
+_STATUS: Final[tuple[tuple[type[Refusal], Status], ...]] = (
+    (Declined, Status.DECLINED),
+    (Unavailable, Status.UNAVAILABLE),
+    (Late, Status.LATE),
+    (Failed, Status.FAILED),
+)
+_HEADROOM_BYTES: Final = 1024
+"""Kept free below the server's max_payload for headers."""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers: it stands in every reply."""
+
+    service: str
+    instance: str
+    boot: str
+    host: str
+
+
+class Outgoing(NamedTuple):
+    """One reply on its way out."""
+
+    reply: str
+    data: bytes
+    problem: Problem | None
+
+
+class Scribe:
+    """Writes the replies of one member.
+
+    Args:
+        identity: who answers.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def write(
+        self,
+        kind: str,
+        since_ns: int,
+        max_payload: int,
+        *,
+        answer: Answer | None = None,
+        refusal: Refusal | None = None,
+    ) -> tuple[bytes, Problem | None]:
+        """The reply as bytes, and the problem that it tells; an answer that is too large becomes one.
+
+        Args:
+            kind: the kind that was asked.
+            since_ns: ``time.perf_counter_ns`` when the question came.
+            max_payload: what the server takes, bytes.
+            answer: what was seen.
+            refusal: or why there is no answer.
+        """
+        if answer is not None:
+            try:
+                data = encode(self._reply(kind, since_ns, answer=answer))
+                limit = min(ANSWER_LIMIT_BYTES, max_payload - _HEADROOM_BYTES)
+                if len(data) <= limit:
+                    return data, None
+                refusal = Failed(
+                    f"the answer has {len(data)} bytes; the limit is {limit}",
+                    code=413,
+                    error="answer too large",
+                    hint='ask for less, e.g. with {"detail": "brief"}',
+                )
+            except (TypeError, ValueError, RecursionError) as error:
+                log.exception("the answer of %s cannot be encoded", kind)
+                refusal = Failed(f"the answer cannot be encoded ({type(error).__name__})")
+        problem = problem_of(refusal or Failed())
+        return encode(self._reply(kind, since_ns, refusal=refusal, problem=problem)), problem
+
+    def _reply(
+        self,
+        kind: str,
+        since_ns: int,
+        *,
+        answer: Answer | None = None,
+        refusal: Refusal | None = None,
+        problem: Problem | None = None,
+    ) -> Reply:
+        status = Status.ANSWERED
+        if refusal is not None:
+            status = next((status for kinds, status in _STATUS if isinstance(refusal, kinds)), Status.FAILED)
+        now = datetime.now(UTC)
+        return Reply(
+            v=WIRE_VERSION,
+            service=self._identity.service,
+            instance=self._identity.instance,
+            boot=self._identity.boot,
+            host=self._identity.host,
+            kind=kind,
+            status=status,
+            observed_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            took_ms=round((time.perf_counter_ns() - since_ns) / 1e6, 3),
+            answer=msgspec.UNSET if answer is None else msgspec.Raw(encode(answer)),
+            problem=problem,
+        )
