@@ -157,13 +157,14 @@ async def test_a_cancelled_barrier_leaves_no_deaf_client(nats_server: NatsServer
 async def test_a_deaf_client_is_replaced(nats_server: NatsServer) -> None:
     bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
     await answering(bus, "ping")
-    deaf = bus._client
-    assert deaf is not None
+    assert bus._link is not None
+    link, deaf = bus._link, bus._link._client
+
     # What a cancelled flush of nats-py itself does: the late PONG ends the read loop while is_connected stays true.
     flush = asyncio.create_task(deaf.flush())
     await asyncio.sleep(0)
     flush.cancel()
-    await until(lambda: bus._client is not deaf and bus.state.state is BusState.CONNECTED)
+    await until(lambda: bus._link is not link and bus.state.state is BusState.CONNECTED)
     assert (await bus.request("ping", timeout_s=2)).data == b"pong"
     await bus.close()
 
@@ -172,11 +173,12 @@ async def test_closed_for_good_by_an_error_gets_a_new_client(make_server: MakeSe
     server = make_server(config="max_payload: 1024").start()
     bus = await NatsBus.connect(NatsSettings(url=server.url), "test")
     await answering(bus, "ping")
-    first = bus._client
-    assert first is not None
+    assert bus._link is not None
+    link, first = bus._link, bus._link._client
+
     # Past our own check, as a client without it would do: the server answers -ERR and ends the connection.
     await first._send_publish("x", "", b"y" * 2000, 2000, None)
-    await until(lambda: bus._client is not None and bus._client is not first and is_connected(bus)())
+    await until(lambda: bus._link is not None and bus._link is not link and is_connected(bus)())
     assert first.is_closed
     assert (await bus.request("ping", timeout_s=2)).data == b"pong"
     await bus.close()

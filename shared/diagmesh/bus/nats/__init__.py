@@ -1,0 +1,5 @@
+"""The bus on NATS: `link` is one connection with the traps of nats-py guarded, `bus` keeps one link after the other."""
+
+from diagmesh.bus.nats.bus import NatsBus
+
+__all__ = ["NatsBus"]

@@ -1,0 +1,286 @@
+"""The bus on NATS: one link after the other, our subscriptions over all of them.
+
+nats-py's own reconnect is off. A supervisor makes a new link for every connection and subscribes everything again from
+our registry: that one path covers a server that is away at start, a restart, a client that an ``-ERR`` closed for good
+and one that is connected but deaf. A new client starts with an empty buffer, so nothing is ever sent late. Attempts are
+spaced by a growing bound with full jitter, so that many sidecars do not come back in step.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from diagmesh.bus.core import BusState, Handler, Message, StateChange, Subscription, header_bytes
+from diagmesh.bus.inbox import Inboxes, OpenInbox, request
+from diagmesh.bus.nats.link import FAILURES, Link
+from diagmesh.bus.reasons import explain, redact
+from diagmesh.errors import CannotConnect, ConnectionLost, MessageTooLarge, NoAnswer, NotConnected, NotPermitted
+from diagmesh.settings import NatsSettings
+
+__all__ = ["NatsBus"]
+
+log = logging.getLogger("diagmesh.bus")
+
+_BACKOFF_FIRST_S: Final = 0.1
+_BACKOFF_MOST_S: Final = 1.0
+_FLUSH_S: Final = 2.0
+_STOP_S: Final = 3.0
+_DEFAULT_MAX_PAYLOAD: Final = 1024 * 1024
+
+
+class _Registered:
+    """One subscription of ours, over all links that come and go."""
+
+    def __init__(self, bus: "NatsBus", subject: str, handler: Handler, queue: str) -> None:
+        self.subject = subject
+        self.queue = queue
+        self.handler = handler
+        self.link: Link | None = None
+        self.native: Any = None
+        self._bus = bus
+
+    async def unsubscribe(self) -> None:
+        """See `diagmesh.bus.core.Subscription.unsubscribe`."""
+        await self._bus._drop(self)
+
+
+class NatsBus:
+    """One supervised connection; implements `diagmesh.bus.core.Bus`.
+
+    Args:
+        settings: where and as whom to connect.
+        name: what the server's connection list calls us (``diag/<service>/<instance>``).
+    """
+
+    def __init__(self, settings: NatsSettings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._urls = [url.strip() for url in settings.url.split(",") if url.strip()]
+        self._discovered: list[str] = []
+        self._inboxes = Inboxes(settings.inbox_prefix)
+        self._mux: Subscription | None = None
+        self._registry: list[_Registered] = []
+        self._link: Link | None = None
+        self._state = StateChange(BusState.CONNECTING)
+        self._listeners: list[Callable[[StateChange], None]] = []
+        self._supervisor: asyncio.Task[None] | None = None
+        self._attempts = 0
+        self._backoff_s = _BACKOFF_FIRST_S
+
+    # --- coming up and going away
+
+    @classmethod
+    async def connect(cls, settings: NatsSettings, name: str, *, timeout_s: float = 5.0) -> Self:
+        """Connect now or say why not; for programs that are of no use without a connection.
+
+        Raises:
+            CannotConnect: each server was tried once, or ``timeout_s`` has passed; with the reason.
+        """
+        bus = cls(settings, name)
+        bus.start()
+        settled = asyncio.Event()
+        stop = bus.watch(lambda _: settled.set())
+        try:
+            async with asyncio.timeout(timeout_s):
+                while bus._state.state is not BusState.CONNECTED and bus._attempts < len(bus._urls):
+                    await settled.wait()
+                    settled.clear()
+        except TimeoutError:
+            pass
+        except BaseException:
+            await bus.close()
+            raise
+        finally:
+            stop()
+        if bus._state.state is BusState.CONNECTED:
+            return bus
+        reason = bus._state.reason or f"no answer within {timeout_s:g} s"
+        await bus.close()
+        raise CannotConnect(f"cannot connect to {', '.join(map(redact, bus._urls))}: {reason}")
+
+    def start(self) -> None:
+        """Begin to connect, and go on trying for as long as the bus is open; a server that is away raises nothing.
+
+        Raises:
+            CannotConnect: the settings can never work (no URL, credentials file missing).
+        """
+        self._check_settings()
+        if self._supervisor is None:
+            self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=f"nats {self._name}")
+
+    def _check_settings(self) -> None:
+        if not self._urls:
+            raise CannotConnect("no server URL: set nats.url, DIAGMESH_NATS__URL or --nats")
+        if not all(map(_well_formed, self._urls)):
+            raise CannotConnect("the server URL is malformed; it looks like nats://host:4222")
+        for what, path in (("nkey_file", self._settings.nkey_file), ("creds_file", self._settings.creds_file)):
+            try:
+                if path:
+                    Path(path).open("rb").close()
+            except OSError as error:
+                raise CannotConnect(f"cannot read {what} {path}: {error.strerror}") from None
+
+    async def close(self, timeout_s: float = 2.0) -> None:
+        """See `diagmesh.bus.core.Bus.close`."""
+        if self._state.state is BusState.CLOSED:
+            return
+        if self._link is not None and self._link.alive:
+            await self._link.flush(timeout_s)
+        self._changed(StateChange(BusState.CLOSED, "closed by us"))
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait({self._supervisor}, timeout=_STOP_S)
+
+    # --- the supervisor
+
+    async def _supervise(self) -> None:
+        while True:
+            url = self._next_url()
+            link = Link(self._settings, self._name, url, self._refused)
+            try:
+                await self._live(link, url)
+            finally:
+                self._link = None
+                await link.discard()
+            await asyncio.sleep(random.uniform(0, self._backoff_s))  # noqa: S311  jitter, no secret
+            self._backoff_s = min(_BACKOFF_MOST_S, self._backoff_s * 2)
+
+    async def _live(self, link: Link, url: str) -> None:
+        try:
+            await link.open()
+        except FAILURES as error:
+            never = self._state.state is BusState.CONNECTING
+            state = BusState.CONNECTING if never else BusState.RECONNECTING
+            self._attempts += 1
+            self._changed(StateChange(state, f"{link.reason or explain(error)} [{redact(url)}]"))
+            return
+        self._backoff_s = _BACKOFF_FIRST_S
+        self._discovered = link.discovered()
+        self._link = link
+        for registered in list(self._registry):
+            await self._attach(registered, link)
+        await link.flush(_FLUSH_S)
+        self._changed(StateChange(BusState.CONNECTED))
+        await link.until_lost()
+        self._changed(StateChange(BusState.RECONNECTING, link.reason or "the connection broke"))
+
+    def _next_url(self) -> str:
+        pool = self._urls + [url for url in self._discovered if url not in self._urls]
+        return pool[self._attempts % len(pool)]
+
+    def _refused(self, action: str, subject: str) -> None:
+        verb = "publish" if action == "publish" else "subscribe"
+        error = NotPermitted(f"not permitted: this role may not {verb} {subject}")
+        if verb == "publish":
+            known = self._inboxes.subject_in_trouble(subject, error)
+        else:
+            known = subject == self._inboxes.subject.lower()
+            if known:
+                self._inboxes.all_in_trouble(error)
+        if not known:
+            log.warning("%s", error)
+
+    def _changed(self, change: StateChange) -> None:
+        before = self._state
+        if before.state is BusState.CLOSED:
+            return
+        self._state = change
+        if before.state is BusState.CONNECTED and change.state is not BusState.CONNECTED:
+            self._inboxes.all_in_trouble(ConnectionLost(f"the connection broke: {change.reason}"))
+        if change != before:
+            level = logging.INFO if change.state in (BusState.CONNECTED, BusState.CLOSED) else logging.WARNING
+            log.log(level, "%s%s", change.state, f": {change.reason}" if change.reason else "")
+        for listener in list(self._listeners):
+            listener(change)
+
+    # --- what everybody else sees
+
+    @property
+    def state(self) -> StateChange:
+        """See `diagmesh.bus.core.Bus.state`."""
+        return self._state
+
+    @property
+    def server(self) -> str:
+        """See `diagmesh.bus.core.Bus.server`."""
+        return self._link.server if self._link is not None and self._state.state is BusState.CONNECTED else ""
+
+    @property
+    def max_payload(self) -> int:
+        """See `diagmesh.bus.core.Bus.max_payload`."""
+        return self._link.max_payload if self._link is not None else _DEFAULT_MAX_PAYLOAD
+
+    def _connected(self) -> Link:
+        link = self._link
+        if link is None or not link.alive or self._state.state is not BusState.CONNECTED:
+            raise NotConnected(f"not sent: not connected to NATS ({self._state.reason or self._state.state})")
+        return link
+
+    async def publish(
+        self, subject: str, data: bytes = b"", *, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """See `diagmesh.bus.core.Bus.publish`."""
+        link = self._connected()
+        size = len(data) + header_bytes(headers)
+        if size > link.max_payload:  # the server would end the connection for it, headers counted
+            raise MessageTooLarge(f"{size} bytes for {subject}; the server takes {link.max_payload}")
+        if self._mux is None and reply and self._inboxes.owns(reply):
+            self._mux = await self.subscribe(self._inboxes.subject, self._inboxes.deliver)
+        await link.publish(subject, data, reply, headers)
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:
+        """See `diagmesh.bus.core.Bus.subscribe`."""
+        registered = _Registered(self, subject, handler, queue)
+        self._registry.append(registered)
+        if self._link is not None:
+            await self._attach(registered, self._link)
+        return registered
+
+    async def _attach(self, registered: _Registered, link: Link) -> None:
+        if registered.link is not link:
+            registered.link = link
+            registered.native = await link.subscribe(registered.subject, registered.queue, registered.handler)
+
+    async def _drop(self, registered: _Registered) -> None:
+        if registered in self._registry:
+            self._registry.remove(registered)
+            if registered.link is not None and registered.link is self._link:
+                await registered.link.unsubscribe(registered.native)
+
+    def open_inbox(self, handler: Handler, on_trouble: Callable[[Exception], None]) -> OpenInbox:
+        """See `diagmesh.bus.core.Bus.open_inbox`."""
+        return self._inboxes.open(handler, on_trouble)
+
+    async def request(
+        self, subject: str, data: bytes = b"", *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> Message:
+        """See `diagmesh.bus.core.Bus.request`."""
+        return await request(self._inboxes, self, subject, data, timeout_s, headers)
+
+    def watch(self, listener: Callable[[StateChange], None]) -> Callable[[], None]:
+        """See `diagmesh.bus.core.Bus.watch`."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return stop
+
+    async def barrier(self, timeout_s: float = 2.0) -> None:
+        """See `diagmesh.bus.core.Bus.barrier`."""
+        if not await self._connected().flush(timeout_s):
+            raise NoAnswer(f"the server did not confirm within {timeout_s:g} s")
+
+
+def _well_formed(url: str) -> bool:
+    try:
+        parts = urlsplit(url if "//" in url else f"nats://{url}")
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False

@@ -1,0 +1,234 @@
+"""One connection: a nats-py client with its traps guarded; it never reconnects, the bus makes a new link instead.
+
+Guards: a flush is never cancelled nor timed out (its late PONG would end the read loop while the client still calls
+itself connected); callbacks are total (an exception in one ends the read loop too); a deaf client is noticed; ending a
+link is bounded even when the server is frozen; a ``tls://`` server that answers in plain text is refused.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from diagmesh.bus.core import Handler, Message
+from diagmesh.bus.reasons import explain, permission_subject
+from diagmesh.errors import NotConnected
+from diagmesh.settings import NatsSettings
+
+__all__ = ["FAILURES", "Link", "Refused"]
+
+log = logging.getLogger("diagmesh.bus")
+
+FAILURES: Final = (OSError, nats.errors.Error, TimeoutError, ValueError)
+"""What opening a link can raise."""
+
+Refused = Callable[[str, str], None]
+"""Hears what the server did not permit: ``publish`` or ``subscription``, and the subject in lower case."""
+
+_PING_INTERVAL_S: Final = 5
+_PINGS_OUTSTANDING: Final = 2
+_WATCH_S: Final = 0.25
+_DISCARD_S: Final = 1.0
+_PENDING_MESSAGES: Final = 65_536
+_PENDING_BYTES: Final = 64 * 1024 * 1024
+_NEVER_S: Final = 365 * 86_400
+_MOST_DISCOVERED: Final = 64
+
+
+class Link:
+    """One connection to one server, from `open` to `discard`.
+
+    Args:
+        settings: credentials and TLS.
+        name: what the server's connection list calls us.
+        url: the server.
+        refused: hears of subjects that the server did not permit.
+    """
+
+    def __init__(self, settings: NatsSettings, name: str, url: str, refused: Refused) -> None:
+        self._settings = settings
+        self._name = name
+        self._url = url
+        self._refused = refused
+        self._client = Client()
+        self._lost = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.reason = ""
+        self.dropped = 0
+
+    async def open(self) -> None:
+        """Connect and authenticate.
+
+        Raises:
+            FAILURES: the server is away, refuses, or is no NATS server; `reason` says what the first cause was.
+        """
+        await self._client.connect(
+            **self._credentials(),
+            servers=[self._url],
+            name=self._name,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=self._settings.connect_timeout_s,  # type: ignore[arg-type]  # annotated int, used as float
+            ping_interval=_PING_INTERVAL_S,
+            max_outstanding_pings=_PINGS_OUTSTANDING,
+            error_cb=self._on_error,
+            closed_cb=self._on_closed,
+            disconnected_cb=self._on_closed,
+        )
+        if self._url.startswith("tls:") and not self._encrypted():
+            raise ValueError("the server does not speak TLS, so nothing is sent there; use nats:// if that is intended")
+
+    def _credentials(self) -> dict[str, Any]:
+        settings = self._settings
+        given: dict[str, Any] = {}
+        if settings.nkey_file:
+            given["nkeys_seed"] = settings.nkey_file
+        if settings.creds_file:
+            given["user_credentials"] = settings.creds_file
+        if settings.tls_ca_file or settings.tls_first or self._url.startswith("tls:"):
+            given["tls"] = ssl.create_default_context(cafile=settings.tls_ca_file or None)
+            given["tls_handshake_first"] = settings.tls_first
+        return given
+
+    def _encrypted(self) -> bool:
+        writer = self._writer()
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+    def _writer(self) -> asyncio.StreamWriter | None:
+        return getattr(getattr(self._client, "_transport", None), "_io_writer", None)
+
+    # --- while it lives
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be written to now."""
+        return self._client.is_connected
+
+    @property
+    def max_payload(self) -> int:
+        """What the server takes, bytes."""
+        return self._client.max_payload
+
+    @property
+    def server(self) -> str:
+        """Name of the server."""
+        info: dict[str, Any] = getattr(self._client, "_server_info", None) or {}
+        return str(info.get("server_name", ""))
+
+    def discovered(self) -> list[str]:
+        """Further servers of the cluster that this one told of."""
+        host = urlsplit(self._url).hostname
+        found = [server.geturl() for server in self._client.discovered_servers if server.hostname != host]
+        return found[:_MOST_DISCOVERED]
+
+    async def publish(self, subject: str, data: bytes, reply: str, headers: Mapping[str, str] | None) -> None:
+        """Hand one message to the socket.
+
+        Raises:
+            NotConnected: the connection is gone.
+        """
+        try:
+            await self._client.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
+        except (nats.errors.ConnectionClosedError, nats.errors.OutboundBufferLimitError, OSError) as error:
+            raise NotConnected(f"not sent: {explain(error)}") from None
+
+    async def subscribe(self, subject: str, queue: str, handler: Handler) -> Any:
+        """Listen; returns what `unsubscribe` takes, None when the connection is gone."""
+
+        async def deliver(message: Msg) -> None:
+            # Total on purpose: a cancellation that leaks from here would end the subscription silently.
+            try:
+                handler(Message(message.subject, message.data, message.reply, message.headers))
+            except Exception:
+                log.exception("a handler of %s failed", subject)
+
+        try:
+            return await self._client.subscribe(
+                subject,
+                queue=queue,
+                cb=deliver,
+                pending_msgs_limit=_PENDING_MESSAGES,
+                pending_bytes_limit=_PENDING_BYTES,
+            )
+        except nats.errors.ConnectionClosedError:
+            return None
+
+    async def unsubscribe(self, subscription: Any) -> None:
+        """End it after what has arrived was handed over; bounded."""
+        if subscription is not None and self.alive:
+            # Draining flushes inside, so it must be neither cancelled nor timed out.
+            await asyncio.wait({self._own(_quietly(subscription.drain()))}, timeout=_DISCARD_S)
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Whether the server confirmed within the time that it has processed everything sent so far."""
+        await asyncio.sleep(0)  # PING goes straight to the socket: let what was published before go first
+        flushing = self._own(_quietly(self._client.flush(timeout=_NEVER_S)))
+        await asyncio.wait({flushing}, timeout=timeout_s)
+        return flushing.done()
+
+    async def until_lost(self) -> None:
+        """Until the connection is gone, or deaf although nats-py calls it connected."""
+        while not self._client.is_closed:
+            reading = getattr(self._client, "_reading_task", None)
+            if reading is not None and reading.done():
+                self.reason = self.reason or "the client had gone deaf and is replaced"
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_S):
+                    await self._lost.wait()
+                    return
+
+    # --- its end
+
+    async def discard(self) -> None:
+        """End it within a bound, whatever state it is in; a frozen server must not hold us."""
+        closing = self._own(_quietly(self._client.close()))
+        await asyncio.wait({closing}, timeout=_DISCARD_S)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_DISCARD_S)
+        writer = self._writer()
+        if writer is not None:
+            writer.transport.abort()
+
+    # --- callbacks of nats-py: total, quick, without I/O
+
+    async def _on_error(self, error: Exception) -> None:
+        try:
+            if isinstance(error, nats.errors.SlowConsumerError):
+                self.dropped += 1
+                return
+            refused = permission_subject(error)
+            if refused is not None:
+                self._refused(*refused)
+                return
+            self.reason = self.reason or explain(error)
+        except Exception:
+            log.exception("the error callback failed")
+
+    async def _on_closed(self) -> None:
+        error = self._client.last_error
+        if error is not None and not self.reason:
+            self.reason = explain(error)
+        self._lost.set()
+
+    def _own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
+    """For work whose failure is seen elsewhere (the bus notices a dead link by itself)."""
+    with contextlib.suppress(nats.errors.Error, OSError):
+        await work
