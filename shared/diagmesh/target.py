@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, CgroupPids, Pressures
-from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState
+from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState, Trend
 from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
 
@@ -23,6 +23,7 @@ __all__ = [
     "Sample",
     "Sighting",
     "Target",
+    "Trends",
 ]
 
 T = TypeVar("T")
@@ -159,11 +160,23 @@ class ProcessView(Protocol):
         ...
 
 
+class Trends(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The slopes of the recent past; None with too few samples."""
+
+    rss: Trend | None = None
+    descriptors: Trend | None = None
+    threads: Trend | None = None
+
+
 class Ring(Protocol):
     """The bounded recent past of one neighbour."""
 
     def samples(self, window_s: float | None = None) -> Sequence[Sample]:
         """The samples of the present process, oldest first; at most the last ``window_s`` seconds."""
+        ...
+
+    def trends(self, window_s: float) -> Trends:
+        """The slopes over the last ``window_s`` seconds (a millisecond of computing after each new sample)."""
         ...
 
 

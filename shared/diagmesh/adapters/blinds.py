@@ -1,6 +1,6 @@
 """Collects what could not be seen, so that one refusal does not cost the rest of a look."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from diagmesh.contract.wire import Blind
@@ -21,6 +21,14 @@ class Blinds:
         """What ``read`` returns; None when the system refuses, which is then remembered."""
         try:
             return read()
+        except Unreadable as refusal:
+            self.met(refusal)
+            return None
+
+    async def wait(self, looking: Awaitable[T]) -> T | None:
+        """The same for a look that is awaited."""
+        try:
+            return await looking
         except Unreadable as refusal:
             self.met(refusal)
             return None

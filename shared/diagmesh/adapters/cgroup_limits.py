@@ -75,7 +75,10 @@ def _working_set(directory: str, names: _MemoryNames) -> int | None:
     usage = number(f"{directory}/{names.usage}", "memory usage")
     if usage is None:
         return None
-    return max(0, usage - keyed(f"{directory}/memory.stat", "memory usage").get(names.inactive, 0))
+    # One of some forty lines: looked up in the text, which is a third cheaper than reading them all.
+    _, _, rest = f"\n{text(f'{directory}/memory.stat', 'memory usage') or ''}".partition(f"\n{names.inactive} ")
+    inactive = rest.partition("\n")[0]
+    return max(0, usage - (int(inactive) if inactive.isdecimal() else 0))
 
 
 def _memory_events(leaf: str, *, unified: bool) -> MemoryEvents | None:
@@ -151,6 +154,8 @@ def pids_of(place: Place) -> CgroupPids:
     Raises:
         Unreadable: a file may not be read.
     """
+    if place.is_root:
+        return CgroupPids(bound=Bound.UNLIMITED)
     levels = []
     for directory in place.directories:
         limit = number(f"{directory}/pids.max", "task limit")

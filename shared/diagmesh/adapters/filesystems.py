@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from diagmesh.adapters.blinds import Blinds
 from diagmesh.adapters.procfs import PidDir
-from diagmesh.contract.answers.surroundings import Filesystem
+from diagmesh.contract.answers.surroundings import Disks, Filesystem
 from diagmesh.errors import NotRunning, Unreadable
-from diagmesh.target import Disk
+from diagmesh.target import Aged, Disk
 
-__all__ = ["MountPoint", "disks_of", "mount_of", "parse_mount_points"]
+__all__ = ["MountPoint", "disks_of", "fullest", "mount_of", "parse_mount_points"]
 
 _DESCRIPTORS_LIMIT: Final = 4096
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
@@ -127,4 +127,24 @@ def _look(process: PidDir, link: str, target: str, uses: set[str], mounts: list[
         free_inodes=size.f_favail if size.f_files else None,
         used_inodes_share=(size.f_files - size.f_ffree) / inodes if size.f_files and inodes else None,
         read_only=bool(size.f_flag & os.ST_RDONLY),
+    )
+
+
+def fullest(seen: Aged[Disk], *, each: bool) -> Disks:
+    """The fullest of the writable filesystems, by bytes and by inodes; with ``each`` all of them as well."""
+    writable = [one for one in seen.value.filesystems if not one.read_only]
+    by_bytes = max(writable, key=lambda one: one.used_share, default=None)
+    by_inodes = max(
+        (one for one in writable if one.used_inodes_share is not None),
+        key=lambda one: one.used_inodes_share or 0.0,
+        default=None,
+    )
+    return Disks(
+        fullest_share=by_bytes.used_share if by_bytes else None,
+        fullest_at=by_bytes.mount if by_bytes else "",
+        fullest_inodes_share=by_inodes.used_inodes_share if by_inodes else None,
+        fullest_inodes_at=by_inodes.mount if by_inodes else "",
+        count=len(seen.value.filesystems),
+        age_s=seen.age_s,
+        filesystems=seen.value.filesystems if each else (),
     )

@@ -14,10 +14,14 @@ _NAMED_LIMIT: Final = 5
 
 
 class Found(NamedTuple):
-    """The process that fits, or None; and the reason for that, or what makes the choice uncertain."""
+    """The process that fits, or None; and the reason for that, or what makes the choice uncertain.
+
+    ``hidden`` says that one may be there which we are not allowed to see.
+    """
 
     process: PidDir | None
     reason: str = ""
+    hidden: bool = False
 
 
 def find(way: Way, root: str = PROC) -> Found:
@@ -25,19 +29,21 @@ def find(way: Way, root: str = PROC) -> Found:
     try:
         fits = way.look()
     except Unreadable as refusal:
-        return Found(None, str(refusal))
+        return Found(None, str(refusal), hidden=True)
     except OSError as error:
-        return Found(None, f"the processes cannot be listed: {error.strerror}")
+        return Found(None, f"the processes cannot be listed: {error.strerror}", hidden=True)
     living: dict[int, tuple[PidDir, Stat]] = {}
-    ended = ""
+    ended, hidden = "", fits.hidden
     for pid in fits.pids:
         try:
             process = PidDir(pid, root)
             living[pid] = (process, process.living_stat())
-        except (NotRunning, Unreadable) as gone:
+        except NotRunning as gone:
             ended = str(gone)
+        except Unreadable as refusal:
+            ended, hidden = str(refusal), True
     if not living:
-        return Found(None, "; ".join(filter(None, (ended, fits.reason))))
+        return Found(None, "; ".join(filter(None, (ended, fits.reason))), hidden)
     heads = [pid for pid in living if not _descends(pid, living, root)]
     chosen = min(heads or living, key=lambda pid: (living[pid][1].start_ticks, pid))
     others = sorted(living.keys() - {chosen})

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from diagmesh.adapters.fits import Fits
 from diagmesh.adapters.procfs import PidDir, pids
 from diagmesh.adapters.sockets import socket_inodes, tcp_table
 from diagmesh.errors import NotRunning, Unreadable
@@ -9,8 +10,8 @@ from diagmesh.errors import NotRunning, Unreadable
 __all__ = ["holders_of_port"]
 
 
-def holders_of_port(port: int, root: str) -> tuple[tuple[int, ...], str]:
-    """The processes that hold a socket listening on ``port``, and a reason when there is none.
+def holders_of_port(port: int, root: str) -> Fits:
+    """The processes that hold a socket listening on ``port``.
 
     Our own network namespace is asked first; only when nobody listens there, those of the other processes that we may
     look into, in the order of their numbers.
@@ -22,7 +23,7 @@ def holders_of_port(port: int, root: str) -> tuple[tuple[int, ...], str]:
         if owners:
             break
     if not owners:
-        return (), f"nobody listens on TCP port {port}"
+        return Fits(reason=f"nobody listens on TCP port {port}")
     found, hidden = [], False
     for pid in everybody:
         try:
@@ -32,13 +33,16 @@ def holders_of_port(port: int, root: str) -> tuple[tuple[int, ...], str]:
             continue
         except Unreadable:
             hidden = True
-    if not found and hidden:
+    if found:
+        return Fits(tuple(found))
+    if hidden:
         users = ", ".join(str(uid) for uid in sorted(set(owners.values())))
-        return (), (
-            f"somebody (uid {users}) listens on TCP port {port}, but the sidecar may not see whose socket it is:"
-            " run it as that user or give it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+        return Fits(
+            reason=f"somebody (uid {users}) listens on TCP port {port}, but the sidecar may not see whose socket it is:"
+            " run it as that user or give it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+            hidden=True,
         )
-    return tuple(found), "" if found else f"TCP port {port} is held by a process outside of our process namespace"
+    return Fits(reason=f"TCP port {port} is held by a process outside of our process namespace", hidden=True)
 
 
 def _listening(process: PidDir, port: int) -> dict[int, int]:

@@ -55,6 +55,7 @@ class Neighbour:
         self._identity: tuple[int, int] | None = None
         self._reason = ""
         self._ended = ""
+        self._hidden = False
         self._restarts = 0
         self._last_seen: datetime | None = None
         self._searched_at = -SEARCH_EVERY_S
@@ -112,6 +113,7 @@ class Neighbour:
                 restarts_seen=self._restarts,
                 last_seen=self._last_seen,
                 reason=self._reason if found else self._why(),
+                hidden=found is None and self._hidden,
             )
 
     def blind(self) -> Sequence[Blind]:
@@ -164,9 +166,10 @@ class Neighbour:
             return None
         try:
             self._process.state()
-        except (NotRunning, Unreadable) as gone:
-            self._ended = str(gone)
-            self._process = None
+        except NotRunning as gone:
+            self._ended, self._process = str(gone), None
+        except Unreadable as refusal:
+            self._ended, self._hidden, self._process = str(refusal), True, None
         else:
             self._last_seen = datetime.now(UTC)
         return self._process
@@ -177,13 +180,13 @@ class Neighbour:
     def _adopt(self, found: Found) -> Process | None:
         if self._process is not None:
             return self._process  # another thread was faster
-        self._reason = found.reason
+        self._reason, self._hidden = found.reason, found.hidden
         if found.process is None:
             return None
         try:
             process = Process(found.process)
         except (NotRunning, Unreadable) as error:
-            self._reason = str(error)
+            self._reason, self._hidden = str(error), isinstance(error, Unreadable)
             return None
         if self._identity is not None and process.identity != self._identity:
             self._restarts += 1

@@ -1,9 +1,9 @@
 """Counters of the network interfaces in a process's network namespace (proc_pid_net(5))."""
 
 from diagmesh.adapters.procfs import PidDir
-from diagmesh.contract.answers.surroundings import Interface
+from diagmesh.contract.answers.surroundings import Interface, Network
 
-__all__ = ["interfaces_of", "parse_interfaces"]
+__all__ = ["interfaces_of", "network_of", "parse_interfaces"]
 
 
 def interfaces_of(process: PidDir) -> tuple[Interface, ...]:
@@ -39,3 +39,15 @@ def parse_interfaces(text: str) -> tuple[Interface, ...]:
             )
         )
     return tuple(found)
+
+
+def network_of(interfaces: tuple[Interface, ...], *, each: bool) -> Network:
+    """The interfaces added up without loopback, whose traffic would count twice; with ``each`` all of them as well."""
+    outer = [one for one in interfaces if one.name != "lo"]
+    return Network(
+        rx_bytes=sum(one.rx_bytes for one in outer),
+        tx_bytes=sum(one.tx_bytes for one in outer),
+        errors=sum(one.rx_errors + one.tx_errors for one in outer),
+        dropped=sum(one.rx_dropped + one.tx_dropped for one in outer),
+        interfaces=interfaces if each else (),
+    )

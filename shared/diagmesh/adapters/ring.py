@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from diagmesh.target import Sample
+from diagmesh.adapters.trend import trend_of
+from diagmesh.target import Sample, Trends
 
 __all__ = ["CAPACITY", "SampleRing"]
 
@@ -19,6 +20,7 @@ class SampleRing:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._samples: deque[Sample] = deque(maxlen=capacity)
         self._lock = threading.Lock()
+        self._fitted: tuple[float, float, Trends] | None = None
 
     def add(self, sample: Sample) -> None:
         """Keep one more sample."""
@@ -40,3 +42,19 @@ class SampleRing:
             return kept
         begin = kept[-1].at - window_s
         return [sample for sample in kept if sample.at >= begin]
+
+    def trends(self, window_s: float) -> Trends:
+        """The slopes over the window; fitted once per new sample, in about a millisecond."""
+        kept = self.samples(window_s)
+        if not kept:
+            return Trends()
+        last = self._fitted
+        if last is not None and last[:2] == (kept[-1].at, window_s):
+            return last[2]
+        fitted = Trends(
+            rss=trend_of([(one.at, one.rss_bytes) for one in kept if one.rss_bytes is not None]),
+            descriptors=trend_of([(one.at, one.descriptors) for one in kept if one.descriptors is not None]),
+            threads=trend_of([(one.at, one.threads) for one in kept if one.threads is not None]),
+        )
+        self._fitted = (kept[-1].at, window_s, fitted)
+        return fitted

@@ -15,7 +15,8 @@ __all__ = ["POINTS_LEAST", "POINTS_LIMIT", "slopes_of", "thinned", "time_to_limi
 
 POINTS_LEAST: Final = 6
 """With fewer points even an ordered row of values is no sign of growth (1 in 120 by chance)."""
-POINTS_LIMIT: Final = 64
+POINTS_LIMIT: Final = 40
+"""780 pairs, a third of a millisecond; more points narrow the interval little."""
 _Z: Final = 1.959964  # 95 % of a normal distribution lie within
 Point = tuple[float, float]
 

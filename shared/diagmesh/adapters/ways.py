@@ -4,32 +4,19 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from diagmesh.adapters.cgroup_names import Membership, in_container, in_unit, memberships, unit_name
+from diagmesh.adapters.fits import Fits
 from diagmesh.adapters.listening import holders_of_port
 from diagmesh.adapters.procfs import PROC, PidDir, pids
 from diagmesh.errors import NotRunning, SettingsError, Unreadable
 from diagmesh.settings import TargetSettings
 
-__all__ = ["Fits", "Way", "way_of"]
+__all__ = ["Nowhere", "Way", "way_of"]
 
 _ID_LEAST: Final = 12
 _DELETED: Final = " (deleted)"
-
-
-class Fits(NamedTuple):
-    """The processes that fit.
-
-    Args:
-        pids: their numbers.
-        reason: why there is none, or what to say when none of them lives.
-        doubt: what makes the match uncertain.
-    """
-
-    pids: tuple[int, ...] = ()
-    reason: str = ""
-    doubt: str = ""
 
 
 class Way(Protocol):
@@ -76,7 +63,8 @@ class ByPidFile:
         try:
             text = Path(self._path).read_text(encoding="utf-8", errors="replace")[:256].strip()
         except OSError as error:
-            return Fits(reason=f"the pid file {self._path} cannot be read: {error.strerror}")
+            hidden = isinstance(error, PermissionError)
+            return Fits(reason=f"the pid file {self._path} cannot be read: {error.strerror}", hidden=hidden)
         first = text.split()[0] if text else ""
         if not (first.isascii() and first.isdigit() and 0 < int(first) < 2**31):
             return Fits(reason=f"the pid file {self._path} holds no process id")
@@ -93,8 +81,7 @@ class ByPort:
 
     def look(self) -> Fits:
         """The processes that hold a socket which listens on the port."""
-        found, reason = holders_of_port(self._port, self._root)
-        return Fits(found, reason)
+        return Fits(*holders_of_port(self._port, self._root))
 
 
 class ByExe:
@@ -120,7 +107,7 @@ class ByExe:
             if self._fits(running):
                 found.append(process.pid)
         if not found:
-            return Fits(reason=f"no process runs {self.words.partition(' ')[2]}")
+            return _none(f"no process runs {self.words.partition(' ')[2]}", self._root)
         doubt = "known only by its command line, its executable is not readable" if guessed else ""
         return Fits(tuple(found), doubt=doubt)
 
@@ -146,7 +133,7 @@ class ByCommand:
             command = _command(process).rstrip("\0").replace("\0", " ")
             if command and self._pattern.search(command):
                 found.append(process.pid)
-        return Fits(tuple(found), "" if found else "no command line matches")
+        return Fits(tuple(found)) if found else _none("no command line matches", self._root)
 
 
 class ByCgroup:
@@ -169,7 +156,7 @@ class ByCgroup:
             except (NotRunning, Unreadable):
                 continue
         if not members:
-            return Fits(reason=f"no process that can be seen here belongs to {self.words}")
+            return _none(f"no process that can be seen here belongs to {self.words}", self._root)
         return Fits(tuple(pid for pid, parent in members.items() if parent not in members))
 
     def _member(self, lines: list[Membership]) -> bool:
@@ -219,6 +206,17 @@ def _by_container(container: str, root: str) -> Way:
             f"targets.container: {container!r} is no container id: give at least {_ID_LEAST} of its hexadecimal digits"
         )
     return ByCgroup(f"container {prefix[:_ID_LEAST]}", container=prefix, root=root)
+
+
+def _none(reason: str, root: str) -> Fits:
+    """Nothing fits of what can be seen; process 1 always exists, so that its absence shows how much is hidden."""
+    try:
+        PidDir(1, root)
+    except Unreadable as refusal:
+        return Fits(reason=f"{reason}; {refusal}", hidden=True)
+    except NotRunning:
+        pass  # a recorded tree
+    return Fits(reason=reason)
 
 
 def _command(process: PidDir) -> str:

@@ -1,0 +1,71 @@
+"""resources: what the neighbour uses of CPU, memory, descriptors, sockets and disks, and the time until a limit."""
+
+import asyncio
+from typing import Final
+
+from msgspec.structs import replace
+
+from diagmesh.adapters.blinds import Blinds
+from diagmesh.adapters.filesystems import fullest
+from diagmesh.adapters.rates import INTERVAL_S, earlier_of
+from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
+from diagmesh.contract.wire import Detail
+from diagmesh.declare import agent
+from diagmesh.errors import NotRunning, Unavailable, Unreadable
+from diagmesh.target import Look, ProcessView, Sample, Target
+from diagmesh_agents._usage import cheap, with_depth, with_trends
+
+__all__ = ["resources"]
+
+_MAX_AGE_S: Final = 10.0
+_HINT: Final = "ask for health: it tells what became of the process"
+
+
+@agent(budget=5.0, concurrency=8)
+async def resources(question: ResourcesQuestion, target: Target) -> Resources:
+    """How much CPU, memory, descriptors, sockets and disk the instance uses, and how long until a limit is met."""
+    try:
+        return await _resources(question, target)
+    except NotRunning as gone:
+        for blind in target.blind():
+            if blind.what == "process":
+                raise Unavailable(str(gone), code=501, error="not on this instance", hint=blind.fix) from None
+        raise Unavailable(str(gone), code=503, hint=_HINT) from None
+    except Unreadable as refusal:
+        raise Unavailable(str(refusal), code=503, hint=refusal.fix) from None
+
+
+async def _resources(question: ResourcesQuestion, target: Target) -> Resources:
+    process = await asyncio.to_thread(lambda: target.process)
+    earlier, look = await _two_looks(process, target)
+    answer = cheap(look, earlier)
+    samples = target.ring.samples()
+    if samples:
+        answer = replace(answer, ring_samples=len(samples), ring_over_s=samples[-1].at - samples[0].at)
+    if question.detail is Detail.BRIEF:
+        return answer
+    trends = await asyncio.to_thread(target.ring.trends, question.window_s)
+    return await _with_expensive(with_trends(answer, trends, look), process, full=question.detail is Detail.FULL)
+
+
+async def _two_looks(process: ProcessView, target: Target) -> tuple[Sample | None, Look]:
+    """A look, and a sample to compare it with: from the ring, else from a short wait of our own."""
+    look = await asyncio.to_thread(process.look)
+    earlier = earlier_of([one for one in target.ring.samples() if one.pid == look.pid], look.at)
+    if earlier is not None:
+        return earlier, look
+    await asyncio.sleep(INTERVAL_S / 4)
+    first = Sample(look.at, look.pid, look.cpu_s, None, None, None, look.cgroup_cpu)
+    return first, await asyncio.to_thread(process.look)
+
+
+async def _with_expensive(answer: Resources, process: ProcessView, *, full: bool) -> Resources:
+    """Add what is expensive to see: looked at again for ``full``, else cached for ten seconds or more, as it costs."""
+    blinds, max_age_s = Blinds(), 0.0 if full else _MAX_AGE_S
+    depth = await blinds.wait(process.depth(max_age_s))
+    disks = await blinds.wait(process.disks(max_age_s))
+    if depth is not None:
+        answer = with_depth(answer, depth, full=full)
+    if disks is not None:
+        answer = replace(answer, disks=fullest(disks, each=full), blind=answer.blind + disks.value.blind)
+    return replace(answer, blind=answer.blind + blinds.all())

@@ -1,0 +1,66 @@
+"""CPU use between two looks: cores, share of the quota, share of throttled periods."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from diagmesh.contract.answers.cgroup import CgroupCpu
+from diagmesh.contract.answers.resources import Cpu, QuotaShareOf
+from diagmesh.target import Look, Sample
+
+__all__ = ["INTERVAL_S", "cpu_between", "earlier_of"]
+
+INTERVAL_S: Final = 1.0
+"""The kernel counts CPU time in ticks of mostly 10 ms: over a second that is one percent of a core."""
+_LEAST_S: Final = 0.25
+
+
+def earlier_of(samples: Sequence[Sample], now: float) -> Sample | None:
+    """The sample to compare with: the youngest that is a second old, else the oldest if it is of any use."""
+    for sample in reversed(samples):
+        if sample.cpu_s is not None and now - sample.at >= INTERVAL_S:
+            return sample
+    first = next((sample for sample in samples if sample.cpu_s is not None), None)
+    return first if first is not None and now - first.at >= _LEAST_S else None
+
+
+def cpu_between(earlier: Sample | None, look: Look) -> Cpu:
+    """The rates between an earlier sample and this look; without one only the totals."""
+    group = look.cgroup_cpu
+    if earlier is None or earlier.cpu_s is None or earlier.pid != look.pid or look.at <= earlier.at:
+        return Cpu(used_s=look.cpu_s, allowed_cpus=look.allowed_cpus, cgroup=group)
+    over_s = look.at - earlier.at
+    cores = max(0.0, look.cpu_s - earlier.cpu_s) / over_s
+    share, share_of = _share_of_quota(cores, over_s, earlier.cgroup_cpu, group)
+    return Cpu(
+        used_s=look.cpu_s,
+        over_s=over_s,
+        cores_used=cores,
+        allowed_cpus=look.allowed_cpus,
+        share_of_quota=share,
+        share_of=share_of,
+        throttled_share=_throttled(earlier.cgroup_cpu, group),
+        cgroup=group,
+    )
+
+
+def _share_of_quota(
+    cores: float, over_s: float, before: CgroupCpu | None, now: CgroupCpu | None
+) -> tuple[float | None, QuotaShareOf | None]:
+    if now is None or not now.quota_cores:
+        return None, None
+    if before is not None and before.usage_s is not None and now.usage_s is not None and now.usage_s >= before.usage_s:
+        return (now.usage_s - before.usage_s) / over_s / now.quota_cores, QuotaShareOf.CGROUP
+    return cores / now.quota_cores, QuotaShareOf.PROCESS
+
+
+def _throttled(before: CgroupCpu | None, now: CgroupCpu | None) -> float | None:
+    if before is None or now is None or not now.quota_cores:
+        return None
+    counts = (before.periods, now.periods, before.throttled_periods, now.throttled_periods)
+    if None in counts:
+        return None
+    periods = (now.periods or 0) - (before.periods or 0)
+    throttled = (now.throttled_periods or 0) - (before.throttled_periods or 0)
+    if periods < 0 or throttled < 0:
+        return None  # another group: the process was moved
+    return min(1.0, throttled / periods) if periods else 0.0  # nothing wanted to run, so nothing had to wait
