@@ -136,7 +136,7 @@ class Roster:
 
     def _admit(self, service: str, instance: str, beat: Heartbeat, now: float, at: datetime) -> bool:
         try:
-            check_token(service, "service", reserved_ok=True)
+            check_token(service, "service", reserved_ok=service == "mesh")
             check_token(instance, "instance")
         except BadName:
             return False
@@ -212,9 +212,9 @@ class Roster:
         """How many of the declared instances are neither live nor lost by name."""
         return max(0, self._replicas.get(service, 0) - len(self._services.get(service, ())))
 
-    def kinds(self, now: float) -> tuple[str, ...]:
-        """The kinds that any live instance answers."""
-        return tuple(sorted({kind for known in self if known.live(now) for kind in known.beat.kinds}))
+    def kinds(self) -> frozenset[str]:
+        """The kinds that any known instance answers, or answered before it was lost."""
+        return frozenset(kind for known in self for kind in known.beat.kinds)
 
     def longest_interval_s(self) -> float:
         """The slowest heartbeat heard; 0 when none was."""

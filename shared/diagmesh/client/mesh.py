@@ -20,7 +20,7 @@ from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.mesh import MeshAnswer, Selection, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Nothing, Question
-from diagmesh.errors import Declined, NoResponders
+from diagmesh.errors import BadName, Declined, NoResponders
 from diagmesh.gather import Gather, Plan
 from diagmesh.membership import Membership
 from diagmesh.settings import NatsSettings
@@ -318,9 +318,15 @@ def _kind(kind: type[A] | str) -> tuple[str, type[Any] | None]:
 
 def _selection(fields: dict[str, Any]) -> Selection:
     try:
-        return msgspec.convert(fields, Selection)
-    except msgspec.ValidationError as error:
+        chosen = msgspec.convert(fields, Selection)
+        for service in chosen.services:
+            check_token(service, "service")
+        for instance in chosen.instances:
+            for token in instance.split("/", 1):
+                check_token(token, "instance")
+    except (msgspec.ValidationError, BadName) as error:
         raise Declined(str(error)) from None
+    return chosen
 
 
 def _with_budget(question: Question, timeout_s: float) -> Question:

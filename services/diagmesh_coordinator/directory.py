@@ -1,0 +1,175 @@
+"""Who is in the mesh, as this coordinator hears it; honest about the time in which it could not hear."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from diagmesh.bus.core import Bus, BusState, Message, StateChange, Subscription
+from diagmesh.contract import subjects
+from diagmesh.contract.presence import Heartbeat
+from diagmesh.errors import BusError
+from diagmesh.expected import Absence, Expected, Key
+from diagmesh.gather import learn
+from diagmesh.membership import Membership
+from diagmesh.roster import Roster
+from diagmesh.settings import CoordinatorSettings
+
+__all__ = ["Directory"]
+
+log = logging.getLogger("diagmesh.directory")
+
+_LARGEST_BEAT_BYTES: Final = 16 * 1024
+_SWEEP_S: Final = 1.0
+_KINDS_S: Final = 0.2
+_LONGEST_WARMING_S: Final = 60.0
+_WARMING_INTERVALS: Final = 1.2
+"""A heartbeat may be late by its jitter and the way here."""
+_MESH: Final = "mesh"
+_LEARN_BY: Final = "health"
+
+_beat: Final = msgspec.json.Decoder(Heartbeat)
+
+
+class Directory:
+    """Heartbeats in, the expected out.
+
+    Args:
+        bus: our connection.
+        settings: how long the lost stay expected, and how many replicas there should be.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, bus: Bus, settings: CoordinatorSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.roster = Roster(forget_after_s=settings.forget_after_s, replicas=settings.replicas)
+        self.coordinators = Roster(forget_after_s=settings.forget_after_s)
+        self.membership = Membership(bus, clock=clock)
+        self._bus = bus
+        self._clock = clock
+        self._own_interval_s = settings.heartbeat_s
+        self._hearing_since: float | None = None
+        self._deaf_since: float | None = None
+        self._learning: asyncio.Task[frozenset[Key]] | None = None
+        self._swept_at = self._kinds_at = float("-inf")
+        self._kinds: frozenset[str] = frozenset()
+        self._unread = 0
+        self._subscription: Subscription | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+
+    # --- hearing
+
+    async def start(self) -> None:
+        """Listen to heartbeats from now on, over every later connection."""
+        self._unwatch = self._bus.watch(self._state_changed)
+        self._subscription = await self._bus.subscribe(subjects.heartbeats(), self._heard)
+        if self._bus.state.state is BusState.CONNECTED:
+            self._state_changed(self._bus.state)
+
+    async def stop(self) -> None:
+        """Hear no more."""
+        self._unwatch()
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+        if self._learning is not None:
+            self._learning.cancel()
+            await asyncio.wait({self._learning})
+        await self.membership.close()
+
+    def _state_changed(self, change: StateChange) -> None:
+        now = self._clock()
+        if change.state is not BusState.CONNECTED:
+            self._deaf_since = now if self._deaf_since is None else self._deaf_since
+            return
+        deaf_since, self._deaf_since = self._deaf_since, None
+        if self._hearing_since is not None and deaf_since is not None:
+            # Deaf since the last word of anybody, not only since the client noticed.
+            deaf_since = min(deaf_since, max((known.heard_at for known in self.roster), default=deaf_since))
+            self.roster.excuse(now - deaf_since)
+            self.coordinators.excuse(now - deaf_since)
+            if now - deaf_since < self._own_interval_s:
+                return
+        if self._hearing_since is None or deaf_since is not None:
+            self._hearing_since = now
+            if self._learning is None or self._learning.done():
+                self._learning = asyncio.get_running_loop().create_task(self._learn(), name="learn")
+
+    async def _learn(self) -> frozenset[Key]:
+        try:
+            return await learn(self._bus, _LEARN_BY)
+        except BusError as error:
+            log.warning("could not ask who is there: %s", error)
+            return frozenset()
+
+    def _heard(self, message: Message) -> None:
+        tokens = message.subject.split(".")
+        if len(tokens) != 4:
+            return
+        if len(message.data) > _LARGEST_BEAT_BYTES:
+            self._unread += 1
+            return
+        try:
+            beat = _beat.decode(message.data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            self._unread += 1
+            log.debug("a heartbeat on %s cannot be read: %s", message.subject, error)
+            return
+        roster = self.coordinators if tokens[2] == _MESH else self.roster
+        roster.hear(tokens[2], tokens[3], beat, self._clock(), datetime.now(UTC))
+        self._sweep()
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        if now - self._swept_at > _SWEEP_S:
+            self._swept_at = now
+            self.roster.sweep(now)
+            self.coordinators.sweep(now)
+
+    # --- telling
+
+    def now(self) -> float:
+        """The directory's own clock, with whoever is too long lost forgotten."""
+        self._sweep()
+        return self._clock()
+
+    @property
+    def warming(self) -> bool:
+        """Whether we have not heard for long enough to say who should be there."""
+        if self._hearing_since is None:
+            return True
+        interval_s = min(_LONGEST_WARMING_S, max(self._own_interval_s, self.roster.longest_interval_s()))
+        return self._clock() - self._hearing_since < _WARMING_INTERVALS * interval_s
+
+    async def hoped(self, timeout_s: float) -> frozenset[Key]:
+        """While warming: who answered when everybody was asked. Nobody vouches for these names."""
+        if not self.warming or self._learning is None:
+            return frozenset()
+        await asyncio.wait({self._learning}, timeout=timeout_s)
+        if not self._learning.done() or self._learning.cancelled():
+            return frozenset()
+        return self._learning.result()
+
+    def kinds(self) -> frozenset[str]:
+        """What the known instances answer."""
+        now = self._clock()
+        if now - self._kinds_at > _KINDS_S:
+            self._kinds, self._kinds_at = self.roster.kinds(), now
+        return self._kinds
+
+    async def absences(self, missing: Collection[Expected], not_before: float) -> Mapping[Key, Absence]:
+        """Why these are silent (`diagmesh.membership.Membership.absences`)."""
+        return await self.membership.absences(missing, not_before)
+
+    def problems(self) -> tuple[str, ...]:
+        """What makes this directory doubtful."""
+        now = self._clock()
+        found = (*self.roster.problems(now), *self.coordinators.problems(now))
+        if self._unread:
+            found = (
+                *found,
+                f"{self._unread} heartbeats could not be read since the start (see the log at level debug)",
+            )
+        return found

@@ -1,0 +1,101 @@
+"""Which questions a coordinator answers: its own kinds, and every kind that an agent in the mesh answers."""
+
+from collections.abc import Collection
+from typing import Final
+
+from diagmesh.bus.core import Bus
+from diagmesh.contract.codec import decode_question
+from diagmesh.contract.mesh import MeshAnswer, Services, ServicesQuestion
+from diagmesh.contract.names import check_token
+from diagmesh.errors import BadName
+from diagmesh.packs import AgentPack
+from diagmesh.serve import Asked, Endpoint, Identity
+from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator import services
+from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.fanout import fan_out
+from diagmesh_coordinator.question import FanoutQuestion, decode_fanout
+
+__all__ = ["MeshKinds"]
+
+_LONGEST_S: Final = 60.0
+_ANSWERING_S: Final = 0.25
+"""What a default deadline is given on top, to add up and reply."""
+_MOST_KINDS: Final = 64
+_MOST_GUESSES: Final = 64
+
+
+class MeshKinds:
+    """Implements `diagmesh.serve.Kinds` for a coordinator.
+
+    Args:
+        bus: our connection.
+        directory: who answers what.
+        us: who we are.
+        settings: deadline and concurrency.
+        pack: the agents installed here: their types tell what can be added up.
+    """
+
+    def __init__(
+        self, bus: Bus, directory: Directory, us: Identity, settings: CoordinatorSettings, pack: AgentPack
+    ) -> None:
+        self._bus = bus
+        self._directory = directory
+        self._us = us
+        self._settings = settings
+        self._pack = pack
+        self._guesses: set[str] = set()
+
+    def names(self) -> Collection[str]:
+        """Our own kinds and those of the agents; at most 64."""
+        return [services.KIND, *sorted(self._directory.kinds() - {services.KIND})][:_MOST_KINDS]
+
+    def find(self, kind: str) -> Endpoint | None:
+        """How a kind is answered; None when nobody in the mesh answers it."""
+        if kind == services.KIND:
+            return self._services()
+        if kind in self._directory.kinds() or self._may_exist(kind):
+            return self._fanout(kind)
+        return None
+
+    def _may_exist(self, kind: str) -> bool:
+        """While we know nobody, we cannot say that nobody answers a kind; bounded, so that askers cannot fill us."""
+        if not self._directory.warming and len(self._directory.roster):
+            return False
+        try:
+            check_token(kind, "kind")
+        except BadName:
+            return False
+        if len(self._guesses) < _MOST_GUESSES:
+            self._guesses.add(kind)
+        return kind in self._guesses
+
+    def _services(self) -> Endpoint:
+        async def look(question: ServicesQuestion, asked: Asked) -> Services:
+            return await services.services(self._directory, self._us, question, asked)
+
+        return Endpoint(
+            kind=services.KIND,
+            decode=lambda data: decode_question(data, ServicesQuestion),
+            look=look,
+            budget_s=self._settings.deadline_s,
+            most_s=_LONGEST_S,
+            concurrency=self._settings.concurrency,
+            tells="Who is in the mesh, who should be, who is missing and why.",
+        )
+
+    def _fanout(self, kind: str) -> Endpoint:
+        spec = self._pack.agents.get(kind)
+
+        async def look(question: FanoutQuestion, asked: Asked) -> MeshAnswer:
+            return await fan_out(self._bus, self._directory, spec.answer if spec else None, question, asked)
+
+        return Endpoint(
+            kind=kind,
+            decode=lambda data: decode_fanout(data, spec.question if spec else None),
+            look=look,
+            budget_s=self._settings.deadline_s + _ANSWERING_S,
+            most_s=_LONGEST_S,
+            concurrency=self._settings.concurrency,
+            tells=f"All instances: {spec.tells}" if spec else f"All instances: {kind}",
+        )

@@ -1,0 +1,109 @@
+"""The coordinator as a program: its connection, its directory, and what it answers; started and drained as one."""
+
+import asyncio
+import gc
+import logging
+import secrets
+import socket
+from typing import Final
+
+from diagmesh.bus.core import Bus, Subscription
+from diagmesh.bus.nats import NatsBus
+from diagmesh.contract.names import check_token, legalise
+from diagmesh.contract.subjects import QUEUE
+from diagmesh.errors import BadName, SettingsError
+from diagmesh.member import Member, addresses_of_coordinator, new_boot
+from diagmesh.packs import load_agents
+from diagmesh.serve import Identity, Responder
+from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.forget import ControlKinds
+from diagmesh_coordinator.kinds import MeshKinds
+
+__all__ = ["Running", "serve"]
+
+log = logging.getLogger("diagmesh.coordinator")
+
+_DRAIN_S: Final = 5.0
+_CONTROL_CONCURRENCY: Final = 8
+_GC_THRESHOLD: Final = 50_000
+"""Large gathers make many objects at once; collecting after every 700 of them doubles the slowest answers."""
+
+
+class Running:
+    """One coordinator on a bus; the bus is made and closed by somebody else.
+
+    Args:
+        bus: a started bus.
+        settings: of the coordinator.
+        instance: its name.
+    """
+
+    def __init__(self, bus: Bus, settings: CoordinatorSettings, instance: str) -> None:
+        self.directory = Directory(bus, settings)
+        self.identity = Identity(
+            service="mesh", instance=instance, boot=new_boot(), host=legalise(socket.gethostname())
+        )
+        self._bus = bus
+        self._member = Member(
+            bus,
+            self.identity,
+            MeshKinds(bus, self.directory, self.identity, settings, load_agents()),
+            addresses_of_coordinator(instance),
+            heartbeat_s=settings.heartbeat_s,
+            concurrency=settings.concurrency,
+        )
+        self._control = Responder(
+            bus,
+            self.identity,
+            ControlKinds(bus, self.directory, self.identity, settings.operators, self._member.events.emit),
+            concurrency=_CONTROL_CONCURRENCY,
+            emit=self._member.events.emit,
+        )
+        self._subscriptions: list[Subscription] = []
+
+    async def start(self) -> None:
+        """Hear before answering: the first question finds whoever has spoken by then."""
+        await self.directory.start()
+        name = self.identity.instance
+        for subject, queue in ((f"diagctl.mesh.*.{name}", ""), ("diagctl.mesh.*", QUEUE)):
+            self._subscriptions.append(await self._bus.subscribe(subject, self._control.take, queue=queue))
+        await self._member.start()
+
+    async def stop(self) -> None:
+        """Leave on purpose; bounded."""
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
+        await self._control.drain(_DRAIN_S)
+        await self._member.drain(_DRAIN_S)
+        await self.directory.stop()
+
+
+async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> int:
+    """Coordinate until ``stop``; a server that is away is waited for.
+
+    Raises:
+        SettingsError: the instance name or an operator's key is wrong.
+    """
+    instance = settings.instance or f"{legalise(socket.gethostname())[:50].rstrip('-')}-{secrets.token_hex(2)}"
+    try:
+        check_token(instance, "instance")
+        for service in settings.replicas:
+            check_token(service, "replicas: service")
+    except BadName as error:
+        raise SettingsError(str(error)) from None
+    bus = NatsBus(settings.nats, f"diag/mesh/{instance}")
+    running = Running(bus, settings, instance)
+    bus.start()
+    try:
+        await running.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
+        log.info("coordinating as mesh/%s", instance)
+        await stop.wait()
+        log.info("leaving: mesh/%s", instance)
+        await running.stop()
+    finally:
+        await bus.close()
+    return 0

@@ -1,0 +1,100 @@
+"""`diag.mesh.services`: who is there, who should be, who is missing and why."""
+
+from typing import Final
+
+from diagmesh.contract.mesh import (
+    Coordinator,
+    Ended,
+    InstanceEntry,
+    InstanceState,
+    ServiceEntry,
+    Services,
+    ServicesQuestion,
+)
+from diagmesh.errors import Declined
+from diagmesh.expected import Absence, Key
+from diagmesh.roster import Known, expected
+from diagmesh.serve import Asked, Identity
+from diagmesh_coordinator.directory import Directory
+
+__all__ = ["KIND", "services"]
+
+KIND: Final = "services"
+_LOOK_AGE_S: Final = 1.0
+_MOST_NAMED: Final = 20
+
+
+async def services(directory: Directory, us: Identity, question: ServicesQuestion, asked: Asked) -> Services:
+    """The directory, or a part of it.
+
+    Raises:
+        Declined: 404 for a service that is not known, except while warming.
+    """
+    hoped = await directory.hoped(asked.budget_s / 2)
+    now = directory.now()
+    roster, warming = directory.roster, directory.warming
+    named = tuple(dict.fromkeys(question.services)) or roster.services()
+    wrong = [service for service in named if service not in roster.services()]
+    if wrong and not warming:
+        known_names = ", ".join(roster.services()[:_MOST_NAMED]) or "none"
+        raise Declined(
+            f"no such service: {', '.join(wrong)[:200]}",
+            code=404,
+            error="unknown target",
+            hint=f"services: {known_names}",
+        )
+    known = [one for service in named for one in roster.instances(service)]
+    # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
+    why = await directory.absences([expected(one, now) for one in known], now - _LOOK_AGE_S)
+    entries = tuple(
+        ServiceEntry(
+            service=service,
+            instances=tuple(_entry(one, why.get(one.key), now) for one in roster.instances(service)),
+            declared=roster.declared(service),
+            lacking=roster.lacking(service),
+        )
+        for service in named
+    )
+    live = sum(one.state is InstanceState.LIVE for entry in entries for one in entry.instances)
+    unheard = hoped - {one.key for one in known}
+    notes = (f"{len(unheard)} answered when asked, but were not heard of yet",) if unheard else ()
+    return Services(
+        services=entries,
+        live=live,
+        missing=len(known) - live + sum(entry.lacking for entry in entries),
+        kinds=tuple(sorted(directory.kinds())),
+        coordinators=_coordinators(directory, us, now),
+        ended=Ended.WARMING if warming else Ended.COMPLETE,
+        problems=(*directory.problems(), *notes),
+    )
+
+
+def _entry(known: Known, absence: Absence | None, now: float) -> InstanceEntry:
+    state, reason = InstanceState.LIVE, ""
+    if absence is not None and (not known.live(now) or absence.state is InstanceState.NOT_CONNECTED):
+        state, reason = absence.state, absence.detail
+    elif not known.live(now):
+        state, reason = InstanceState.UNKNOWN, "its heartbeats ended"
+    return InstanceEntry(
+        instance=known.instance,
+        state=state,
+        reason=reason,
+        boot=known.beat.boot,
+        host=known.beat.host,
+        server=known.beat.server,
+        version=known.beat.version,
+        kinds=known.beat.kinds,
+        labels=known.beat.labels,
+        last_seen=known.last_seen,
+        interval_s=known.beat.interval_s,
+    )
+
+
+def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[Coordinator, ...]:
+    own = Key(us.service, us.instance)
+    others = [
+        Coordinator(instance=one.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
+        for one in directory.coordinators
+        if one.key != own and one.live(now)
+    ]
+    return (Coordinator(instance=us.instance, boot=us.boot, host=us.host, self=True), *others)
