@@ -9,7 +9,7 @@ import msgspec
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
-from diagmesh.target import Aged, Depth, Disk, Look, Probe, ProbeResult, ProcessView, Ring, Sample, Sighting
+from diagmesh.target import Aged, Depth, Disk, Look, Probe, ProbeResult, ProcessView, Ring, Sample, Sighting, Trends
 
 __all__ = ["FakeProbe", "FakeProcess", "FakeRing", "FakeTarget"]
 
@@ -71,14 +71,19 @@ class FakeProcess:
 class FakeRing:
     """A recent past of the test's making; ``window_s`` counts back from the last sample."""
 
-    def __init__(self, *samples: Sample) -> None:
+    def __init__(self, *samples: Sample, trends: Trends | None = None) -> None:
         self._samples = samples
+        self._trends = trends or Trends()
 
     def samples(self, window_s: float | None = None) -> Sequence[Sample]:
         """The samples of the window, oldest first."""
         if window_s is None or not self._samples:
             return self._samples
         return tuple(s for s in self._samples if s.at >= self._samples[-1].at - window_s)
+
+    def trends(self, window_s: float) -> Trends:  # noqa: ARG002  a fake has the same slopes over any window
+        """The slopes that the test gave."""
+        return self._trends
 
 
 class FakeProbe:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -360,3 +361,18 @@ async def test_a_real_process_whose_door_is_closed_is_down(sleeper: Sleeper) -> 
     answer = await ask(target)
     assert (answer.state, answer.process_state is not None) == (State.DOWN, True)
     assert answer.reason.startswith("door: refused")
+
+
+async def test_a_process_whose_pid_file_is_missing_is_down(tmp_path: Path) -> None:
+    target = Neighbour(TargetSettings(service="orders", pid_file=str(tmp_path / "orders.pid")))
+    assert (await ask(target)).state is State.DOWN
+
+
+async def test_a_target_without_a_way_to_its_process_is_judged_by_its_doors(make_server: MakeServer) -> None:
+    server = make_server().start()
+    alone = await ask(Neighbour(TargetSettings(service="nats")))
+    assert alone.state is State.UNKNOWN
+    assert "pid_file" in alone.blind[0].fix
+    doors = make_all([ProbeSettings(tcp=f"127.0.0.1:{server.port}")])
+    answer = await ask(Neighbour(TargetSettings(service="nats"), doors))
+    assert (answer.state, answer.reason) == (State.UP, "the process was not looked at, 1 of 1 probes pass")
