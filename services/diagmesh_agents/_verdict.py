@@ -99,7 +99,7 @@ def of_result(result: ProbeResult) -> Check:
         phases_ms=result.phases_ms,
         status_code=result.status_code,
         instances=result.instances,
-        age_s=result.age_s,
+        age_s=result.age_s or None,
     )
 
 

@@ -34,6 +34,7 @@ async def test_a_closed_port_is_refused() -> None:
     result = await probe(f"127.0.0.1:{port}").look()
     assert result.ok is False
     assert result.reason == f"refused: nothing listens (127.0.0.1:{port})"
+    assert set(result.phases_ms) == {"resolve", "connect"}
 
 
 async def test_a_swallowed_attempt_times_out_in_connect() -> None:
@@ -44,6 +45,7 @@ async def test_a_swallowed_attempt_times_out_in_connect() -> None:
     assert result.ok is False
     assert result.reason.startswith("no answer to the connection attempt")
     assert 0.25 < took_s < 2.0
+    assert result.phases_ms["connect"] > 250
 
 
 async def test_a_swallowed_attempt_is_called_off_without_a_leak() -> None:

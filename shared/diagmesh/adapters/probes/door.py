@@ -101,7 +101,6 @@ class Door:
         except Exception as error:  # noqa: BLE001  one broken probe must not take the answer about the others with it
             words = f"the probe itself failed with {type(error).__name__}"
             return self._result(look, Fault(words, ok=None, fix="report this as a fault of diagmesh"))
-        look.enter("")
         return self._result(look, None)
 
     async def _knock(self, look: Look) -> None:
@@ -109,6 +108,7 @@ class Door:
         raise NotImplementedError
 
     def _result(self, look: Look, fault: Fault | None) -> ProbeResult:
+        look.enter("")  # the phase in which it ended counts as well
         result = ProbeResult(
             name=self.name,
             kind=self.kind,

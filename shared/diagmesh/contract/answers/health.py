@@ -66,7 +66,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         phases_ms: time per phase (``resolve``, ``connect``, ``tls``, ``first_byte``, ``body``; ``reply`` over NATS).
         status_code: of HTTP, or of the service error header.
         instances: how many instances answered (``srv``).
-        age_s: how long ago this was seen, when it was seen for an earlier question.
+        age_s: how long ago this was seen, when it was seen for an earlier question; else missing.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     phases_ms: dict[str, float] = {}
     status_code: int | None = None
     instances: int | None = None
-    age_s: float = 0.0
+    age_s: float | None = None
 
 
 class LastExit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
