@@ -113,7 +113,10 @@ def _ranked(mark: Ranked, seen: list[tuple[str, Reply]]) -> Field:
         n=len(seen),
         counts={value: counts[value] for value in order},
         worst=order[-1],
-        worst_at=tuple(sorted(_where(reply) for value, reply in seen if value == order[-1])),
+        # When the worst is the best there is, it is everywhere and names nobody.
+        worst_at=tuple(sorted(_where(reply) for value, reply in seen if value == order[-1]))
+        if verdict_rank(mark, order[-1])
+        else (),
     )
 
 

@@ -1,0 +1,269 @@
+"""The directory: heartbeats in, the expected out."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from diagmesh.contract.presence import Heartbeat
+from diagmesh.expected import Key
+from diagmesh.roster import Roster, expected, fits
+
+AT = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def beat(boot: str = "b1", interval_s: float = 1.0, **more: object) -> Heartbeat:
+    return Heartbeat(v=1, boot=boot, interval_s=interval_s, **more)  # type: ignore[arg-type]
+
+
+def live(roster: Roster, now: float) -> set[Key]:
+    return {known.key for known in roster if known.live(now)}
+
+
+def test_an_instance_is_live_for_three_of_its_own_intervals() -> None:
+    roster = Roster()
+    roster.hear("orders", "slow", beat(interval_s=10), 0, AT)
+    roster.hear("orders", "fast", beat(interval_s=1), 0, AT)
+    assert live(roster, 2.9) == {("orders", "slow"), ("orders", "fast")}
+    assert live(roster, 3.0) == {("orders", "slow")}
+    assert live(roster, 30.0) == set()
+    assert len(roster) == 2, "lost is not forgotten"
+
+
+def test_a_lost_instance_stays_expected_until_it_is_too_long_ago() -> None:
+    roster = Roster(forget_after_s=10)
+    roster.hear("orders", "i1", beat(), 0, AT)
+    assert roster.sweep(9.9) == 0
+    assert [one.key for one in roster] == [("orders", "i1")]
+    assert roster.sweep(10) == 1
+    assert len(roster) == 0
+    assert roster.services() == ()
+
+
+def test_bye_removes_at_once_and_only_the_start_that_says_it() -> None:
+    roster = Roster()
+    roster.hear("orders", "i1", beat("old"), 0, AT)
+    roster.hear("orders", "i1", beat("new"), 1, AT)
+    roster.hear("orders", "i1", beat("old", bye=True), 1.1, AT)
+    assert live(roster, 1.2) == {("orders", "i1")}, "a late bye of the older start must not remove the newer one"
+    roster.hear("orders", "i1", beat("new", bye=True), 1.3, AT)
+    assert len(roster) == 0
+
+
+def test_bye_of_the_newer_start_takes_the_one_it_replaced_with_it() -> None:
+    roster = Roster()
+    roster.hear("orders", "i1", beat("killed"), 0, AT)
+    roster.hear("orders", "i1", beat("restarted"), 0.5, AT)
+    roster.hear("orders", "i1", beat("restarted", bye=True), 0.6, AT)
+    assert len(roster) == 0, "the killed start would be expected in vain"
+
+
+def test_bye_of_one_of_two_that_share_a_name_leaves_the_other() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (0.5, "b"), (1, "a"), (1.5, "b")):
+        roster.hear("orders", "i1", beat(boot), now, AT)
+    roster.hear("orders", "i1", beat("b", bye=True), 1.6, AT)
+    assert live(roster, 1.7) == {("orders", "i1")}
+
+
+def test_bye_of_somebody_unknown_creates_nobody() -> None:
+    roster = Roster()
+    roster.hear("orders", "i1", beat(bye=True), 0, AT)
+    assert len(roster) == 0
+
+
+def test_two_sidecars_under_one_name_are_a_named_problem_until_one_goes() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (0.5, "b"), (1, "a")):
+        roster.hear("orders", "i1", beat(boot), now, AT)
+    (problem,) = roster.problems(1.1)
+    assert "orders/i1" in problem
+    assert "a and b" in problem
+    for now in (1.5, 2.5, 3.5, 4.5):
+        roster.hear("orders", "i1", beat("b"), now, AT)
+    assert roster.problems(4.6) == ()
+
+
+def test_a_restart_is_no_conflict() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (1, "a"), (1.2, "b"), (2.2, "b")):
+        roster.hear("orders", "i1", beat(boot), now, AT)
+    assert roster.problems(2.3) == ()
+
+
+def test_when_the_newer_of_two_goes_the_older_is_what_is_known() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (0.5, "b"), (1, "a"), (2, "a"), (3, "a"), (4, "a")):
+        roster.hear("orders", "i1", beat(boot, host=f"host-{boot}"), now, AT)
+    (known,) = roster
+    assert known.beat.host == "host-a"
+
+
+def test_declared_replicas_that_nobody_saw_are_lacking() -> None:
+    roster = Roster(replicas={"orders": 3, "ghosts": 1})
+    roster.hear("orders", "i1", beat(), 0, AT)
+    assert roster.lacking("orders") == 2
+    assert roster.lacking("ghosts") == 1
+    assert roster.lacking("others") == 0
+    assert roster.services() == ("ghosts", "orders")
+    roster.hear("orders", "i2", beat(), 0, AT)
+    assert roster.lacking("orders") == 1
+    assert roster.sweep(5) == 0, "i1 and i2 are lost now"
+    assert roster.lacking("orders") == 1, "the lost count by name"
+
+
+def test_forget_keeps_the_live() -> None:
+    roster = Roster()
+    roster.hear("orders", "gone", beat(), 0, AT)
+    roster.hear("orders", "here", beat(), 9, AT)
+    assert roster.forget("orders", "", 10) == ((Key("orders", "gone"),), (Key("orders", "here"),))
+    assert roster.forget("orders", "here", 10) == ((), (Key("orders", "here"),))
+    assert roster.forget("payments", "", 10) == ((), ())
+    assert roster.forget("orders", "here", 20) == ((Key("orders", "here"),), ())
+
+
+def test_time_in_which_we_were_deaf_does_not_count() -> None:
+    roster = Roster()
+    roster.hear("orders", "i1", beat(), 0, AT)
+    roster.excuse(100)
+    assert live(roster, 102.9) == {("orders", "i1")}
+    assert live(roster, 103) == set()
+
+
+@pytest.mark.parametrize("name", ["Orders", "a.b", "", "x" * 64, "all", "a b", "a*"])
+def test_illegal_names_are_not_taken_in(name: str) -> None:
+    roster = Roster()
+    assert not roster.hear(name, "i1", beat(), 0, AT)
+    assert not roster.hear("orders", name, beat(), 0, AT)
+    assert len(roster) == 0
+
+
+def test_a_flood_of_names_ends_at_the_limit_and_is_told() -> None:
+    roster = Roster(most=100, most_per_service=10)
+    roster.hear("payments", "p1", beat(), 0, AT)
+    for number in range(1000):
+        roster.hear("orders", f"i{number}", beat(), 0, AT)
+    assert len(roster) == 11, "one service cannot crowd out the others"
+    (problem,) = roster.problems(0)
+    assert "990 heartbeats of new instances of orders" in problem
+    for number in range(1000):
+        roster.hear(f"service-{number}", "i1", beat(), 0, AT)
+    assert len(roster) == 100
+    assert len(roster.problems(0)) <= 100
+
+
+def test_what_a_heartbeat_says_is_kept_within_bounds() -> None:
+    roster = Roster()
+    swollen = beat("b" * 10_000, labels={"k" * 5000: "v"}, kinds=("k" * 500,) * 500, host="h" * 5000)
+    roster.hear("orders", "i1", swollen, 0, AT)
+    roster.hear("orders", "i1", swollen, 1, AT)
+    (known,) = roster
+    assert known.beat.labels == {}
+    assert len(known.beat.kinds) == 64
+    assert max(map(len, known.beat.kinds)) == 63
+    assert (len(known.beat.host), len(known.beat.boot), len(known.boots)) == (255, 255, 1)
+
+
+def test_changing_boots_do_not_pile_up() -> None:
+    roster = Roster()
+    for number in range(100):
+        roster.hear("orders", "i1", beat(f"b{number}"), number / 1000, AT)
+    (known,) = roster
+    assert len(known.boots) <= 4
+
+
+def test_what_was_known_can_be_written_down_and_restored() -> None:
+    before = Roster()
+    before.hear("orders", "i1", beat(labels={"zone": "a"}), 50, AT)
+    after = Roster(forget_after_s=10)
+    after.restore(before.snapshot(), 1000)
+    (known,) = after
+    assert (known.key, known.beat.labels, known.last_seen) == (("orders", "i1"), {"zone": "a"}, AT)
+    assert not known.live(1000), "nobody is live on the word of an earlier run"
+    assert not expected(known, 1000).live
+    assert after.sweep(1006) == 0
+    assert after.sweep(1007) == 1
+
+
+def test_selection_by_instance_and_labels() -> None:
+    roster = Roster()
+    roster.hear("orders", "i1", beat(labels={"zone": "a", "tier": "1"}), 0, AT)
+    (known,) = roster
+    assert fits(known, (), {})
+    assert fits(known, ("i1",), {"zone": "a"})
+    assert fits(known, ("orders/i1", "other"), {"zone": "a", "tier": "1"})
+    assert not fits(known, ("payments/i1",), {})
+    assert not fits(known, (), {"zone": "b"})
+    assert not fits(known, (), {"zone": "a", "missing": ""})
+
+
+INSTANCES, BOOTS = ("i1", "i2"), ("a", "b", "c")
+FORGET_AFTER_S = 10.0
+
+
+class RosterMachine(RuleBasedStateMachine):
+    """The roster against a model that keeps the whole history and computes everything afresh."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.roster = Roster(forget_after_s=FORGET_AFTER_S)
+        # Per instance and start: first and last beat since the instance was last removed.
+        self.seen: dict[str, dict[str, tuple[float, float]]] = {}
+
+    @rule(instance=st.sampled_from(INSTANCES), boot=st.sampled_from(BOOTS))
+    def hear(self, instance: str, boot: str) -> None:
+        self.roster.hear("orders", instance, beat(boot), self.now, AT)
+        boots = self.seen.setdefault(instance, {})
+        alive = self._alive(boots)
+        first = boots[boot][0] if boot in boots and (boot in alive or len(boots) == 1) else self.now
+        self.seen[instance] = alive | {boot: (first, self.now)}
+
+    @rule(instance=st.sampled_from(INSTANCES), boot=st.sampled_from(BOOTS))
+    def bye(self, instance: str, boot: str) -> None:
+        self.roster.hear("orders", instance, beat(boot, bye=True), self.now, AT)
+        boots = self.seen.get(instance, {})
+        if boot in boots:
+            began = boots[boot][0]
+            left = {name: when for name, when in boots.items() if name != boot and when[1] > began}
+            self.seen[instance] = left
+
+    @rule(seconds=st.sampled_from((0.1, 0.9, 2.0, 3.0, 11.0)))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def sweep(self) -> None:
+        self.roster.sweep(self.now)
+        for boots in self.seen.values():
+            if boots and self.now - max(last for _, last in boots.values()) >= FORGET_AFTER_S:
+                boots.clear()
+
+    @rule(instance=st.sampled_from(("", *INSTANCES)))
+    def forget(self, instance: str) -> None:
+        gone, kept = self.roster.forget("orders", instance, self.now)
+        meant = {one for one, boots in self.seen.items() if boots and instance in ("", one)}
+        alive = {one for one in meant if self._alive(self.seen[one])}
+        assert {key.instance for key in kept} == alive
+        assert {key.instance for key in gone} == meant - alive
+        for one in meant - alive:
+            self.seen[one].clear()
+
+    def _alive(self, boots: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        return {name: when for name, when in boots.items() if self.now - when[1] < 3.0}
+
+    @invariant()
+    def same_as_the_model(self) -> None:
+        known = {one.instance: one for one in self.roster}
+        assert set(known) == {instance for instance, boots in self.seen.items() if boots}
+        assert len(self.roster) == len(known)
+        for instance, one in known.items():
+            boots = self.seen[instance]
+            assert one.live(self.now) == bool(self._alive(boots))
+            assert one.heard_at == max(last for _, last in boots.values())
+
+
+RosterMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestRosterMachine = RosterMachine.TestCase
