@@ -139,8 +139,9 @@ class Gather:
             elif quiet <= 0:
                 self._end(Ended.COMPLETE)
             else:
+                # Looked at again after each gap: a reply must not cost a timer of its own.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, quiet)):
+                    async with asyncio.timeout(min(left, quiet, self._quiet_s or left)):
                         await self._done.wait()
 
     def _quiet_until(self) -> float:
@@ -220,10 +221,10 @@ class Gather:
 
     async def _explain(self) -> None:
         """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
-        if self._absences is None or self._ended not in (Ended.COMPLETE, Ended.TIMEOUT):
-            return
         for key, reason in self._tally.unreadable.items():
             self._why[key] = Absence(InstanceState.UNKNOWN, reason)
+        if self._absences is None or self._ended not in (Ended.COMPLETE, Ended.TIMEOUT):
+            return
         open_ = [one for key, one in self._expected.items() if key not in self._tally.heard and key not in self._why]
         lost = [one for one in open_ if not one.live]
         live = [one for one in open_ if one.live and one.key not in self._waiting]

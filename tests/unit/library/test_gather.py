@@ -1,0 +1,374 @@
+"""Ask many: attribution, early end, partial results, and why it ended."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diagmesh.bus.memory import MemoryBus, MemoryServer
+from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.errors import MessageTooLarge, NotPermitted
+from diagmesh.expected import Absence, Expected, Gathered, Key
+from diagmesh.gather import Ask, Gather, Plan, asks_for, learn
+from diagmesh.gather.tally import Tally
+from support.crowd import Crowd, reply
+
+I1, I2, P1 = Key("orders", "i1"), Key("orders", "i2"), Key("payments", "p1")
+GONE = Absence(InstanceState.NOT_CONNECTED, "gone")
+HUNG = Absence(InstanceState.SILENT, "hung")
+
+
+def plan(*keys: Key, lost: tuple[Key, ...] = (), timeout_s: float = 5.0, **more: object) -> Plan:
+    expected = tuple(Expected(key=key) for key in keys) + tuple(Expected(key=key, live=False) for key in lost)
+    services = sorted({one.key.service for one in expected})
+    given = {"asks": tuple(Ask(service=service) for service in services), **more}
+    return Plan(kind="health", expected=expected, timeout_s=timeout_s, **given)  # type: ignore[arg-type]
+
+
+class Verdicts:
+    """Says of each missing one what the test tells it; counts how often it was asked."""
+
+    def __init__(self, **verdicts: Absence) -> None:
+        self._verdicts = verdicts
+        self.asked: list[set[Key]] = []
+
+    async def absences(self, missing: Collection[Expected], _: float) -> Mapping[Key, Absence]:
+        self.asked.append({one.key for one in missing})
+        return {one.key: self._verdicts[one.key.instance] for one in missing if one.key.instance in self._verdicts}
+
+
+async def run(crowd: Crowd, asked: Plan, verdicts: Verdicts | None = None) -> Gathered:
+    return await Gather(crowd.server.bus(), asked, verdicts.absences if verdicts else None).run()
+
+
+async def test_it_ends_with_the_last_expected_answer() -> None:
+    crowd = Crowd()
+    for key in (I1, I2, P1):
+        await crowd.instance(*key)
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2, P1))
+    assert time.monotonic() - began < 2.5, "the deadline is 5 s"
+    assert result.ended is Ended.COMPLETE
+    assert {(one.service, one.instance) for one in result.replies} == {I1, I2, P1}
+    assert (result.silent, result.unexpected, result.newcomers, result.expected) == ((), (), (), 3)
+    assert sorted(message.subject for message in crowd.asked) == ["diag.orders.health.all"] * 2 + [
+        "diag.payments.health.all"
+    ]
+
+
+async def test_an_absent_service_ends_its_wait_at_once() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, P1), Verdicts(p1=GONE))
+    assert time.monotonic() - began < 2.5
+    assert result.ended is Ended.COMPLETE
+    (silent,) = result.silent
+    assert (silent.service, silent.instance, silent.reason) == ("payments", "p1", "not connected: gone")
+
+
+async def test_nobody_listening_although_connected_is_not_called_hung() -> None:
+    crowd = Crowd()
+    result = await run(crowd, plan(P1), Verdicts(p1=HUNG))
+    (silent,) = result.silent
+    assert silent.reason.startswith("unknown: its sidecar is connected, but nobody listens")
+
+
+async def test_whoever_is_not_connected_is_not_waited_for() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    verdicts = Verdicts(i2=GONE)
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2), verdicts)
+    assert time.monotonic() - began < 2.5
+    assert verdicts.asked[0] == {I2}, "whoever has answered is not looked up"
+    assert (result.ended, [one.reason for one in result.silent]) == (Ended.COMPLETE, ["not connected: gone"])
+
+
+async def test_whoever_hangs_is_waited_for_until_the_deadline_and_no_longer() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2, timeout_s=0.5), Verdicts(i2=HUNG))
+    assert 0.5 <= time.monotonic() - began < 2.5
+    assert (result.ended, [one.reason for one in result.silent]) == (Ended.TIMEOUT, ["connected but silent: hung"])
+    assert [one.instance for one in result.replies] == ["i1"], "what came is kept"
+
+
+async def test_without_a_look_the_reason_is_unknown_never_invented() -> None:
+    crowd = Crowd()
+    await crowd.mute("orders")
+    result = await run(crowd, plan(I1, timeout_s=0.1))
+    (silent,) = result.silent
+    assert silent.reason.startswith("unknown: ")
+
+
+async def test_the_lost_are_asked_but_not_waited_for() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, lost=(I2,)), Verdicts(i2=HUNG))
+    assert time.monotonic() - began < 2.5
+    assert (result.ended, result.expected, len(result.silent)) == (Ended.COMPLETE, 2, 1)
+
+
+async def test_a_lost_one_that_answers_after_all_is_counted() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    result = await run(crowd, plan(lost=(I1, I2)), Verdicts(i2=GONE))
+    assert [one.instance for one in result.replies] == ["i1"]
+    assert [one.instance for one in result.silent] == ["i2"]
+    assert result.ended is Ended.COMPLETE
+
+
+async def test_a_reply_in_the_name_of_another_service_is_not_believed() -> None:
+    crowd = Crowd()
+    await crowd.mute("orders")
+    await crowd.on("diag.payments.*.all", lambda _: [encode(reply("orders", "i1")), encode(reply("payments", "p1"))])
+    result = await run(crowd, plan(I1, P1, timeout_s=0.3), Verdicts(i1=HUNG))
+    assert [(one.service, one.instance) for one in result.replies] == [P1]
+    (forged,) = result.unexpected
+    assert (forged.service, forged.instance) == I1
+    assert "only payments can answer" in forged.reason
+    assert [one.instance for one in result.silent] == ["i1"], "it is still missing"
+
+
+async def test_an_instance_counts_once_however_often_it_answers() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1, times=3)
+    result = await run(crowd, plan(I1, I2, timeout_s=0.3))
+    assert len(result.replies) == 1
+    assert [one.reason for one in result.unexpected] == ["answered more than once; counted once"] * 2
+
+
+async def test_two_processes_under_one_name_are_told_apart() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.all", lambda _: [encode(reply(boot="b1")), encode(reply(boot="b2"))])
+    result = await run(crowd, plan(I1, I2, timeout_s=0.3))
+    (twin,) = result.unexpected
+    assert "two sidecars answer under this name (boots b1 and b2)" in twin.reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"not json", b'{"v":1}', b'{"v":"x","service":"orders","instance":"i1"}', b"[" * 5000, b"\xff\xfe", b"null"],
+)
+async def test_what_cannot_be_read_is_named_and_not_waited_for(body: bytes) -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.i1", lambda _: [body])
+    began = time.monotonic()
+    asked = plan(I1, asks=(Ask(service="orders", instance="i1"),))
+    result = await run(crowd, asked)
+    assert time.monotonic() - began < 2.5
+    (odd,) = result.unexpected
+    assert (odd.service, odd.instance) == I1
+    assert odd.reason.startswith("its reply cannot be read")
+    assert result.silent[0].reason.startswith("unknown: its reply cannot be read")
+
+
+async def test_answers_of_another_kind_or_instance_are_not_counted() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.i1", lambda _: [encode(reply(kind="resources")), encode(reply(instance="i2"))])
+    asked = plan(I1, timeout_s=0.3, asks=(Ask(service="orders", instance="i1"),))
+    result = await run(crowd, asked)
+    assert [one.reason for one in result.unexpected] == [
+        "answers the kind 'resources', not 'health'",
+        "arrived where only orders/i1 was asked",
+    ]
+    assert result.replies == []
+
+
+async def test_a_newcomer_is_counted_and_noted() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.all", lambda _: [encode(reply(instance="new")), encode(reply(instance="i1"))])
+    result = await run(crowd, plan(I1))
+    assert (result.expected, len(result.replies), result.newcomers) == (2, 2, (Key("orders", "new"),))
+    assert "orders/new" in result.notes[-1]
+
+
+async def test_a_responder_that_sends_ten_thousand_replies_is_cut_off() -> None:
+    crowd = Crowd()
+    flood = [encode(reply(instance=f"x{number}")) for number in range(10_000)]
+    await crowd.on("diag.orders.*.all", lambda _: flood)
+    await crowd.instance(*P1)
+    result = await run(crowd, plan(I1, P1, timeout_s=3))
+    assert 1 < len(result.replies) < 2000
+    assert any("further replies were not counted" in note for note in result.notes)
+
+
+async def test_a_limit_stops_it_and_calls_nobody_silent() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.mute("payments")
+    result = await run(crowd, plan(I1, I2, P1, limit=1), Verdicts(i2=HUNG, p1=HUNG))
+    assert (result.ended, len(result.replies), result.silent, result.not_waited_for) == (Ended.LIMIT, 1, (), 2)
+    assert any("2 expected were not heard because the limit was reached" in note for note in result.notes)
+
+
+async def test_a_limit_that_everybody_fits_into_is_complete() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    assert (await run(crowd, plan(I1, limit=1))).ended is Ended.COMPLETE
+
+
+async def test_our_own_lost_connection_is_nobodys_silence() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.mute("payments")
+    asking = asyncio.create_task(run(crowd, plan(I1, P1), Verdicts(p1=HUNG)))
+    await asyncio.sleep(0.1)
+    crowd.server.cut()
+    result = await asyncio.wait_for(asking, 3)
+    assert (result.ended, result.silent, result.not_waited_for) == (Ended.CONNECTION_LOST, (), 1)
+    assert [one.instance for one in result.replies] == ["i1"]
+
+
+async def test_while_not_connected_nothing_is_waited_for() -> None:
+    crowd = Crowd()
+    gather = Gather(crowd.server.bus(), plan(I1))
+    crowd.server.cut()
+    result = await asyncio.wait_for(gather.run(), 1)
+    assert (result.ended, result.silent, result.replies) == (Ended.CONNECTION_LOST, (), [])
+
+
+async def test_a_question_above_the_payload_limit_is_refused() -> None:
+    crowd = Crowd(MemoryServer(max_payload=100))
+    with pytest.raises(MessageTooLarge):
+        await run(crowd, plan(I1, body=b"x" * 101))
+
+
+class _Forbidding(MemoryBus):
+    """Refuses some subjects as a server does: afterwards, and in lower case."""
+
+    def __init__(self, server: MemoryServer, *forbidden: str) -> None:
+        super().__init__(server)
+        self._forbidden = forbidden
+
+    async def publish(self, subject: str, data: bytes = b"", **more: object) -> None:  # type: ignore[override]
+        if subject in self._forbidden:
+            error = NotPermitted(f"not permitted: this role may not publish {subject}")
+            asyncio.get_running_loop().call_soon(self._inboxes.subject_in_trouble, subject, error)
+            return
+        await super().publish(subject, data, **more)  # type: ignore[arg-type]
+
+
+async def test_one_forbidden_subject_does_not_spoil_the_others() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    bus = _Forbidding(crowd.server, "diag.payments.health.all")
+    result = await asyncio.wait_for(Gather(bus, plan(I1, P1), Verdicts(p1=HUNG).absences).run(), 2)
+    assert [one.instance for one in result.replies] == ["i1"]
+    (silent,) = result.silent
+    assert "may not publish diag.payments.health.all" in silent.reason
+
+
+async def test_when_everything_is_forbidden_that_is_the_error() -> None:
+    bus = _Forbidding(MemoryServer(), "diag.orders.health.all", "diag.payments.health.all")
+    with pytest.raises(NotPermitted):
+        await asyncio.wait_for(Gather(bus, plan(I1, P1)).run(), 2)
+
+
+async def test_with_a_quiet_gap_it_ends_when_nothing_comes_any_more() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.instance(*I2)
+    asked = plan(asks=(Ask(service="orders"),), quiet_s=0.2, first_s=5.0)
+    began = time.monotonic()
+    result = await run(crowd, asked)
+    assert 0.2 <= time.monotonic() - began < 2.5
+    assert (result.ended, len(result.replies), len(result.newcomers)) == (Ended.COMPLETE, 2, 2)
+
+
+async def test_nobody_to_ask_is_complete_at_once() -> None:
+    result = await asyncio.wait_for(run(Crowd(), plan()), 1)
+    assert (result.ended, result.expected, result.replies) == (Ended.COMPLETE, 0, [])
+
+
+async def test_a_stream_gives_replies_as_they_come_and_ends_with_the_result() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.mute("payments")
+    gather = Gather(crowd.server.bus(), plan(I1, P1, timeout_s=0.6), Verdicts(p1=HUNG).absences)
+    began = time.monotonic()
+    first = None
+    async for one in gather.stream():
+        first = first or time.monotonic() - began
+        assert one.instance == "i1"
+    assert first is not None
+    assert first < 0.5 < time.monotonic() - began
+    assert gather.result is not None
+    assert (gather.result.ended, len(gather.result.silent)) == (Ended.TIMEOUT, 1)
+
+
+async def test_a_stream_that_is_left_early_leaves_nothing_behind() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.mute("payments")
+    before = asyncio.all_tasks()
+    stream = Gather(crowd.server.bus(), plan(I1, P1), Verdicts(p1=HUNG).absences).stream()
+    async for _ in stream:
+        break
+    await stream.aclose()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before
+
+
+async def test_names_are_learned_from_whoever_answers_everybody() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.instance(*P1)
+    await crowd.on("diag.all.*", lambda _: [b"junk", b'{"service":"a.b","instance":"*"}'])
+    assert await learn(crowd.server.bus(), "health", quiet_s=0.1) == {I1, P1}
+    assert await asyncio.wait_for(learn(MemoryServer().bus(), "health", total_s=5), 1) == frozenset()
+
+
+async def test_hoped_for_names_are_waited_for_but_never_called_silent() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    asked = Plan(kind="health", asks=(Ask(service="orders"),), hoped=frozenset({I1}), timeout_s=5)
+    began = time.monotonic()
+    result = await run(crowd, asked)
+    assert time.monotonic() - began < 2.5
+    assert (result.ended, len(result.replies), result.silent) == (Ended.COMPLETE, 1, ())
+    made_up = Plan(kind="health", asks=(Ask(service="orders"),), hoped=frozenset({I2}), timeout_s=0.2)
+    assert (await run(crowd, made_up)).silent == ()
+
+
+def test_a_whole_service_is_asked_once_and_a_part_of_it_one_by_one() -> None:
+    assert asks_for([I2, I1, P1], {"orders": 2, "payments": 2}) == (
+        Ask(service="orders"),
+        Ask(service="payments", instance="p1"),
+    )
+
+
+@given(st.lists(st.binary(max_size=200), max_size=20))
+def test_no_bytes_whatever_break_the_tally(bodies: list[bytes]) -> None:
+    asked = plan(I1)
+    tally = Tally(asked)
+    for body in bodies:
+        tally.take(0, body)
+    assert tally.replies == []
+    assert len(tally.unexpected) == len(bodies)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("orders", "payments", "x")), st.sampled_from(("i1", "i2", "i3")), st.booleans()),
+        max_size=40,
+    )
+)
+def test_every_reply_is_counted_once_or_named(said: list[tuple[str, str, bool]]) -> None:
+    """Whatever arrives: counted + unexpected = arrived, and no name is counted twice or for another service."""
+    asked = plan(I1, I2)
+    tally = Tally(asked)
+    for service, instance, good in said:
+        tally.take(0, encode(reply(service, instance)) if good else b'{"instance":"i1"}')
+    assert len(tally.replies) + len(tally.unexpected) == len(said)
+    keys = [(one.service, one.instance) for one in tally.replies]
+    assert len(set(keys)) == len(keys)
+    assert {service for service, _ in keys} <= {"orders"}
+    assert {Key(*key) for key in keys} - {I1, I2} == set(tally.newcomers)
