@@ -12,7 +12,7 @@ from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
 from diagmesh.contract.wire import Detail
 from diagmesh.declare import agent
 from diagmesh.errors import NotRunning, Unavailable, Unreadable
-from diagmesh.target import Look, ProcessView, Sample, Target
+from diagmesh.target import Look, ProcessView, Sample, Target, Trends
 from diagmesh_agents._usage import cheap, with_depth, with_trends
 
 __all__ = ["resources"]
@@ -36,27 +36,32 @@ async def resources(question: ResourcesQuestion, target: Target) -> Resources:
 
 
 async def _resources(question: ResourcesQuestion, target: Target) -> Resources:
-    process = await asyncio.to_thread(lambda: target.process)
-    earlier, look = await _two_looks(process, target)
+    brief = question.detail is Detail.BRIEF
+    process, look, earlier, trends = await asyncio.to_thread(_see, target, None if brief else question.window_s)
+    if earlier is None:
+        earlier, look = await _own_interval(process, look)
     answer = cheap(look, earlier)
     samples = target.ring.samples()
     if samples:
         answer = replace(answer, ring_samples=len(samples), ring_over_s=samples[-1].at - samples[0].at)
-    if question.detail is Detail.BRIEF:
+    if brief:
         return answer
-    trends = await asyncio.to_thread(target.ring.trends, question.window_s)
     return await _with_expensive(with_trends(answer, trends, look), process, full=question.detail is Detail.FULL)
 
 
-async def _two_looks(process: ProcessView, target: Target) -> tuple[Sample | None, Look]:
-    """A look, and a sample to compare it with: from the ring, else from a short wait of our own."""
-    look = await asyncio.to_thread(process.look)
+def _see(target: Target, window_s: float | None) -> tuple[ProcessView, Look, Sample | None, Trends]:
+    """All that is cheap but blocks, in one hop to a thread: the process, a look, an earlier sample, the slopes."""
+    process = target.process
+    look = process.look()
     earlier = earlier_of([one for one in target.ring.samples() if one.pid == look.pid], look.at)
-    if earlier is not None:
-        return earlier, look
+    return process, look, earlier, Trends() if window_s is None else target.ring.trends(window_s)
+
+
+async def _own_interval(process: ProcessView, first: Look) -> tuple[Sample, Look]:
+    """Two looks of our own, a short wait apart, while the ring holds nothing to compare with."""
     await asyncio.sleep(INTERVAL_S / 4)
-    first = Sample(look.at, look.pid, look.cpu_s, None, None, None, look.cgroup_cpu)
-    return first, await asyncio.to_thread(process.look)
+    sample = Sample(first.at, first.pid, first.cpu_s, None, None, None, first.cgroup_cpu)
+    return sample, await asyncio.to_thread(process.look)
 
 
 async def _with_expensive(answer: Resources, process: ProcessView, *, full: bool) -> Resources:

@@ -13,7 +13,7 @@ from diagmesh.adapters.procfs import PROC, PidDir, pids
 from diagmesh.errors import NotRunning, SettingsError, Unreadable
 from diagmesh.settings import TargetSettings
 
-__all__ = ["Nowhere", "Way", "way_of"]
+__all__ = ["ByPid", "Nowhere", "Way", "way_of"]
 
 _ID_LEAST: Final = 12
 _DELETED: Final = " (deleted)"

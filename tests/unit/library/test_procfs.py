@@ -1,0 +1,142 @@
+"""A process's files: parsed whatever its name is, bound to its identity, and refusals that say the way out."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diagmesh.adapters.limits import (
+    FdLimit,
+    context_switches_of,
+    fd_limit_of,
+    io_of,
+    memory_split_of,
+    oom_score_of,
+    parse_fd_limit,
+    parse_fields,
+    peak_rss_of,
+)
+from diagmesh.adapters.procfs import PidDir
+from diagmesh.adapters.procstat import parse_stat
+from diagmesh.contract.answers.resources import ProcessState
+from diagmesh.errors import NotRunning
+from support.children import Child, until
+from support.nobody import as_nobody, needs_root
+from support.trees import stat_line
+
+SLEEPER = "import time; print('ready', flush=True); time.sleep(60)"
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=15))
+def test_any_process_name_is_read(name: str) -> None:
+    stat = parse_stat(stat_line(7, name=name, state="D", parent=3, start=99).encode())
+    assert (stat.name, stat.state, stat.parent, stat.start_ticks) == (name, ProcessState.BLOCKED, 3, 99)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_statistics_or_refused(data: bytes) -> None:
+    try:
+        parse_stat(data)
+    except ValueError:
+        return
+    assert b"(" in data
+
+
+@settings(deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_gives_fields_or_none(text: str) -> None:
+    assert all(isinstance(value, int) for value in parse_fields(text).values())
+    assert parse_fd_limit(text) is None or "Max open files" in text
+
+
+def test_unlimited_is_none_not_a_number() -> None:
+    line = "Max open files            1024                 unlimited            files     "
+    assert parse_fd_limit(f"Limit\n{line}\n") == FdLimit(1024, None)
+
+
+def test_our_own_process_is_told_as_python_knows_it() -> None:
+    own = PidDir(os.getpid())
+    stat = own.living_stat()
+    assert stat.state in {ProcessState.RUNNING, ProcessState.SLEEPING}
+    assert stat.parent == os.getppid()
+    times = os.times()
+    assert stat.user_s + stat.system_s == pytest.approx(times.user + times.system, abs=0.5)
+    assert tuple(fd_limit_of(own)) == resource.getrlimit(resource.RLIMIT_NOFILE)
+    split = memory_split_of(own)
+    assert 0 < split.uss <= split.pss <= stat.rss_bytes * 2
+    assert peak_rss_of(own) >= stat.rss_bytes * 0.5
+    assert context_switches_of(own).voluntary > 0
+    assert 0 <= oom_score_of(own) <= 2000
+    before = io_of(own).call_read_bytes
+    with open("/dev/zero", "rb", buffering=0) as zero:  # noqa: PTH123  unbuffered
+        zero.read(5000)
+    assert io_of(own).call_read_bytes >= before + 5000
+
+
+def test_descriptors_are_counted() -> None:
+    own = PidDir(os.getpid())
+    before = own.descriptors()
+    pipes = [os.pipe() for _ in range(20)]
+    assert own.descriptors() == before + 40
+    assert len(own.names("fd", "descriptors")) >= before + 40
+    for pipe in pipes:
+        for end in pipe:
+            os.close(end)
+    assert own.descriptors() == before
+
+
+def test_a_process_that_ended_is_not_running_whatever_is_asked() -> None:
+    with Child(SLEEPER) as child:
+        directory = PidDir(child.pid)
+        child.kill()
+    for look in (
+        directory.living_stat,
+        directory.descriptors,
+        lambda: fd_limit_of(directory),
+        lambda: io_of(directory),
+    ):
+        with pytest.raises(NotRunning, match=f"process {child.pid} has ended"):
+            look()
+    with pytest.raises(NotRunning):
+        memory_split_of(directory)
+
+
+def test_a_zombie_is_not_running_and_its_parent_is_named() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    directory = PidDir(child.pid)
+    try:
+        state = until(lambda: directory.stat().state, lambda seen: not seen.alive)
+        assert state is ProcessState.ZOMBIE
+        with pytest.raises(NotRunning, match=f"zombie: its parent, process {os.getpid()}"):
+            directory.living_stat()
+    finally:
+        child.wait()
+
+
+def test_a_pid_that_nobody_has_is_not_running() -> None:
+    with pytest.raises(NotRunning, match="there is no process"):
+        PidDir(2**22 + 1)
+
+
+@needs_root
+def test_a_process_of_another_user_is_refused_with_the_way_out() -> None:
+    printed = as_nobody(
+        "from diagmesh.adapters.procfs import PidDir\nfrom diagmesh.adapters import limits\n"
+        "from diagmesh.errors import Unreadable",
+        f"""
+directory = PidDir({os.getpid()})
+print(directory.living_stat().threads > 0)
+for read in (limits.io_of, limits.memory_split_of, lambda d: d.link("exe", "executable"), lambda d: d.names("fd", "x")):
+    try:
+        print(read(directory))
+    except Unreadable as refusal:
+        print("uid 0" in refusal.why, "uid 65534" in refusal.why, "same user" in refusal.fix)
+""",
+    )
+    assert printed.splitlines() == ["True", *["True True True"] * 4]
