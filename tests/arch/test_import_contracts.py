@@ -46,7 +46,7 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def broken(output: str) -> list[str]:
-    return re.findall(r"^(.*) BROKEN$", output, flags=re.MULTILINE)
+    return re.findall(r"^(.*) BROKEN\b", output, flags=re.MULTILINE)
 
 
 def contract_names() -> list[str]:
