@@ -3,6 +3,7 @@
 The processes that run for days are started before anything of the CLI is imported: a sidecar carries none of it.
 """
 
+import logging
 import os
 import sys
 import traceback
@@ -36,6 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     from diagmesh_cli.output import Output, debugging  # noqa: PLC0415
     from diagmesh_cli.trouble import explain  # noqa: PLC0415
 
+    if not debugging():
+        logging.getLogger("diagmesh").addHandler(logging.NullHandler())  # what matters comes as an error
     try:
         result = make_app()(options_last(list(arguments)))
     except BrokenPipeError:

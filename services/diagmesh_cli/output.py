@@ -37,12 +37,12 @@ class Output:
         """As the options of the command say."""
         return cls(json=common.json, no_color=common.no_color)
 
-    def show(self, report: Any, view: RenderableType) -> None:
-        """Print a result: the report as JSON, or its view."""
+    def show(self, report: Any, view: RenderableType, *, wrap: bool = True) -> None:
+        """Print a result: the report as JSON, or its view; ``wrap=False`` keeps lines whole that will be copied."""
         if self.json:
             self.print_json(report)
         else:
-            self.out.print(view)
+            self.out.print(view, soft_wrap=not wrap)
 
     def print_json(self, report: Any) -> None:
         """One JSON document: indented for people, one line for programs."""

@@ -92,7 +92,7 @@ class Family:
     async def spawn(self, name: str, program: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
         """Start a program without a shell, its output in a log of its own in the private directory."""
         assert self._keeper is not None  # noqa: S101  `open` comes first
-        log = self.directory / f"{name.replace('/', '-')}.log"
+        log = self.directory / f"{name.replace('/', '-').replace(' ', '-')}.log"
         # Settings of the user's shell must not reach into this mesh: its children are told everything by file.
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("DIAGMESH_", "NATS_"))}
         with log.open("ab") as output:

@@ -33,7 +33,7 @@ class Keyring(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_keyring(directory: Path, services: Sequence[str]) -> Keyring:
     """Generate a key for every role and write its seed file."""
-    roles = ["coordinator", "reader", "operator", "observer", "application", *(f"agent-{name}" for name in services)]
+    roles = ["coordinator", "reader", "operator", "observer", "app", *(f"agent-{name}" for name in services)]
     ring = Keyring(directory=directory, public=dict.fromkeys(roles, ""))
     made = {}
     for role in roles:
@@ -124,5 +124,5 @@ def _app(ring: Keyring) -> dict[str, Any]:
     return {
         "jetstream": "enabled",
         "imports": [{"service": {"account": "DIAG", "subject": subject}} for subject in _HARMLESS],
-        "users": [{"nkey": ring.public["application"]}, observer],
+        "users": [{"nkey": ring.public["app"]}, observer],
     }

@@ -1,0 +1,114 @@
+"""`diagmesh ask`: one instance, a service or the whole mesh."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import orjson
+from cyclopts import Parameter
+from rich.console import Group
+
+from diagmesh.client import Heard, Mesh, MeshResult
+from diagmesh.contract.codec import encode
+from diagmesh.contract.wire import WIRE_VERSION, Detail, Question, Reply, Status
+from diagmesh_cli.exits import Exit
+from diagmesh_cli.options import Common
+from diagmesh_cli.output import Output
+from diagmesh_cli.session import connected
+from diagmesh_cli.trouble import UsageError
+from diagmesh_cli.verdict import of_reply, of_sum
+from diagmesh_cli.views.replies import page, sum_of
+
+__all__ = ["ask", "mesh_reply", "question_of"]
+
+_DETAIL = Literal["brief", "normal", "full"]
+
+
+async def ask(
+    kind: str,
+    target: str = "",
+    /,
+    *,
+    one: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    each: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    detail: _DETAIL = "normal",
+    set: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),  # noqa: A002  the option's name
+    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+) -> Exit:
+    """Ask a question: diagmesh ask health, diagmesh ask resources orders, diagmesh ask health orders/i1.
+
+    Args:
+        kind: what to ask: health, resources, … (diagmesh services lists the kinds).
+        target: a service (each of its instances), SERVICE/INSTANCE, or nothing for the whole mesh.
+        one: of a service, any one instance.
+        each: of the whole mesh, every single answer too.
+        detail: how much to tell.
+        set: a field of the question, KEY=VALUE; may be given several times.
+        common: where the mesh is, how to show it.
+    """
+    output, question = Output.of(common), question_of(set, detail)
+    service, _, instance = target.partition("/")
+    if one and (not service or instance):
+        raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
+    async with connected(common, output) as mesh:
+        async with output.waiting(f"{kind} of {target or 'the mesh'}"):
+            if one or instance:
+                heard = await mesh.one(kind, service, question, instance=instance, timeout_s=common.timeout)
+            else:
+                result = await _many(mesh, kind, service, question, each=each, timeout_s=common.timeout)
+        if one or instance:
+            return _show_one(output, heard)
+        output.show(mesh_reply(result), sum_of(result, output.out.width))
+        return of_sum(result.answer)
+
+
+async def _many(
+    mesh: Mesh, kind: str, service: str, question: Question, *, each: bool, timeout_s: float
+) -> MeshResult[Any]:
+    if service:
+        return await mesh.all(kind, question, services=(service,), timeout_s=timeout_s)
+    if each:
+        return await mesh.all(kind, question, timeout_s=timeout_s)
+    return await mesh.mesh(kind, question, timeout_s=timeout_s)
+
+
+def _show_one(output: Output, heard: Heard[Any]) -> Exit:
+    output.show(heard.reply, Group(page(heard)))
+    return of_reply(heard.reply)
+
+
+def mesh_reply(result: MeshResult[Any]) -> Reply:
+    """A sum as it stands on the wire, also when it was added up here."""
+    return Reply(
+        v=WIRE_VERSION,
+        service="mesh",
+        instance=result.coordinator,
+        kind=result.answer.of,
+        status=Status.ANSWERED,
+        answer=msgspec.Raw(encode(result.answer)),
+    )
+
+
+def question_of(fields: tuple[str, ...], detail: str) -> Question:
+    """A question with fields from the command line; the agent says if they are wrong.
+
+    Raises:
+        UsageError: not of the form KEY=VALUE.
+    """
+    values: dict[str, Any] = {"detail": Detail(detail)}
+    for given in fields:
+        key, equals, text = given.partition("=")
+        if not equals or not key.isidentifier():
+            raise UsageError(f"--set {given!r}: write it as KEY=VALUE, for example --set window_s=60")
+        values[key] = _value(text)
+    own = [(key, Any) for key in values if key not in Question.__struct_fields__]
+    asked: Any = msgspec.defstruct("Asked", own, bases=(Question,), frozen=True, kw_only=True, omit_defaults=True)
+    question: Question = asked(**values)
+    return question
+
+
+def _value(text: str) -> Any:
+    """JSON where it is JSON (numbers, true, lists), else text."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

@@ -1,0 +1,27 @@
+"""`diagmesh services`: the directory."""
+
+from diagmesh.contract.mesh import Services, ServicesQuestion
+from diagmesh_cli.exits import Exit
+from diagmesh_cli.options import Common
+from diagmesh_cli.output import Output
+from diagmesh_cli.session import connected
+from diagmesh_cli.verdict import of_directory
+from diagmesh_cli.views.replies import page
+
+__all__ = ["services"]
+
+
+async def services(*names: str, common: Common = Common()) -> Exit:  # noqa: B008  frozen, its defaults are the point
+    """Who is there, who should be, who is missing and why.
+
+    Args:
+        names: only these services. Default: all.
+        common: where the mesh is, how to show it.
+    """
+    output = Output.of(common)
+    async with connected(common, output) as mesh:
+        async with output.waiting("the directory"):
+            question = ServicesQuestion(services=names)
+            heard = await mesh.one(Services, "mesh", question, timeout_s=common.timeout)
+        output.show(heard.reply, page(heard))
+        return of_directory(heard.answer) if heard.problem is None else Exit.UNSURE

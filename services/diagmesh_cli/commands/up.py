@@ -1,0 +1,188 @@
+"""`diagmesh up`: a whole mesh on this machine."""
+
+import asyncio
+import signal
+from collections import deque
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from rich.live import Live
+from rich.text import Text
+
+from diagmesh.client import Mesh
+from diagmesh.contract.mesh import Ended
+from diagmesh.errors import BusError, DiagmeshError, Refusal
+from diagmesh_cli.commands.status import look
+from diagmesh_cli.exits import Exit
+from diagmesh_cli.local.children import Child, how_it_ended
+from diagmesh_cli.local.mesh import LocalMesh
+from diagmesh_cli.options import Common
+from diagmesh_cli.output import Output
+from diagmesh_cli.trouble import UsageError
+from diagmesh_cli.views.status import MeshStatus
+from diagmesh_cli.views.up import Seen, banner, changes, live_page, seen_of, slow_command, tries
+
+__all__ = ["up"]
+
+_READY_S: Final = 20.0
+_READY_PACE_S: Final = 0.2
+_PACE_S: Final = 2.0
+_EVENTS: Final = 8
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def up(
+    *,
+    port: Annotated[int | None, Parameter(show_default=False)] = None,
+    demo: Annotated[bool, Parameter(show_default=False)] = True,
+    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+) -> Exit:
+    """Run a whole mesh on this machine until Ctrl-C: a NATS server on loopback, demo services, sidecars, a coordinator.
+
+    Args:
+        port: of the NATS server; 0 for any free one. Default: 4222, another when that is busy.
+        demo: with the demo services orders and payments.
+        common: where the mesh is, how to show it.
+    """
+    if port is not None and not 0 <= port <= 65_535:
+        raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
+    output, local = Output.of(common), LocalMesh(port, demo=demo)
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None  # noqa: S101  we run in one
+
+    def on_signal() -> None:
+        # The first one ends everything in order; whoever cannot wait sends a second one.
+        if task.cancelling():
+            local.family.kill()
+        task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        async with local:
+            return await _Run(local, output, demo=demo).run()
+    except asyncio.CancelledError:
+        return Exit.INTERRUPTED
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+class _Run:
+    """One run of `up`, from the first process to the end."""
+
+    def __init__(self, local: LocalMesh, output: Output, *, demo: bool) -> None:
+        self._local = local
+        self._output = output
+        self._demo = demo
+        self._events: deque[str] = deque(maxlen=_EVENTS)
+        self._shown: Seen = {}
+        self._status: MeshStatus | None = None
+        self._trouble = ""
+
+    async def run(self) -> Exit:
+        """Start, tell, watch."""
+        async with self._output.waiting("starting the server, the services and their sidecars"):
+            await self._local.start()
+            mesh = await Mesh.connect(name="diag-up", url=self._local.url)
+        try:
+            async with self._output.waiting("waiting for the sidecars"):
+                await self._until_all_answer(mesh)
+            self._tell_first()
+            return await self._watch(mesh)
+        finally:
+            await mesh.close()
+
+    async def _until_all_answer(self, mesh: Mesh) -> None:
+        """All are there, or one of our processes is not."""
+        family = self._local.family
+        try:
+            async with asyncio.timeout(_READY_S):
+                while True:
+                    await self._look(mesh)
+                    if self._status is not None and self._all_there(self._status):
+                        return
+                    dead = [child for child in family.children if child.returncode is not None]
+                    if dead:
+                        raise DiagmeshError(_obituary(dead[0]))
+                    await asyncio.sleep(_READY_PACE_S)
+        except TimeoutError:
+            self._event(f"not everybody answers after {_READY_S:g} s")
+
+    def _all_there(self, status: MeshStatus) -> bool:
+        directory, health = status.services, status.health.answer
+        if directory is None or directory.ended is not Ended.COMPLETE or health.ended is not Ended.COMPLETE:
+            return False
+        return directory.live >= len(self._local.instances) <= health.answered and not health.silent
+
+    def _tell_first(self) -> None:
+        local = self._local
+        commands = tries(local.url, local.services[0])
+        slow = slow_command(local.url, local.keyring.seed_file("app")) if self._demo else ""
+        report = {"url": local.url, "commands": commands, "slow": slow, "directory": str(local.directory)}
+        self._output.show(report, banner(local.url, commands, slow), wrap=False)
+
+    async def _watch(self, mesh: Mesh) -> Exit:
+        """Until the server ends (or somebody cancels us)."""
+        watchers = [asyncio.create_task(self._await_end(child)) for child in self._local.family.children]
+        server = asyncio.create_task(self._local.server.ended())
+        try:
+            if self._output.out.is_terminal and not self._output.json:
+                with Live(console=self._output.out, auto_refresh=False, transient=True) as live:
+                    await self._turns(mesh, server, live)
+            else:
+                await self._turns(mesh, server, None)
+            raise DiagmeshError(_obituary(self._local.server))
+        finally:
+            for task in (*watchers, server):
+                task.cancel()
+
+    async def _turns(self, mesh: Mesh, server: "asyncio.Task[int]", live: Live | None) -> None:
+        while not server.done():
+            await self._look(mesh)
+            if live is not None:
+                live.update(live_page(self._status, self._trouble, self._events), refresh=True)
+            else:
+                self._tell_changes()
+            for child in self._local.family.children:
+                child.bound_log()
+            await asyncio.wait({server}, timeout=_PACE_S)
+
+    async def _look(self, mesh: Mesh) -> None:
+        try:
+            self._status, self._trouble = await look(mesh, _PACE_S), ""
+        except (BusError, Refusal) as error:
+            self._trouble = f"cannot look: {error}"
+
+    def _tell_changes(self) -> None:
+        if self._trouble:
+            self._tell({"event": self._trouble}, Text(self._trouble))
+        if self._status is None:
+            return
+        now = seen_of(self._status)
+        for line in changes(self._shown, now):
+            self._tell({"event": line.plain}, line)
+        self._shown = now
+
+    async def _await_end(self, child: Child) -> None:
+        await child.ended()
+        self._event(_obituary(child))
+
+    def _event(self, what: str) -> None:
+        self._events.append(f"{datetime.now().astimezone():%H:%M:%S} {what}")
+        if not self._output.out.is_terminal or self._output.json:
+            self._tell({"event": what}, Text(what))
+
+    def _tell(self, report: dict[str, Any], line: Text) -> None:
+        now = datetime.now().astimezone()
+        self._output.show(
+            {"at": now.isoformat(timespec="seconds"), **report}, Text.assemble((f"{now:%H:%M:%S} ", "dim"), line)
+        )
+
+
+def _obituary(child: Child) -> str:
+    code = child.returncode
+    how = how_it_ended(code) if code is not None else "still runs"
+    last = child.last_lines(3) if code is not None and code > 0 else []
+    return f"{child.name} {how}" + (f": {' | '.join(last)}" if last else "")

@@ -1,0 +1,190 @@
+"""The whole mesh of `diagmesh up`: server, coordinator, demo services, and a sidecar beside each of them."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Final, Self
+
+import msgspec
+
+from diagmesh.errors import DiagmeshError
+from diagmesh.settings import CoordinatorSettings, NatsSettings, ProbeSettings, SidecarSettings, TargetSettings
+from diagmesh_cli.local import embedded, rundir
+from diagmesh_cli.local.children import Child, Family, how_it_ended
+from diagmesh_cli.local.roles import Keyring, make_keyring
+from diagmesh_cli.local.settings_file import write_settings
+
+__all__ = ["COORDINATOR", "Demo", "LocalMesh"]
+
+COORDINATOR: Final = "c1"
+_SERVER: Final = "nats"
+_READY_S: Final = 20.0
+_PACE_S: Final = 0.05
+_HEARTBEAT_S: Final = 1.0
+_SAMPLE_S: Final = 2.0
+_DEMO: Final = (("orders", "i1"), ("orders", "i2"), ("payments", "i1"))
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """What a demo service tells when it is ready."""
+
+    pid: int
+    http_port: int
+
+
+class LocalMesh:
+    """Everything that `up` runs. Use it as a context manager: leaving it ends everything and removes the directory.
+
+    Args:
+        port: asked for on the command line; None prefers 4222.
+        demo: with the demo services.
+    """
+
+    def __init__(self, port: int | None, *, demo: bool) -> None:
+        self.instances = (*(_DEMO if demo else ()), (_SERVER, "i1"))
+        self.services = tuple(dict.fromkeys(service for service, _ in self.instances))
+        # Whatever can be refused is refused before anything is started.
+        self._program = embedded.find_server()
+        self._port = embedded.choose_port(port)
+        self.directory = rundir.make_private_directory()
+        self.family = Family(self.directory, rundir.state_file(os.getpid()))
+        self._ring: Keyring | None = None
+        self._server: embedded.Embedded | None = None
+
+    async def __aenter__(self) -> Self:
+        """Guard the directory: from here on nothing is left behind."""
+        try:
+            await self.family.open()
+        except BaseException:
+            rundir.remove(self.directory)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End everybody, the server last; then the keeper removes the directory and the state file."""
+        rundir.state_file(os.getpid()).unlink(missing_ok=True)
+        await self.family.stop(last=self._server.child if self._server is not None else None)
+        await self.family.close()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return self._running.url
+
+    @property
+    def server(self) -> Child:
+        """The process of the server."""
+        return self._running.child
+
+    @property
+    def keyring(self) -> Keyring:
+        """The generated keys."""
+        assert self._ring is not None  # noqa: S101  made in `start`
+        return self._ring
+
+    @property
+    def _running(self) -> embedded.Embedded:
+        assert self._server is not None  # noqa: S101  made in `start`
+        return self._server
+
+    async def start(self) -> None:
+        """Start everything; returns when the demo services work and the sidecars are on their way.
+
+        Raises:
+            DiagmeshError: something ended or did not become ready; with its last lines.
+        """
+        self._ring = make_keyring(self.directory, self.services)
+        self._server = await embedded.start_server(self.family, self._program, self._ring, self.services, self._port)
+        await self._start_coordinator()
+        async with asyncio.TaskGroup() as starting:
+            for service, instance in self.instances:
+                starter = self._start_demo if service != _SERVER else self._start_server_sidecar
+                starting.create_task(starter(service, instance))
+        rundir.write_state(
+            rundir.Running(
+                pid=os.getpid(),
+                started_ticks=rundir.start_ticks(os.getpid()) or 0,
+                url=self.url,
+                directory=str(self.directory),
+                operator_seed_file=str(self._ring.seed_file("operator")),
+                application_seed_file=str(self._ring.seed_file("app")),
+                services=self.services,
+            )
+        )
+
+    async def until(self, done: Callable[[], bool], child: Child, what: str) -> None:
+        """Wait until something is done by a child.
+
+        Raises:
+            DiagmeshError: the child ended before, or it took too long.
+        """
+        try:
+            async with asyncio.timeout(_READY_S):
+                while not done():
+                    if child.returncode is not None:
+                        raise DiagmeshError(f"{child.name} {how_it_ended(child.returncode)}: {_last(child)}")
+                    await asyncio.sleep(_PACE_S)
+        except TimeoutError:
+            raise DiagmeshError(f"{child.name}: {what} within {_READY_S:g} s: {_last(child)}") from None
+
+    def _connection(self, role: str, inbox_prefix: str) -> NatsSettings:
+        return NatsSettings(url=self.url, nkey_file=str(self.keyring.seed_file(role)), inbox_prefix=inbox_prefix)
+
+    async def _start_coordinator(self) -> None:
+        settings = CoordinatorSettings(
+            nats=self._connection("coordinator", "_INBOX_coord"),
+            instance=COORDINATOR,
+            heartbeat_s=_HEARTBEAT_S,
+            replicas={name: sum(1 for service, _ in self.instances if service == name) for name in self.services},
+            operators=(self.keyring.public["operator"],),
+        )
+        file = write_settings(self.directory / "coordinator.toml", settings)
+        await self.family.spawn("coordinator", _python("diagmesh_coordinator", "--config", str(file)))
+
+    async def _start_demo(self, service: str, instance: str) -> None:
+        name, ready = f"{service}/{instance}", self.directory / f"{service}-{instance}.json"
+        flags = ["--nats", self.url, "--nkey-file", str(self.keyring.seed_file("app"))]
+        flags += ["--instance", instance, "--ready-file", str(ready)]
+        child = await self.family.spawn(name, _python(f"diagmesh_lab.demo.{service}", *flags))
+        await self.until(ready.exists, child, "was not ready")
+        told = msgspec.json.decode(ready.read_bytes(), type=Demo)
+        address = f"127.0.0.1:{told.http_port}"
+        probes = (
+            ProbeSettings(name="door", tcp=address),
+            ProbeSettings(name="healthz", http=f"http://{address}/healthz", required=False),
+        )
+        await self._start_sidecar(service, instance, told.pid, probes)
+
+    async def _start_server_sidecar(self, service: str, instance: str) -> None:
+        server = self._running
+        probes = (
+            ProbeSettings(name="client port", tcp=server.url.removeprefix("nats://")),
+            ProbeSettings(name="healthz", http=f"{server.monitoring_url}/healthz"),
+        )
+        await self._start_sidecar(service, instance, server.child.pid, probes)
+
+    async def _start_sidecar(self, service: str, instance: str, pid: int, probes: tuple[ProbeSettings, ...]) -> None:
+        target = TargetSettings(
+            service=service,
+            instance=instance,
+            pid=pid,
+            probes=probes,
+            nats=self._connection("observer", "_INBOX_observer"),
+            sample_s=_SAMPLE_S,
+        )
+        settings = SidecarSettings(
+            nats=self._connection(f"agent-{service}", f"_INBOX_agent_{service}"),
+            targets=(target,),
+            heartbeat_s=_HEARTBEAT_S,
+        )
+        file = write_settings(self.directory / f"sidecar-{service}-{instance}.toml", settings)
+        await self.family.spawn(f"sidecar of {service}/{instance}", _python("diagmesh_agents", "--config", str(file)))
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def _last(child: Child) -> str:
+    return " | ".join(child.last_lines(3)) or "it said nothing"

@@ -1,0 +1,35 @@
+"""Settings structs written as the TOML that our processes read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+__all__ = ["toml_of", "write_settings"]
+
+
+def write_settings(path: Path, settings: msgspec.Struct) -> Path:
+    """Write a settings file that `diagmesh.settings.load` reads back as the same settings."""
+    path.write_text(toml_of(settings), encoding="utf-8")
+    return path
+
+
+def toml_of(settings: msgspec.Struct) -> str:
+    """One line per top-level key; tables below it stand in line."""
+    tree = msgspec.to_builtins(settings)
+    return "".join(f"{key} = {_value(value)}\n" for key, value in tree.items() if value is not None)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case dict():
+            inner = ", ".join(f"{json.dumps(key)} = {_value(one)}" for key, one in value.items() if one is not None)
+            return f"{{ {inner} }}" if inner else "{}"
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case str():
+            # A basic string of TOML is a JSON string, except that it knows no surrogate pairs.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case _:
+            return json.dumps(value)

@@ -1,0 +1,34 @@
+"""A connection to the mesh for one command."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from diagmesh.client import Mesh
+from diagmesh_cli.options import Common, connection
+from diagmesh_cli.output import Output
+from diagmesh_cli.trouble import UsageError
+
+__all__ = ["connected"]
+
+
+@asynccontextmanager
+async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
+    """Connect as the options say, and close the connection at the end.
+
+    Raises:
+        CannotConnect: with the reason.
+        UsageError: an option cannot be.
+    """
+    if not 0 < common.timeout <= 600:
+        raise UsageError(f"--timeout {common.timeout:g}: say seconds above 0 and up to 600")
+    settings = connection(common)
+    async with output.waiting(f"connecting to {settings.url}"):
+        mesh = await Mesh.connect(
+            name="diag-cli", timeout_s=max(common.timeout, 1.0), **msgspec.structs.asdict(settings)
+        )
+    try:
+        yield mesh
+    finally:
+        await mesh.close()

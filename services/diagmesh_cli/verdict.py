@@ -1,0 +1,74 @@
+"""What a reply or a sum of replies means for the exit code: all well, findings, or not judged."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from diagmesh.aggregate import measured
+from diagmesh.client import answer_type_of
+from diagmesh.contract.findings import Finding, Severity
+from diagmesh.contract.measures import Ranked
+from diagmesh.contract.mesh import Ended, MeshAnswer, Services
+from diagmesh.contract.wire import Reply, Status
+from diagmesh_cli.exits import Exit
+
+__all__ = ["of_directory", "of_reply", "of_sum"]
+
+_UNJUDGED = "unknown"
+_WHOLE = (Ended.COMPLETE, Ended.LIMIT)
+
+
+def of_reply(reply: Reply) -> Exit:
+    """One reply: a problem is *not judged*; a verdict below the best, or a finding, is a finding."""
+    if reply.status is not Status.ANSWERED:
+        return Exit.UNSURE
+    code = _of_findings(reply.findings)
+    answer = answer_type_of(reply.kind)
+    if answer is None or not isinstance(reply.answer, msgspec.Raw):
+        return code
+    reader = measured(answer)
+    try:
+        values = reader.read(reply.answer)
+    except (msgspec.DecodeError, RecursionError):
+        return Exit.UNSURE
+    for declared, value in zip(reader.fields, values, strict=True):
+        if isinstance(declared.mark, Ranked) and value is not None:
+            code = max(code, _of_verdict(declared.mark, str(value)))
+    return code
+
+
+def of_sum(answer: MeshAnswer) -> Exit:
+    """Many replies: whoever is silent or declined was *not judged*; nobody at all is *nobody there*."""
+    if not answer.answered and not answer.expected:
+        return Exit.NOBODY
+    answered = answer.by_status.get(Status.ANSWERED.value, 0)
+    code = Exit.WELL if answered >= answer.expected and answer.ended in _WHOLE else Exit.UNSURE
+    if answer.ended is Ended.LIMIT and sum(answer.by_status.values()) == answered:
+        code = Exit.WELL  # the asker wanted no more than that
+    code = max(code, _of_findings(answer.findings), Exit.UNSURE if answer.silent else Exit.WELL)
+    kind = answer_type_of(answer.of)
+    for declared in measured(kind).fields if kind is not None else ():
+        if isinstance(declared.mark, Ranked) and declared.path in answer.fields:
+            verdicts = answer.fields[declared.path].counts
+            code = max(code, *(_of_verdict(declared.mark, word) for word in verdicts))
+    return code
+
+
+def of_directory(services: Services) -> Exit:
+    """The directory: somebody missing was *not judged*; an empty one is *nobody there*."""
+    if not services.services:
+        return Exit.NOBODY
+    if services.missing or services.ended is not Ended.COMPLETE:
+        return Exit.UNSURE
+    return Exit.FINDINGS if services.problems else Exit.WELL
+
+
+def _of_verdict(mark: Ranked, word: str) -> Exit:
+    if word == mark.best_first[0]:
+        return Exit.WELL
+    return Exit.FINDINGS if word in mark.best_first and word != _UNJUDGED else Exit.UNSURE
+
+
+def _of_findings(findings: Iterable[Finding]) -> Exit:
+    bad = any(finding.severity.rank >= Severity.WARNING.rank for finding in findings)
+    return Exit.FINDINGS if bad else Exit.WELL

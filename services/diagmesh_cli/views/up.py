@@ -1,0 +1,100 @@
+"""What `up` says: first where it is and what to try, then what changes."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from diagmesh.client import Heard
+from diagmesh.contract.answers.health import Health
+from diagmesh.errors import Refusal, Unreadable
+from diagmesh_cli.local.embedded import PREFERRED_PORT
+from diagmesh_cli.views.status import MeshStatus, status_view
+from diagmesh_cli.views.words import verdict
+
+__all__ = ["Seen", "banner", "changes", "live_page", "seen_of", "slow_command", "tries"]
+
+Seen = dict[str, tuple[str, str]]
+"""Per instance its state (or why it is silent) and the reason."""
+_PLAIN_URL: Final = f"nats://127.0.0.1:{PREFERRED_PORT}"
+
+
+def tries(url: str, service: str, environment: Mapping[str, str] | None = None) -> tuple[str, str, str]:
+    """Three commands of the plain NATS CLI, ready to be copied into another terminal."""
+    nats = f"nats{_server_flag(url, os.environ if environment is None else environment)}"
+    return (
+        f"{nats} req diag.{service}.health ''",
+        f"{nats} req diag.{service}.resources.all '' --replies=0 --timeout=1s",
+        f"{nats} req diag.mesh.health ''",
+    )
+
+
+def slow_command(url: str, seed_file: Path, environment: Mapping[str, str] | None = None) -> str:
+    """The command that makes payments slow for a minute, as the application that it belongs to."""
+    flag = _server_flag(url, os.environ if environment is None else environment)
+    return f"nats{flag} --nkey {seed_file} req demo.payments.slow 400"
+
+
+def _server_flag(url: str, environment: Mapping[str, str]) -> str:
+    """Without a flag the NATS CLI goes to 4222 on this machine, unless a variable or a context says otherwise."""
+    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
+    context = Path(home) / "nats" / "context.txt"
+    elsewhere = "NATS_URL" in environment or "NATS_CONTEXT" in environment or context.exists()
+    return "" if url == _PLAIN_URL and not elsewhere else f" -s {url}"
+
+
+def banner(url: str, commands: Sequence[str], slow: str, *, found: bool | None = None) -> RenderableType:
+    """Where it is, and what to try."""
+    lines = [
+        Text.assemble("diagmesh is up at ", (url, "bold green"), "  (Ctrl-C ends it)"),
+        Text("\nTry from another terminal:"),
+        *(Text(f"  {command}", "bold") for command in commands),
+        Text("or: diagmesh status, diagmesh ask health, diagmesh ask resources orders"),
+    ]
+    if not (shutil.which("nats") is not None if found is None else found):
+        lines.append(Text("(no nats CLI on this PATH: github.com/nats-io/natscli)", "dim"))
+    if slow:
+        lines += [Text("\nMake payments slow for a minute, and look again:"), Text(f"  {slow}", "bold")]
+    return Group(*lines, Text())
+
+
+def live_page(seen: MeshStatus | None, trouble: str, events: Sequence[str]) -> RenderableType:
+    """The live view: the status page, below it what happened last."""
+    parts: list[RenderableType] = []
+    if seen is not None:
+        parts.append(status_view(seen))
+    if trouble:
+        parts.append(Text(trouble, "red"))
+    if events:
+        parts += [Text(), *(Text(event, "yellow") for event in events)]
+    return Group(*parts)
+
+
+def seen_of(status: MeshStatus) -> Seen:
+    """Every instance with its state, or why it was not heard."""
+    seen = {heard.where: _state(heard) for heard in status.health.each}
+    for one in status.health.silent:
+        state, _, detail = one.reason.partition(": ")
+        seen[f"{one.service}/{one.instance}"] = (state, detail)
+    return seen
+
+
+def _state(heard: Heard[Health]) -> tuple[str, str]:
+    try:
+        return heard.answer.state.value, heard.answer.reason
+    except (Refusal, Unreadable) as error:
+        return heard.reply.status.value, str(error)
+
+
+def changes(before: Seen, now: Seen) -> list[Text]:
+    """A line for every instance whose state is another one than before; that the reason changed is no change."""
+    lines = []
+    for where, (state, reason) in sorted(now.items()):
+        if before.get(where, ("", ""))[0] != state:
+            lines.append(Text.assemble((where, "bold"), " ", verdict(state), f": {reason}" if reason else ""))
+    lines += [Text.assemble((where, "bold"), " is gone") for where in sorted(before.keys() - now.keys())]
+    return lines
