@@ -215,9 +215,13 @@ class NatsBus:
         """See `diagmesh.bus.core.Bus.max_payload`."""
         return self._link.max_payload if self._link is not None else _DEFAULT_MAX_PAYLOAD
 
-    def _connected(self) -> Link:
+    def _usable(self, *, to_ask: bool) -> Link:
+        """The connection; while its subscriptions are being confirmed it takes answers, but no questions.
+
+        The subscriptions bring questions already; the replies to ours might still find nobody listening.
+        """
         link = self._link
-        if link is None or not link.alive or self._state.state is not BusState.CONNECTED:
+        if link is None or not link.alive or (to_ask and self._state.state is not BusState.CONNECTED):
             raise NotConnected(f"not sent: not connected to NATS ({self._state.reason or self._state.state})")
         return link
 
@@ -225,7 +229,7 @@ class NatsBus:
         self, subject: str, data: bytes = b"", *, reply: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
         """See `diagmesh.bus.core.Bus.publish`."""
-        link = self._connected()
+        link = self._usable(to_ask=bool(reply))
         size = len(data) + header_bytes(headers)
         if size > link.max_payload:  # the server would end the connection for it, headers counted
             raise MessageTooLarge(f"{size} bytes for {subject}; the server takes {link.max_payload}")
@@ -274,7 +278,7 @@ class NatsBus:
 
     async def barrier(self, timeout_s: float = 2.0) -> None:
         """See `diagmesh.bus.core.Bus.barrier`."""
-        if not await self._connected().flush(timeout_s):
+        if not await self._usable(to_ask=True).flush(timeout_s):
             raise NoAnswer(f"the server did not confirm within {timeout_s:g} s")
 
 
