@@ -248,7 +248,7 @@ class _Forbidding(MemoryBus):
         super().__init__(server)
         self._forbidden = forbidden
 
-    async def publish(self, subject: str, data: bytes = b"", **more: object) -> None:  # type: ignore[override]
+    async def publish(self, subject: str, data: bytes = b"", **more: object) -> None:
         if subject in self._forbidden:
             error = NotPermitted(f"not permitted: this role may not publish {subject}")
             asyncio.get_running_loop().call_soon(self._inboxes.subject_in_trouble, subject, error)

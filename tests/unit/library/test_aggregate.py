@@ -1,0 +1,221 @@
+"""Many replies added up."""
+
+import math
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diagmesh.aggregate import add_up, measured
+from diagmesh.contract.findings import Evidence, Finding, FindingClass, Severity
+from diagmesh.contract.measures import Measure, Ranked
+from diagmesh.contract.mesh import Ended, MeshAnswer, Silent
+from diagmesh.contract.wire import Answer, Problem, Reply, Status
+from diagmesh.expected import Gathered
+from support.crowd import reply
+
+
+class State(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    used_bytes: Annotated[int | None, Measure("bytes")] = None
+    inner: "Part | None" = None
+    words: str = ""
+
+
+class Sick(Answer, frozen=True, kw_only=True):
+    state: Annotated[State, Ranked(("up", "unknown", "degraded", "down"))]
+    load: Annotated[float | None, Measure("share")] = None
+    part: Part | None = None
+    parts: tuple[Part, ...] = ()
+    plain: int = 0
+
+
+class Bare(Answer, frozen=True, kw_only=True):
+    words: str = ""
+
+
+def gathered(*replies: Reply, silent: tuple[Silent, ...] = (), ended: Ended = Ended.COMPLETE) -> Gathered:
+    return Gathered(
+        kind="sick",
+        replies=list(replies),
+        silent=silent,
+        unexpected=(),
+        expected=len(replies) + len(silent),
+        newcomers=(),
+        not_waited_for=0,
+        ended=ended,
+        took_s=0.1,
+        notes=("from the gather",),
+    )
+
+
+def sick(number: int, state: str = "up", *, findings: tuple[Finding, ...] = (), **more: object) -> Reply:
+    return reply("orders", f"i{number}", kind="sick", answer={"state": state, **more}, findings=findings)
+
+
+def silent(instance: str = "gone") -> Silent:
+    return Silent(service="orders", instance=instance, reason="not connected: x")
+
+
+def problem(number: int, status: Status, code: int = 503) -> Reply:
+    return reply("orders", f"i{number}", kind="sick", status=status, problem=Problem(code=code, error="nope"))
+
+
+def finding(code: str, severity: Severity, *evidence: str, instances: tuple[str, ...] = ()) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        class_=FindingClass.CRASH,
+        title=f"{code} {severity}",
+        instances=instances,
+        evidence=tuple(Evidence(what=what) for what in evidence),
+    )
+
+
+def test_declared_fields_are_found_by_their_names_on_the_wire() -> None:
+    paths = [field.path for field in measured(Sick).fields]
+    assert paths == ["state", "load", "part.usedBytes"], "lists are not added up, and a type in itself ends there"
+    assert measured(Bare).fields == ()
+
+
+def test_numbers_have_extremes_median_p95_and_places() -> None:
+    total = add_up(gathered(*(sick(number, load=number / 100) for number in range(1, 101))), Sick)
+    load = total.fields["load"]
+    assert (load.n, load.unit) == (100, "share")
+    assert (load.min, load.min_at, load.max, load.max_at) == (0.01, "orders/i1", 1.0, "orders/i100")
+    assert (load.median, load.p95) == (0.505, 0.95)
+
+
+def test_nested_fields_are_added_up() -> None:
+    total = add_up(gathered(sick(1, part={"usedBytes": 7}), sick(2), sick(3, part={"inner": {"usedBytes": 9}})), Sick)
+    assert total.fields["part.usedBytes"] == msgspec.structs.replace(
+        total.fields["part.usedBytes"], n=1, min=7, max=7, median=7, p95=7, max_at="orders/i1"
+    )
+
+
+def test_verdicts_are_counted_best_first_and_the_worst_is_placed() -> None:
+    total = add_up(gathered(sick(1), sick(2, "down"), sick(3, "down"), sick(4, "unknown")), Sick)
+    state = total.fields["state"]
+    assert list(state.counts.items()) == [("up", 1), ("unknown", 1), ("down", 2)]
+    assert (state.worst, state.worst_at) == ("down", ("orders/i2", "orders/i3"))
+    assert total.worst is not None
+    assert (total.worst.instance, total.worst.verdict, total.worst.reason) == ("i2", "down", "state is down")
+
+
+def test_when_all_are_well_nobody_is_the_worst() -> None:
+    total = add_up(gathered(sick(1), sick(2)), Sick)
+    assert total.worst is None
+    assert (total.fields["state"].worst, total.fields["state"].worst_at) == ("up", ())
+
+
+def test_a_verdict_of_a_newer_version_is_never_taken_for_health() -> None:
+    total = add_up(gathered(sick(1), sick(2, "on-fire")), Sick)
+    assert total.fields["state"].worst == "on-fire"
+    assert total.worst is not None
+    assert total.worst.instance == "i2"
+
+
+def test_silence_is_counted_as_silence_and_looked_at_before_health() -> None:
+    total = add_up(gathered(sick(1), silent=(silent(),)), Sick)
+    assert total.by_status == {"answered": 1, "silent": 1}
+    assert (total.expected, total.answered) == (2, 1)
+    assert total.fields["state"].n == 1, "the silent are in no field"
+    assert total.worst is not None
+    assert (total.worst.status, total.worst.instance) == (Status.SILENT, "gone")
+
+
+def test_seen_to_be_down_comes_before_silent_and_silent_before_degraded() -> None:
+    down = add_up(gathered(sick(1, "down"), silent=(silent(),)), Sick).worst
+    degraded = add_up(gathered(sick(1, "degraded"), silent=(silent(),)), Sick).worst
+    assert down is not None
+    assert degraded is not None
+    assert (down.instance, degraded.instance) == ("i1", "gone")
+
+
+def test_problems_are_statuses_not_health() -> None:
+    total = add_up(gathered(sick(1), problem(2, Status.FAILED, 500), problem(3, Status.UNAVAILABLE)), Sick)
+    assert total.by_status == {"answered": 1, "failed": 1, "unavailable": 1}
+    assert total.answered == 3, "a problem is a reply too"
+    assert total.worst is not None
+    assert (total.worst.instance, total.worst.reason) == ("i2", "500 nope")
+
+
+def test_an_unknown_type_is_counted_only_and_says_so() -> None:
+    total = add_up(gathered(sick(1), problem(2, Status.LATE)), None)
+    assert (total.fields, total.by_status) == ({}, {"answered": 1, "late": 1})
+    assert any("not known here: counts only" in note for note in total.notes)
+
+
+def test_an_answer_that_cannot_be_added_up_is_noted_by_name() -> None:
+    total = add_up(gathered(sick(1, load=0.5), sick(2, load="much")), Sick)
+    assert total.fields["load"].n == 1
+    (note,) = [note for note in total.notes if "could not be added up" in note]
+    assert "orders/i2" in note
+    assert "$.load" in note
+
+
+def test_findings_are_merged_by_code_worst_first_and_placed_by_origin() -> None:
+    total = add_up(
+        gathered(
+            sick(1, findings=(finding("RES-001", Severity.WARNING, "a", instances=("payments/forged",)),)),
+            sick(2, findings=(finding("RES-001", Severity.ERROR, "b"), finding("GO-001", Severity.CRITICAL, "c"))),
+        ),
+        Sick,
+    )
+    assert [(one.code, one.severity, one.instances) for one in total.findings] == [
+        ("GO-001", Severity.CRITICAL, ("orders/i2",)),
+        ("RES-001", Severity.ERROR, ("orders/i1", "orders/i2")),
+    ]
+    assert total.findings[1].title == "RES-001 error"
+    assert [seen.what for seen in total.findings[1].evidence] == ["a", "b"]
+    assert total.worst is not None
+    assert (total.worst.instance, total.worst.severity) == ("i2", "critical")
+
+
+def test_single_replies_only_when_asked_for() -> None:
+    assert add_up(gathered(sick(1)), Sick).each is None
+    assert [one.instance for one in add_up(gathered(sick(1)), Sick, each=True).each or ()] == ["i1"]
+
+
+def test_warming_is_said_unless_our_connection_is_gone() -> None:
+    assert add_up(gathered(sick(1)), Sick, warming=True).ended is Ended.WARMING
+    assert add_up(gathered(ended=Ended.CONNECTION_LOST), Sick, warming=True).ended is Ended.CONNECTION_LOST
+
+
+def test_a_sum_survives_the_wire() -> None:
+    total = add_up(gathered(sick(1, load=0.5), silent=(silent(),)), Sick, each=True)
+    again = msgspec.json.decode(msgspec.json.encode(total), type=MeshAnswer)
+    assert (again.fields, again.silent, again.by_status) == (total.fields, total.silent, total.by_status)
+    assert again.notes[0] == "from the gather"
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=60))
+def test_p95_and_median_lie_where_they_should(loads: list[float]) -> None:
+    load = add_up(gathered(*(sick(number, load=value) for number, value in enumerate(loads))), Sick).fields["load"]
+    assert load.p95 is not None
+    assert load.median is not None
+    at_most = sum(value <= load.p95 for value in loads)
+    assert at_most >= math.ceil(0.95 * len(loads))
+    assert sum(value < load.p95 for value in loads) < 0.95 * len(loads)
+    assert load.min is not None
+    assert load.max is not None
+    assert load.min <= load.median <= load.max or math.isinf(load.median)
+
+
+@given(st.lists(st.sampled_from(["up", "unknown", "degraded", "down", "new"]), max_size=30), st.integers(0, 5))
+def test_nothing_is_lost_in_the_counts(states: list[str], gone: int) -> None:
+    total = add_up(
+        gathered(
+            *(sick(n, state) for n, state in enumerate(states)), silent=tuple(silent(f"g{n}") for n in range(gone))
+        ),
+        Sick,
+    )
+    assert sum(total.by_status.values()) == len(states) + gone == total.expected
+    assert sum(total.fields["state"].counts.values() if states else ()) == len(states)
+    assert (total.worst is None) == (gone == 0 and set(states) <= {"up"})
