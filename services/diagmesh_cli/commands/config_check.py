@@ -53,7 +53,7 @@ def check(
     found = check_file(file, kind)
     lines = [Text(f"{found.file}: fine settings of a {found.kind}", "" if found.warnings else "green")]
     lines += [Text(f"warning: {warning}", "yellow") for warning in found.warnings]
-    output.show(found, Group(*lines))
+    output.show(found, Group(*lines), wrap=False)
     return Exit.FINDINGS if found.warnings else Exit.WELL
 
 

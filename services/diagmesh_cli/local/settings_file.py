@@ -24,7 +24,7 @@ def toml_of(settings: msgspec.Struct) -> str:
 def _value(value: Any) -> str:
     match value:
         case dict():
-            inner = ", ".join(f"{json.dumps(key)} = {_value(one)}" for key, one in value.items() if one is not None)
+            inner = ", ".join(f"{_value(key)} = {_value(one)}" for key, one in value.items() if one is not None)
             return f"{{ {inner} }}" if inner else "{}"
         case list() | tuple():
             return f"[{', '.join(map(_value, value))}]"

@@ -52,7 +52,8 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
 def _answers(name: str, answer: type[Answer], what: str) -> dict[str, dict[str, Any]]:
     """The answer alone, and the reply that carries it."""
     reply = _document(f"{name}.reply", Reply, f"Reply: {what}", answer)
-    reply["properties"]["answer"] = {"$ref": _REF.format(name=answer.__name__)}
+    # A copy: below $defs the same type stays open for any answer.
+    reply["properties"] = {**reply["properties"], "answer": {"$ref": _REF.format(name=answer.__name__)}}
     reply["oneOf"] = [{"required": ["answer"]}, {"required": ["problem"]}]
     return {f"{name}.answer": _document(f"{name}.answer", answer, f"Answer: {what}"), f"{name}.reply": reply}
 
@@ -70,11 +71,19 @@ def _document(name: str, root: type[msgspec.Struct], title: str, *more: type[msg
     _, components = msgspec.json.schema_components([root, *more], ref_template=_REF)
     described = {key: _described(schema, types) for key, schema, types in _with_types(components, root, *more)}
     top = described.pop(root.__name__)
+    if any(_refers(schema, _REF.format(name=root.__name__)) for schema in described.values()):
+        described[root.__name__] = top  # a sum holds replies again, and these may be of any kind
     head = {"$schema": DIALECT, "$id": f"urn:diagmesh:v{WIRE_VERSION}:{name}"}
     document = {**head, **top, "title": title}
     if described:
         document["$defs"] = described
     return document
+
+
+def _refers(schema: Any, reference: str) -> bool:
+    if isinstance(schema, dict):
+        return schema.get("$ref") == reference or any(_refers(part, reference) for part in schema.values())
+    return isinstance(schema, list) and any(_refers(part, reference) for part in schema)
 
 
 def _with_types(

@@ -229,5 +229,5 @@ def test_without_a_runtime_directory_there_is_one_per_user(tmp_path: Path, monke
 async def until(condition: object, timeout_s: float = 20.0) -> None:
     assert callable(condition)
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  a file and a process have no event to wait for
+        while not condition():
             await asyncio.sleep(0.02)
