@@ -1,10 +1,5 @@
 """Control groups of every layout from small trees, and the quota of a real group where the machine allows one."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,11 +9,12 @@ from diagmesh.adapters.cgroup import CgroupLook, CgroupReader
 from diagmesh.adapters.cgroup_files import parse_stall
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.contract.answers.cgroup import Bound, CgroupVersion, PressureScope
+from support.children import Child, until
 from support.nobody import as_nobody, needs_root
+from support.quota import cpu_group, join
 from support.trees import DATA, plant, stat_line
 
 PID = 4242
-V1_CPU = Path("/sys/fs/cgroup/cpu")
 
 
 def look(name: str, tmp_path: Path) -> CgroupLook:
@@ -180,34 +176,11 @@ def test_a_pressure_file_of_another_form_is_none(text: str) -> None:
     assert parse_stall(text) is None
 
 
-@pytest.fixture
-def quota_group() -> Iterator[Path]:
-    """A real group with a fifth of a core (v1), taken away afterwards."""
-    if os.geteuid() != 0 or not (V1_CPU / "cpu.cfs_quota_us").exists():
-        pytest.skip("no v1 CPU controller that we may use")
-    group = V1_CPU / f"diagmesh-test-{os.getpid()}"
-    group.mkdir()
-    (group / "cpu.cfs_quota_us").write_text("20000", encoding="ascii")
-    yield group
-    deadline = time.monotonic() + 5
-    while (group / "cgroup.procs").read_text(encoding="ascii").strip() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    group.rmdir()
-
-
-def test_a_burner_in_a_real_group_runs_into_its_quota(quota_group: Path) -> None:
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        (quota_group / "cgroup.procs").write_text(str(burner.pid), encoding="ascii")
+def test_a_burner_in_a_real_group_runs_into_its_quota() -> None:
+    with cpu_group(0.2) as group, Child("print('ready', flush=True)\nwhile True: pass") as burner:
+        join(group, burner.pid)
         reader = CgroupReader(PidDir(burner.pid))
-        deadline = time.monotonic() + 20
-        seen = reader.cpu()
-        while (seen is None or (seen.throttled_periods or 0) < 3) and time.monotonic() < deadline:
-            time.sleep(0.1)
-            seen = reader.cpu()
-    finally:
-        burner.kill()
-        burner.wait()
+        seen = until(reader.cpu, lambda cpu: cpu is not None and (cpu.throttled_periods or 0) >= 3)
     assert seen is not None
     assert seen.bound is Bound.LIMITED
     assert seen.quota_cores == pytest.approx(0.2)

@@ -1,0 +1,124 @@
+"""Filesystems, interfaces and the host, as the system tells them; tables of any content."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diagmesh.adapters.filesystems import disks_of, fullest, mount_of, parse_mount_points
+from diagmesh.adapters.host import host
+from diagmesh.adapters.network import interfaces_of, network_of, parse_interfaces
+from diagmesh.adapters.procfs import PidDir
+from diagmesh.contract.answers.surroundings import Filesystem
+from diagmesh.target import Aged, Disk
+from support.children import Child
+from support.nobody import as_nobody, needs_root
+
+NET_DEV = """Inter-|   Receive                                                |  Transmit
+ face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
+    lo: 500 5 0 0 0 0 0 0 500 5 0 0 0 0 0 0
+  eth0: 1000 10 1 2 0 0 0 0 2000 20 3 4 0 0 0 0
+eth0:1: 7 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0
+"""
+HOLDER = "import sys; held = open(sys.argv[1], 'w'); print('ready', flush=True); sys.stdin.readline()"
+
+
+def test_interfaces_are_added_up_without_loopback() -> None:
+    seen = network_of(parse_interfaces(NET_DEV), each=False)
+    assert (seen.rx_bytes, seen.tx_bytes, seen.errors, seen.dropped) == (1007, 2007, 4, 6)
+    assert seen.interfaces == ()
+    assert seen.scope == "network namespace"
+    assert [one.name for one in network_of(parse_interfaces(NET_DEV), each=True).interfaces] == ["lo", "eth0", "eth0:1"]
+
+
+@settings(deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_gives_interfaces_and_mounts_or_none(text: str) -> None:
+    assert all(one.rx_bytes >= 0 for one in parse_interfaces(text))
+    mounts = parse_mount_points(text)
+    assert mount_of("/x", mounts) is None or mounts
+
+
+def test_our_own_namespace_has_loopback() -> None:
+    assert "lo" in [one.name for one in interfaces_of(PidDir(os.getpid()))]
+
+
+def test_the_filesystems_of_a_process_are_told_once_each_and_as_full_as_df_says(tmp_path: Path) -> None:
+    with Child(HOLDER, str(tmp_path / "held"), cwd=tmp_path) as child:
+        seen = disks_of(PidDir(child.pid))
+    assert seen.blind == ()
+    mine = [one for one in seen.filesystems if "cwd" in one.used_for]
+    assert len(mine) == 1
+    assert "open files" in mine[0].used_for
+    told, usage = mine[0], shutil.disk_usage(tmp_path)
+    assert told.total_bytes == usage.total
+    assert told.free_bytes == pytest.approx(usage.free, rel=0.05, abs=1 << 28)
+    assert told.used_share == pytest.approx(usage.used / (usage.used + usage.free), abs=0.05)
+    assert len({one.mount for one in seen.filesystems}) == len(seen.filesystems)
+    assert not {one.kind for one in seen.filesystems} & {"proc", "sysfs", "devtmpfs", "cgroup2"}
+
+
+def test_a_deleted_file_still_tells_its_filesystem() -> None:
+    shared = Path("/dev/shm")  # noqa: S108  the one place that is a filesystem of its own nearly everywhere
+    if not os.access(shared, os.W_OK):
+        pytest.skip("no writable /dev/shm")
+    held = shared / f"diagmesh-test-{os.getpid()}"
+    try:
+        with Child(HOLDER, str(held)) as child:
+            held.unlink()
+            seen = disks_of(PidDir(child.pid))
+    finally:
+        held.unlink(missing_ok=True)
+    assert [(one.mount, one.kind) for one in seen.filesystems if one.kind == "tmpfs"] == [("/dev/shm", "tmpfs")]  # noqa: S108
+
+
+def test_the_longest_and_the_last_mount_holds_a_path() -> None:
+    mounts = parse_mount_points(
+        "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:2 / /data rw - xfs /dev/b rw\n"
+        "3 2 8:3 / /data rw - nfs4 server:/x rw\n4 1 8:4 / /with\\040blank rw - ext4 /dev/c rw\n"
+    )
+    holders = [mount_of(path, mounts) for path in ("/data/x", "/database", "/with blank/x")]
+    assert [(one.point, one.kind) for one in holders if one] == [
+        ("/data", "nfs4"),
+        ("/", "ext4"),
+        ("/with blank", "ext4"),
+    ]
+
+
+def test_read_only_images_are_not_the_fullest() -> None:
+    image = Filesystem(
+        mount="/snap", kind="x", used_for=("exe",), total_bytes=1, free_bytes=0, used_share=1.0, read_only=True
+    )
+    data = Filesystem(mount="/data", kind="xfs", used_for=("cwd",), total_bytes=10, free_bytes=4, used_share=0.6)
+    seen = fullest(Aged(Disk(filesystems=(image, data)), 1.5), each=False)
+    assert (seen.fullest_at, seen.fullest_share, seen.count, seen.age_s) == ("/data", 0.6, 2, 1.5)
+    assert seen.fullest_inodes_share is None
+    assert seen.filesystems == ()
+
+
+@needs_root
+def test_filesystems_of_another_user_are_blind_not_empty() -> None:
+    printed = as_nobody(
+        "from diagmesh.adapters.filesystems import disks_of\nfrom diagmesh.adapters.procfs import PidDir",
+        f"seen = disks_of(PidDir({os.getpid()}))\n"
+        "print(seen.filesystems, all(b.fix for b in seen.blind), len(seen.blind))",
+    )
+    assert printed == "() True 4"
+
+
+def test_the_host_is_told() -> None:
+    seen = host()
+    assert seen.cpus == os.cpu_count()
+    assert 0 < seen.memory_available_bytes <= seen.memory_total_bytes
+    assert seen.load_1m >= 0
+
+
+def test_finding_loads_no_psutil() -> None:
+    code = "import sys, diagmesh.adapters.neighbour, diagmesh_agents.resources; print('psutil' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "False"
