@@ -15,6 +15,7 @@ __all__ = ["commands", "processes"]
 
 _STARTS = 4
 _IDLE_S = 4.0
+_SETTLE_S = 1.0
 
 
 def processes(lab: Lab) -> list[Row]:
@@ -52,7 +53,7 @@ def _start(lab: Lab, command: Sequence[str | Path], subject: str) -> dict[str, f
 def _idle(lab: Lab, command: Sequence[str | Path], subject: str) -> dict[str, float]:
     with lab.start(command) as program:
         lab.await_answer(subject)
-        time.sleep(1.0)
+        time.sleep(_SETTLE_S)
         before, since = cpu_s(program.pid), time.perf_counter()
         time.sleep(_IDLE_S)
         share = (cpu_s(program.pid) - before) / (time.perf_counter() - since)
@@ -69,8 +70,12 @@ def commands(lab: Lab) -> list[Row]:
         "diagmesh ask health watched": [diagmesh, "ask", "health", "watched", "--nats", lab.url],
     }
     took: dict[str, list[dict[str, float]]] = {}
-    with lab.start(["python", "-m", "diagmesh_agents", "--nats", lab.url, *watched]):
+    quick = ["--nats", lab.url, "--heartbeat", "0.3"]  # so that the coordinator soon knows who is there
+    sidecar: list[str | Path] = ["python", "-m", "diagmesh_agents", *quick, *watched]
+    with lab.start(sidecar), lab.start(["python", "-m", "diagmesh_coordinator", *quick]):
         lab.await_answer(ask_one("watched", "health"))
+        lab.await_answer(ask_mesh("services"))
+        time.sleep(_SETTLE_S)
         for _ in range(_STARTS):
             for who, command in contestants.items():
                 started = time.perf_counter()
