@@ -1,5 +1,6 @@
 """Whom a selection means, by the directory; a selection that means nobody is refused, not answered with nothing."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -58,7 +59,9 @@ def choose(roster: Roster, question: MeshQuestion, hoped: frozenset[Key], now: f
     )
     if not warming:
         _check(roster, question, chosen)
-    totals = {service: len(roster.instances(service)) for service in services}
+    # Of a service with hoped-for instances nobody knows how many there are, so a selection never means all of it.
+    unsure = {key.service for key in hopeful}
+    totals = {service: math.inf if service in unsure else len(roster.instances(service)) for service in services}
     asks = asks_for([*(one.key for one in chosen), *hopeful], totals)
     if not question.instances and not question.labels:
         # Also services of which no instance is known: declared, or named by an asker before we heard of them.

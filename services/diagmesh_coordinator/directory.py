@@ -52,6 +52,7 @@ class Directory:
         self._clock = clock
         self._own_interval_s = settings.heartbeat_s
         self._hearing_since: float | None = None
+        self._warm = False
         self._deaf_since: float | None = None
         self._learning: asyncio.Task[frozenset[Key]] | None = None
         self._swept_at = self._kinds_at = float("-inf")
@@ -93,7 +94,7 @@ class Directory:
             if now - deaf_since < self._own_interval_s:
                 return
         if self._hearing_since is None or deaf_since is not None:
-            self._hearing_since = now
+            self._hearing_since, self._warm = now, False
             if self._learning is None or self._learning.done():
                 self._learning = asyncio.get_running_loop().create_task(self._learn(), name="learn")
 
@@ -140,8 +141,10 @@ class Directory:
         """Whether we have not heard for long enough to say who should be there."""
         if self._hearing_since is None:
             return True
-        interval_s = min(_LONGEST_WARMING_S, max(self._own_interval_s, self.roster.longest_interval_s()))
-        return self._clock() - self._hearing_since < _WARMING_INTERVALS * interval_s
+        if not self._warm:
+            interval_s = min(_LONGEST_WARMING_S, max(self._own_interval_s, self.roster.longest_interval_s()))
+            self._warm = self._clock() - self._hearing_since >= _WARMING_INTERVALS * interval_s
+        return not self._warm
 
     async def hoped(self, timeout_s: float) -> frozenset[Key]:
         """While warming: who answered when everybody was asked. Nobody vouches for these names."""

@@ -53,7 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_s: float | None = None
 
 
-def asks_for(chosen: Sequence[Key], totals: Mapping[str, int]) -> tuple[Ask, ...]:
+def asks_for(chosen: Sequence[Key], totals: Mapping[str, float]) -> tuple[Ask, ...]:
     """One question per service where all of it was chosen, else one per instance.
 
     Args:

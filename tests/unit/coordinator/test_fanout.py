@@ -1,0 +1,371 @@
+"""A coordinator on the bus in memory: directory, fan-out of any kind, warming, control."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from diagmesh.bus.core import Message
+from diagmesh.bus.memory import MemoryServer
+from diagmesh.client import Mesh
+from diagmesh.contract.codec import decode_reply, encode
+from diagmesh.contract.mesh import Ended, Field, InstanceState, MeshAnswer, Services, Silent
+from diagmesh.contract.presence import Event, Heartbeat
+from diagmesh.contract.wire import Reply
+from diagmesh.control import sign
+from diagmesh.keys import generate
+from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.fanout import fitted, gather_s
+from diagmesh_coordinator.program import Running
+from support.crowd import Crowd, connz_reply, reply
+
+BEAT_S = 0.2
+
+
+class Lab:
+    """A server in memory, a coordinator, and instances that beat when told to."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.crowd = Crowd(MemoryServer())
+        self.bus = self.crowd.server.bus()
+        self.connected: list[str] = []
+        given = {"instance": "c1", "heartbeat_s": BEAT_S, "deadline_s": 1.0, **settings}
+        self.coordinator = Running(self.crowd.server.bus(), CoordinatorSettings(**given), "c1")
+
+    async def start(self, *, warm: bool = True) -> None:
+        await self.crowd.on("$SYS.REQ.ACCOUNT.PING.CONNZ", lambda _: [connz_reply(*self.connected)])
+        await self.coordinator.start()
+        if warm:
+            await asyncio.sleep(1.4 * BEAT_S)
+            assert not self.coordinator.directory.warming
+
+    async def beat(self, service: str, instance: str, **more: Any) -> None:
+        given: dict[str, Any] = {"boot": "b1", "interval_s": 30.0, "server": "memory", "kinds": ("health",), **more}
+        said = Heartbeat(v=1, **given)
+        await self.bus.publish(f"diagev.hb.{service}.{instance}", encode(said))
+        await asyncio.sleep(0)
+
+    async def join(self, service: str, instance: str, *, answers: bool = True, **more: Any) -> None:
+        if answers:
+            await self.crowd.instance(service, instance)
+        else:
+            await self.crowd.mute(service)
+        self.connected.append(f"diag/{service}/{instance}")
+        await self.beat(service, instance, **more)
+
+    async def ask(self, subject: str, body: object = None, headers: dict[str, str] | None = None) -> Reply:
+        data = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return decode_reply((await self.bus.request(subject, data, timeout_s=3.0, headers=headers)).data)
+
+    async def sum(self, kind: str = "health", **body: object) -> MeshAnswer:
+        answered = await self.ask(f"diag.mesh.{kind}", body)
+        assert isinstance(answered.answer, msgspec.Raw), answered.problem
+        return msgspec.json.decode(answered.answer, type=MeshAnswer)
+
+    async def services(self) -> Services:
+        answered = await self.ask("diag.mesh.services")
+        assert isinstance(answered.answer, msgspec.Raw), answered.problem
+        return msgspec.json.decode(answered.answer, type=Services)
+
+
+@pytest.fixture
+async def lab() -> Any:
+    made = Lab()
+    await made.start()
+    yield made
+    await made.coordinator.stop()
+
+
+async def test_any_kind_that_an_agent_answers_is_added_up(lab: Lab) -> None:
+    await lab.join("orders", "i1", kinds=("health", "home-made"))
+    await lab.join("payments", "p1")
+    total = await lab.sum()
+    assert (total.expected, total.answered, total.ended) == (2, 2, Ended.COMPLETE)
+    assert total.fields["state"].counts == {"up": 2}
+    own = await lab.sum("home-made", services=["orders"])
+    assert (own.answered, own.fields) == (1, {})
+    assert any("counts only" in note for note in own.notes)
+
+
+async def test_a_kind_that_nobody_answers_is_404_with_the_kinds(lab: Lab) -> None:
+    await lab.join("orders", "i1")
+    refused = await lab.ask("diag.mesh.nope")
+    assert refused.problem is not None
+    assert (refused.problem.code, refused.problem.hint) == (404, "kinds: services, health")
+
+
+async def test_a_named_coordinator_answers_too(lab: Lab) -> None:
+    await lab.join("orders", "i1")
+    assert (await lab.ask("diag.mesh.health.c1")).instance == "c1"
+
+
+async def test_the_gone_and_the_hung_are_told_apart(lab: Lab) -> None:
+    await lab.join("orders", "i1")
+    await lab.join("orders", "killed", answers=False)
+    lab.connected.remove("diag/orders/killed")
+    began = time.monotonic()
+    total = await lab.sum(timeout_ms=5000)
+    assert time.monotonic() - began < 3, "whoever is not connected is not waited for"
+    assert [(one.instance, one.reason.partition(":")[0]) for one in total.silent] == [("killed", "not connected")]
+    lab.connected.append("diag/orders/killed")
+    began = time.monotonic()
+    total = await lab.sum(timeout_ms=600)
+    assert time.monotonic() - began < 2
+    assert [one.reason.partition(":")[0] for one in total.silent] == ["connected but silent"]
+    assert (total.ended, total.by_status) == (Ended.TIMEOUT, {"answered": 1, "silent": 1})
+
+
+async def test_agents_get_less_time_than_the_asker(lab: Lab) -> None:
+    await lab.join("orders", "i1")
+    lab.crowd.asked.clear()
+    await lab.sum(timeout_ms=1000)
+    (asked,) = [message for message in lab.crowd.asked if message.subject == "diag.orders.health.all"]
+    assert 500 <= msgspec.json.decode(asked.data)["timeout_ms"] < 900
+    assert gather_s(1.0) == 0.9
+    assert gather_s(60) == 59.75
+
+
+async def test_each_and_limit(lab: Lab) -> None:
+    for number in range(5):
+        await lab.join("orders", f"i{number}")
+    total = await lab.sum(each=True)
+    assert len(total.each or ()) == 5
+    limited = await lab.sum(limit=2)
+    assert (limited.answered, limited.ended, limited.silent, limited.each) == (2, Ended.LIMIT, (), None)
+
+
+async def test_bye_removes_at_once(lab: Lab) -> None:
+    await lab.join("orders", "i1")
+    await lab.join("orders", "i2")
+    await lab.beat("orders", "i2", bye=True)
+    assert [one.instance for one in (await lab.services()).services[0].instances] == ["i1"]
+
+
+async def test_the_directory_names_states_and_reasons(lab: Lab) -> None:
+    await lab.join("orders", "i1", labels={"zone": "a"}, version="9")
+    await lab.join("orders", "killed")
+    lab.connected.remove("diag/orders/killed")
+    await lab.join("orders", "lost", interval_s=0.01)
+    await asyncio.sleep(0.05)
+    services = await lab.services()
+    (entry,) = services.services
+    states = {one.instance: one.state for one in entry.instances}
+    assert states == {
+        "i1": InstanceState.LIVE,
+        "killed": InstanceState.NOT_CONNECTED,
+        "lost": InstanceState.SILENT,
+    }
+    assert (services.live, services.missing, services.kinds) == (1, 2, ("health",))
+    assert (entry.instances[0].labels, entry.instances[0].version, entry.instances[0].reason) == (
+        {"zone": "a"},
+        "9",
+        "",
+    )
+    (us,) = services.coordinators
+    assert (us.instance, us.self, us.boot) == ("c1", True, lab.coordinator.identity.boot)
+    refused = await lab.ask("diag.mesh.services", {"services": ["nope"]})
+    assert refused.problem is not None
+    assert (refused.problem.code, refused.problem.hint) == (404, "services: orders")
+
+
+async def test_other_coordinators_are_listed(lab: Lab) -> None:
+    await lab.beat("mesh", "c2", boot="other")
+    names = [(one.instance, one.self) for one in (await lab.services()).coordinators]
+    assert names == [("c1", True), ("c2", False)]
+    assert (await lab.services()).services == (), "a coordinator is no service"
+
+
+async def test_two_under_one_name_are_a_problem_in_directory_and_sum(lab: Lab) -> None:
+    await lab.join("orders", "i1", boot="a", interval_s=0.1)
+    for boot in ("b", "a", "b", "a"):
+        await asyncio.sleep(0.04)
+        await lab.beat("orders", "i1", boot=boot, interval_s=0.1)
+    (problem,) = (await lab.services()).problems
+    assert "two sidecars call themselves orders/i1" in problem
+    assert any("orders/i1" in note for note in (await lab.sum()).notes)
+
+
+async def test_heartbeats_that_cannot_be_read_are_counted(lab: Lab) -> None:
+    for data in (b"junk", b'{"v":1}', b"x" * 20_000):
+        await lab.bus.publish("diagev.hb.orders.i1", data)
+    await asyncio.sleep(0.01)
+    services = await lab.services()
+    assert services.services == ()
+    assert services.problems == ("3 heartbeats could not be read since the start (see the log at level debug)",)
+
+
+async def test_an_empty_mesh_says_that_nobody_is_known(lab: Lab) -> None:
+    total = await lab.sum()
+    assert (total.expected, total.answered, total.ended) == (0, 0, Ended.COMPLETE)
+    assert any("nobody is known" in note for note in total.notes)
+
+
+async def test_while_warming_it_asks_whom_it_can_find_and_says_so() -> None:
+    lab = Lab(heartbeat_s=30)
+    await lab.crowd.instance("orders", "i1")
+    await lab.start(warm=False)
+    total = await lab.sum("whatever")
+    assert (total.ended, total.answered, total.silent) == (Ended.WARMING, 1, ())
+    assert (await lab.services()).ended is Ended.WARMING
+    unknown = await lab.sum(services=["nobody"])
+    assert (unknown.ended, unknown.answered) == (Ended.WARMING, 0)
+    await lab.coordinator.stop()
+
+
+async def test_made_up_kinds_cannot_fill_it_while_it_knows_nobody(lab: Lab) -> None:
+    for number in range(200):
+        await lab.ask(f"diag.mesh.kind-{number}")
+    assert len(lab.coordinator._member.responder.stats) <= 64
+
+
+async def test_after_a_long_outage_nobody_is_called_lost(lab: Lab) -> None:
+    await lab.join("orders", "i1", interval_s=0.3)
+    lab.crowd.server.cut()
+    await asyncio.sleep(1.2)
+    lab.crowd.server.heal()
+    total = await lab.sum()
+    assert (total.answered, total.silent) == (1, ())
+    assert total.ended is Ended.WARMING, "newcomers of that time were not heard yet"
+
+
+async def test_replicas_that_were_never_seen_are_silent() -> None:
+    lab = Lab(replicas={"orders": 2})
+    await lab.start()
+    await lab.join("orders", "i1")
+    total = await lab.sum()
+    assert (total.expected, total.answered, total.by_status) == (2, 1, {"answered": 1, "silent": 1})
+    services = await lab.services()
+    assert (services.services[0].declared, services.services[0].lacking, services.missing) == (2, 1, 1)
+    await lab.coordinator.stop()
+
+
+async def test_a_forged_reply_is_not_counted(lab: Lab) -> None:
+    await lab.join("orders", "i1", answers=False)
+    await lab.join("payments", "p1")
+    await lab.crowd.on("diag.payments.health.all", lambda _: [encode(reply("orders", "i1"))])
+    total = await lab.sum(timeout_ms=600)
+    assert [(one.service, one.instance) for one in total.unexpected] == [("orders", "i1")]
+    assert [one.instance for one in total.silent] == ["i1"]
+
+
+# --- control
+
+
+class Operator:
+    """Somebody who signs."""
+
+    def __init__(self) -> None:
+        self.key = generate()
+        self._count = 0
+
+    async def forget(self, lab: Lab, body: object, *, target: str = ".c1", boot: str = "") -> Reply:
+        self._count += 1
+        subject, data = f"diagctl.mesh.forget{target}", msgspec.json.encode(body)
+        header = sign(
+            seed=self.key.seed,
+            subject=subject,
+            body=data,
+            boot=boot or lab.coordinator.identity.boot,
+            now=time.time(),
+            nonce=f"{self._count:024}",
+        )
+        return await lab.ask(subject, data, {"Diag-Auth": header})
+
+
+async def test_forget_is_closed_by_default(lab: Lab) -> None:
+    refused = await Operator().forget(lab, {"service": "orders"})
+    assert refused.problem is not None
+    assert (refused.problem.code, refused.problem.detail) == (403, "control is closed")
+
+
+async def test_a_signed_forget_is_done_once_and_told() -> None:
+    operator = Operator()
+    lab = Lab(operators=(operator.key.public,))
+    events: list[Event] = []
+
+    def note(message: Message) -> None:
+        events.append(msgspec.json.decode(message.data, type=Event))
+
+    await lab.bus.subscribe("diagev.ev.mesh.control", note)
+    await lab.start()
+    await lab.join("orders", "lost", interval_s=0.01)
+    await lab.join("orders", "here")
+    await asyncio.sleep(0.05)
+    done = await operator.forget(lab, {"service": "orders"})
+    assert isinstance(done.answer, msgspec.Raw), done.problem
+    assert msgspec.json.decode(done.answer) == {
+        "forgotten": [{"service": "orders", "instance": "lost"}],
+        "kept": [{"service": "orders", "instance": "here"}],
+    }
+    assert [one.instance for one in (await lab.services()).services[0].instances] == ["here"]
+    for body, more, code in (
+        ({"service": "orders"}, {"boot": "an earlier start"}, 403),
+        ({"service": "orders"}, {"target": ""}, 400),
+        ({"service": "a b"}, {}, 400),
+    ):
+        refused = await operator.forget(lab, body, **more)
+        assert refused.problem is not None
+        assert refused.problem.code == code
+    unsigned = await lab.ask("diagctl.mesh.forget.c1", {"service": "orders"})
+    assert unsigned.problem is not None
+    assert unsigned.problem.code == 403
+    await lab.coordinator.stop()
+    assert events[0].what == "done: forget orders/(all lost): 1 forgotten, 1 kept"
+    assert events[0].detail == {"operator": operator.key.public}
+    refusals = [event for event in events if event.what.startswith("refused: forget orders")]
+    assert sum(event.count for event in refusals) == 3
+
+
+async def test_the_client_forgets_through_the_directory(tmp_path: Any) -> None:
+    operator = Operator()
+    seed = tmp_path / "operator.nk"
+    seed.write_bytes(operator.key.seed)
+    lab = Lab(operators=(operator.key.public,))
+    await lab.start()
+    await lab.join("orders", "lost", interval_s=0.01)
+    await asyncio.sleep(0.05)
+    (outcome,) = await Mesh(lab.bus).forget("orders", "lost", seed_file=seed)
+    assert [one.instance for one in outcome.answer.forgotten] == ["lost"]
+    await lab.coordinator.stop()
+
+
+# --- what does not fit
+
+
+def test_what_does_not_fit_loses_its_details_never_its_sum() -> None:
+    each = tuple(reply("orders", f"i{number}", answer={"x": "y" * 100}) for number in range(100))
+    total = MeshAnswer(of="health", expected=100, answered=100, each=each)
+    assert fitted(total, 1_000_000) is total
+    cut = fitted(total, 5000)
+    assert (cut.each, cut.answered) == (None, 100)
+    assert any("single replies were left out" in note for note in cut.notes)
+
+
+def test_a_fleet_of_silent_ones_still_fits() -> None:
+    silent = tuple(Silent(service="orders", instance=f"i{number}", reason="r" * 100) for number in range(5000))
+    where = tuple(f"orders/i{number}" for number in range(5000))
+    field = Field(n=5000, worst="down", worst_at=where)
+    total = MeshAnswer(
+        of="health", expected=5000, answered=0, silent=silent, by_status={"silent": 5000}, fields={"state": field}
+    )
+    cut = fitted(total, 200_000)
+    assert len(encode(cut)) < 200_000
+    assert (len(cut.silent), cut.by_status, len(cut.fields["state"].worst_at)) == (500, {"silent": 5000}, 50)
+    assert any("of 5000 silent" in note for note in cut.notes)
+
+
+async def test_a_sum_whose_single_replies_are_too_many_arrives_without_them() -> None:
+    lab = Lab()
+    lab.crowd.server.max_payload = 20_000
+    await lab.start()
+    for number in range(20):
+        await lab.join("orders", f"i{number}")
+    total = await lab.sum(each=True)
+    assert len(total.each or ()) == 20
+    lab.crowd.server.max_payload = 6000
+    small = await lab.sum(each=True)
+    assert (small.each, small.answered) == (None, 20)
+    assert any("left out" in note for note in small.notes)
+    await lab.coordinator.stop()
