@@ -24,6 +24,9 @@ from diagmesh.target import Probe, Sighting
 __all__ = ["Neighbour"]
 
 SEARCH_EVERY_S: Final = 0.5
+_SEARCH_REST: Final = 50.0
+"""After a search that took t seconds the next one waits for 50 t: at most a fiftieth of a core on a crowded machine."""
+_SEARCH_LATEST_S: Final = 10.0
 _LOG_EVERY_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
@@ -58,7 +61,8 @@ class Neighbour:
         self._hidden = False
         self._restarts = 0
         self._last_seen: datetime | None = None
-        self._searched_at = -SEARCH_EVERY_S
+        self._searched_at = -_SEARCH_LATEST_S
+        self._search_pause_s = SEARCH_EVERY_S
         self._searching_elsewhere = False
         self._ring = SampleRing()
         self._logged_at = -_LOG_EVERY_S
@@ -134,7 +138,7 @@ class Neighbour:
                 except Exception as error:  # noqa: BLE001  the past of the neighbour must outlive a bad moment
                     self._failed(error)
                 self._searching_elsewhere = True
-                pace = self._settings.sample_s if running else min(SEARCH_EVERY_S, self._settings.sample_s)
+                pace = self._settings.sample_s if running else min(self._search_pause_s, self._settings.sample_s)
                 due = max(due + pace, time.monotonic())  # a late sample moves the later ones; none is made up for
                 await asyncio.sleep(due - time.monotonic())
         finally:
@@ -157,8 +161,11 @@ class Neighbour:
             if known is not None or not search:
                 return known
             self._searched_at = time.monotonic()
+        started = time.monotonic()
         found = find(self._way, self._root)  # without the lock: whoever asks meanwhile must not wait for a search
+        rest_s = _SEARCH_REST * (time.monotonic() - started)
         with self._lock:
+            self._search_pause_s = min(max(SEARCH_EVERY_S, rest_s), _SEARCH_LATEST_S)
             return self._adopt(found)
 
     def _known(self) -> Process | None:
@@ -175,7 +182,7 @@ class Neighbour:
         return self._process
 
     def _may_search(self) -> bool:
-        return not self._searching_elsewhere and time.monotonic() - self._searched_at >= SEARCH_EVERY_S
+        return not self._searching_elsewhere and time.monotonic() - self._searched_at >= self._search_pause_s
 
     def _adopt(self, found: Found) -> Process | None:
         if self._process is not None:

@@ -101,8 +101,8 @@ def test_a_sighting_tells_what_became_of_it() -> None:
         neighbour = Neighbour(TargetSettings(service="orders", pid=child.pid))
         there = neighbour.sighting()
         assert (there.running, there.pid, there.reason) == (True, child.pid, "")
-        assert neighbour.process.state() is ProcessState.SLEEPING
         process = neighbour.process
+        assert until(process.state, lambda state: state is ProcessState.SLEEPING) is ProcessState.SLEEPING
         child.kill()
         gone = neighbour.sighting()
     assert (gone.running, gone.pid, gone.started_at) == (False, 0, None)
