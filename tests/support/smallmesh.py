@@ -75,12 +75,20 @@ class SmallMesh:
         self._await_subscription(f"diag/{name}", f"diag.{service}.*.all", program)
         return program
 
-    def coordinator(self, instance: str = "c1") -> Program:
-        """A coordinator; returns when the server knows its subscriptions and it has heard a round of heartbeats."""
+    def coordinator(self, instance: str = "c1", more: str = "", *, warm: bool = True) -> Program:
+        """A coordinator; returns when the server knows its subscriptions and it has heard a round of heartbeats.
+
+        Args:
+            instance: its name.
+            more: further settings, one per line, which win over ours.
+            warm: whether to wait for that round.
+        """
+        pace = "" if "heartbeat_s" in more else f"heartbeat_s = {HEARTBEAT_S}"
         settings = self._settings(
             f"coordinator-{instance}",
             f"""instance = "{instance}"
-            heartbeat_s = {HEARTBEAT_S}
+            {pace}
+            {more}
             [nats]
             url = "{self.url}"
             nkey_file = "{self.ring.seed_file("coordinator")}"
@@ -89,7 +97,8 @@ class SmallMesh:
         )
         program = self._module("diagmesh_coordinator", settings)
         self._await_subscription("", f"diag.mesh.*.{instance}", program)
-        time.sleep(3 * HEARTBEAT_S)
+        if warm:
+            time.sleep(3 * HEARTBEAT_S)
         return program
 
     def program(self, command: list[str | Path], name: str) -> Program:

@@ -120,6 +120,8 @@ class Mesh:
         else:
             subject = subjects.ask_one(service, name)
         body = encode(_with_budget(question or Nothing(), timeout_s))
+        if service == "mesh" and isinstance(kind, str) and kind != "services":
+            answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
         return heard(message.data, service, instance, answer_type)
 
