@@ -3,6 +3,7 @@
 The processes that run for days are started before anything of the CLI is imported: a sidecar carries none of it.
 """
 
+import io
 import logging
 import os
 import sys
@@ -22,6 +23,9 @@ def main() -> None:
         # -P: whatever lies in the working directory is not imported.
         program = [sys.executable, "-P", "-m", _PROCESSES[arguments[0]], *arguments[1:]]
         os.execv(sys.executable, program)  # noqa: S606  this very interpreter, and no shell
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no "…" must not end a command
     code = run(arguments)
     try:
         sys.stdout.flush()

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
+from rich.text import Text
 
 from diagmesh.contract.wire import Problem
 from diagmesh_cli.options import Common
+from diagmesh_cli.terminal import Terminal
 
 __all__ = ["Output", "as_json", "debugging", "sentence"]
 
@@ -29,8 +31,8 @@ class Output:
 
     def __init__(self, *, json: bool = False, no_color: bool = False) -> None:
         self.json = json
-        self.out = Console(no_color=no_color or None, highlight=False, soft_wrap=False)
-        self.err = Console(no_color=no_color or None, highlight=False, stderr=True)
+        self.out = Terminal(no_color=no_color or None)
+        self.err = Terminal(no_color=no_color or None, stderr=True)
 
     @classmethod
     def of(cls, common: Common) -> "Output":
@@ -53,11 +55,11 @@ class Output:
         """Say in one sentence what is wrong and what to do about it."""
         if self.json:
             self.print_json({"error": problem})
-        self.err.print(f"diagmesh: {sentence(problem)}", style="red", markup=False, soft_wrap=True)
+        self.err.print(f"diagmesh: {sentence(problem)}", style="red", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
-        self.err.print(text, style="dim", markup=False, soft_wrap=True)
+        self.err.print(text, style="dim", soft_wrap=True)
 
     @asynccontextmanager
     async def waiting(self, what: str) -> AsyncIterator[None]:
@@ -65,7 +67,7 @@ class Output:
         if not self.err.is_terminal:
             yield
             return
-        spinner = self.err.status(f"[dim]{what} …[/dim]")
+        spinner = self.err.status(Text(f"{what} …", "dim"))
         timer = asyncio.get_running_loop().call_later(_PATIENCE_S, spinner.start)
         try:
             yield

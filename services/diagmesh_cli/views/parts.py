@@ -58,8 +58,9 @@ def silent_lines(silent: Iterable[Silent]) -> Iterator[RenderableType]:
             yield indented(Text(one, "dim"))
             continue
         state, colon, meaning = one.reason.partition(": ")
-        text = Text.assemble(("silent ", "red"), (f"{one.service}/{one.instance}", "bold"), f" {state}")
-        yield indented(text.append(f", last seen {ago(one.last_seen)}").append(f"{colon}{meaning}", "dim"))
+        seen = f"last seen {ago(one.last_seen)}" if one.last_seen is not None else "never seen"
+        text = Text.assemble(("silent ", "red"), (f"{one.service}/{one.instance or '?'}", "bold"), f" {state}, {seen}")
+        yield indented(text.append(f"{colon}{meaning}", "dim"))
 
 
 def unexpected_lines(unexpected: Iterable[Unexpected]) -> Iterator[RenderableType]:

@@ -123,5 +123,5 @@ def _row(answer: Resources) -> tuple[Cell, ...]:
     )
 
 
-_COLUMNS: Final = ("CORES", "RSS", "LIMIT", "FDS", "LIMIT", "THR", "DISK", "BLIND")
+_COLUMNS: Final = ("CORES", "RSS", "MEM/LIM", "FDS", "FDS/LIM", "THR", "DISK", "BLIND")
 VIEW: Final = View(answer=Resources, columns=_COLUMNS, row=_row, page=_page)

@@ -39,10 +39,10 @@ def status_view(status: MeshStatus) -> RenderableType:
     """The whole page."""
     health, states = status.health.answer, judged(status.health.each)
     parts: list[RenderableType] = [_headline(status, states), Text(), _table(status, states)]
-    parts += _not_seen(status.health.each)
+    parts += finding_lines(health.findings)
     parts += silent_lines(health.silent)
     parts += unexpected_lines(health.unexpected)
-    parts += finding_lines(health.findings)
+    parts += _not_seen(status.health.each)
     if health.ended not in (Ended.COMPLETE, Ended.WARMING):
         parts.append(indented(Text(f"the look ended early: {health.ended}", "yellow")))
     parts += [indented(Text(f"note: {note}", "dim")) for note in health.notes]

@@ -1,0 +1,196 @@
+"""Replies and sums as the views get them, without a mesh."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from diagmesh.client import Heard, MeshResult, answer_type_of
+from diagmesh.contract.answers.cgroup import Bound, Cgroup, CgroupMemory, CgroupVersion
+from diagmesh.contract.answers.health import Check, ExitReason, Health, LastExit, State, Verdict
+from diagmesh.contract.answers.resources import (
+    Cpu,
+    Descriptors,
+    Memory,
+    ProcessPart,
+    ProcessState,
+    Resources,
+    Threads,
+    ToLimit,
+    Trend,
+)
+from diagmesh.contract.answers.surroundings import Disks, Sockets
+from diagmesh.contract.codec import encode
+from diagmesh.contract.findings import Advice, Finding, FindingClass, Severity
+from diagmesh.contract.mesh import (
+    Coordinator,
+    Ended,
+    Field,
+    InstanceEntry,
+    InstanceState,
+    MeshAnswer,
+    ServiceEntry,
+    Services,
+    Silent,
+    Unexpected,
+    Worst,
+)
+from diagmesh.contract.wire import Blind, Problem, Reply, Status
+
+__all__ = [
+    "DIRECTORY",
+    "DOWN",
+    "FINDING",
+    "PROBLEM",
+    "SILENT",
+    "UP",
+    "USED",
+    "directory",
+    "earlier",
+    "heard",
+    "result",
+]
+
+
+def earlier(seconds: float) -> datetime:
+    """A moment so long ago; tests say it in hours, so that the time they take does not show."""
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def heard(answer: Any = None, service: str = "orders", instance: str = "i1", **fields: Any) -> Heard[Any]:
+    """A reply with an answer, or with whatever the fields say."""
+    raw: Any = msgspec.Raw(encode(answer)) if answer is not None else msgspec.UNSET
+    base = {"v": 1, "service": service, "instance": instance, "host": "node-7", "kind": "health", "took_ms": 3.1}
+    reply = Reply(**{**base, "status": Status.ANSWERED, "answer": raw, **fields})
+    return Heard(reply, answer_type_of(reply.kind))
+
+
+UP: Final = Health(
+    state=State.UP,
+    reason="the process is there and 2 of 2 probes pass",
+    restarts_seen=0,
+    pid=4711,
+    process_state=ProcessState.SLEEPING,
+    uptime_s=7525.0,
+    checks=(
+        Check(name="process", kind="process", verdict=Verdict.PASS, required=True, target="process 4711"),
+        Check(
+            name="healthz",
+            kind="http",
+            verdict=Verdict.PASS,
+            required=False,
+            target="http://127.0.0.1:8080/healthz",
+            took_ms=1.24,
+            status_code=200,
+        ),
+    ),
+)
+DOWN: Final = Health(
+    state=State.DOWN,
+    reason="process 4711 has ended",
+    restarts_seen=3,
+    last_exit=LastExit(reason=ExitReason.UNKNOWN, detail="the sidecar is not its parent", last_seen=earlier(9_015)),
+    checks=(
+        Check(name="process", kind="process", verdict=Verdict.FAIL, required=True, reason="process 4711 has ended"),
+        Check(name="a door with quite a long name", kind="tcp", verdict=Verdict.BLIND, required=True, age_s=4.0),
+    ),
+    blind=(Blind(what="nats probe", why="no connection into the application's account", fix="give target.nats"),),
+)
+USED: Final = Resources(
+    process=ProcessPart(pid=4711, state=ProcessState.SLEEPING, started_at=earlier(7525), uptime_s=7525.0),
+    cpu=Cpu(used_s=12.5, over_s=5.0, cores_used=0.254, allowed_cpus=2),
+    memory=Memory(
+        rss_bytes=30_000_000,
+        pss_bytes=19_700_000,
+        cgroup=CgroupMemory(
+            bound=Bound.LIMITED, limit_bytes=64 * 1024**2, working_set_bytes=62 * 1024**2, share_of_limit=62 / 64
+        ),
+        trend=Trend(
+            slope=17_476.0,
+            slope_low=15_000.0,
+            slope_high=20_000.0,
+            over_s=600.0,
+            samples=120,
+            to_limit=ToLimit(limit="cgroup limit", headroom=2e6, earliest_s=100.0, likely_s=120.0, latest_s=140.0),
+        ),
+    ),
+    descriptors=Descriptors(held=870, bound=Bound.LIMITED, soft_limit=1024, share_of_limit=870 / 1024),
+    threads=Threads(count=9),
+    sockets=Sockets(total=14, established=9, close_wait=4),
+    disks=Disks(fullest_share=0.153, fullest_at="/", count=1),
+    cgroup=Cgroup(version=CgroupVersion.V2, path="/x", ancestors_visible=True),
+    blind=(Blind(what="I/O", why="permission denied: another user", fix="run the sidecar as the same user"),),
+)
+FINDING: Final = Finding(
+    code="RES-003",
+    severity=Severity.ERROR,
+    class_=FindingClass.RESOURCE_EXHAUSTION,
+    title="memory is near its limit",
+    instances=("orders/i1",),
+    advice=Advice(now=("raise the limit of the cgroup",)),
+)
+PROBLEM: Final = Problem(code=429, error="busy", detail="32 questions are in work", hint="ask again in a second")
+SILENT: Final = (
+    Silent(
+        service="orders",
+        instance="i2",
+        reason="not connected: its sidecar is not connected to NATS; the service itself was not seen",
+        last_seen=earlier(9_015),
+    ),
+    Silent(service="payments", instance="", reason="not connected: 2 replicas are declared and this one never came"),
+)
+
+
+def result(
+    *each: Heard[Any],
+    kind: str = "health",
+    silent: tuple[Silent, ...] = (),
+    ended: Ended = Ended.COMPLETE,
+    show_each: bool = True,
+    **fields: Any,
+) -> MeshResult[Any]:
+    """A sum over these replies."""
+    by_status: dict[str, int] = {}
+    for one in each:
+        by_status[one.reply.status.value] = by_status.get(one.reply.status.value, 0) + 1
+    if silent:
+        by_status["silent"] = len(silent)
+    base = {"of": kind, "expected": len(each) + len(silent), "answered": len(each), "by_status": by_status}
+    answer = MeshAnswer(**{**base, "silent": silent, "ended": ended, **fields})
+    return MeshResult(answer=answer, each=tuple(each) if show_each else (), coordinator="c1")
+
+
+def directory(*entries: ServiceEntry, **fields: Any) -> Services:
+    """A directory of these services."""
+    states = [one.state for entry in entries for one in entry.instances]
+    live = sum(1 for state in states if state is InstanceState.LIVE)
+    missing = len(states) - live + sum(entry.lacking for entry in entries)
+    base = {"services": entries, "live": live, "missing": missing, "kinds": ("health", "resources")}
+    coordinators = (Coordinator(instance="c1", boot="b", host="node-7", self=True),)
+    return Services(**{**base, "coordinators": coordinators, **fields})
+
+
+DIRECTORY: Final = directory(
+    ServiceEntry(
+        service="orders",
+        instances=(
+            InstanceEntry(
+                instance="i1", state=InstanceState.LIVE, host="node-7", last_seen=earlier(3_615), labels={"zone": "a"}
+            ),
+            InstanceEntry(
+                instance="i2",
+                state=InstanceState.NOT_CONNECTED,
+                reason="its sidecar is not connected to NATS",
+                host="node-8",
+                last_seen=earlier(9_015),
+            ),
+        ),
+    ),
+    ServiceEntry(service="payments", declared=2, lacking=2),
+    problems=("orders/i1: two processes under one name (boots a and b)",),
+)
+UNEXPECTED: Final = (Unexpected(service="orders", instance="i9", reason="it came where only payments answers"),)
+WORST: Final = Worst(
+    service="orders", instance="i1", status=Status.ANSWERED, verdict="down", reason="process 4711 has ended"
+)
+STATE: Final = Field(n=2, counts={"up": 1, "down": 1}, worst="down", worst_at=("orders/i1",))

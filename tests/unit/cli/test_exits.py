@@ -1,0 +1,110 @@
+"""The exit codes of product.md: what each outcome means for a script."""
+
+from typing import Any
+
+import pytest
+
+from diagmesh.contract.answers.health import Health, State
+from diagmesh.contract.findings import Finding, FindingClass, Severity
+from diagmesh.contract.mesh import Ended, Field, InstanceEntry, InstanceState, ServiceEntry
+from diagmesh.contract.wire import Status
+from diagmesh_cli.commands.status import code_of
+from diagmesh_cli.exits import EXITS_HELP, Exit
+from diagmesh_cli.verdict import of_directory, of_reply, of_sum
+from diagmesh_cli.views.status import MeshStatus
+from support.replies import DOWN, PROBLEM, SILENT, UP, directory, heard, result
+
+LIVE = InstanceEntry(instance="i1", state=InstanceState.LIVE)
+LOST = InstanceEntry(instance="i2", state=InstanceState.NOT_CONNECTED)
+
+
+def finding(severity: Severity) -> Finding:
+    return Finding(code="RES-001", severity=severity, class_=FindingClass.MESH, title="x")
+
+
+def states(**counts: int) -> dict[str, Field]:
+    return {"state": Field(n=sum(counts.values()), counts=counts, worst=list(counts)[-1])}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(State.UP, 0), (State.DEGRADED, 1), (State.DOWN, 1), (State.UNKNOWN, 2)],
+)
+def test_one_reply_ends_as_its_verdict_says(state: State, code: int) -> None:
+    assert of_reply(heard(Health(state=state, reason="", restarts_seen=0)).reply) == code
+
+
+@pytest.mark.parametrize(
+    ("severity", "code"), [(Severity.INFO, 0), (Severity.WARNING, 1), (Severity.ERROR, 1), (Severity.CRITICAL, 1)]
+)
+def test_findings_count_from_warning_on(severity: Severity, code: int) -> None:
+    assert of_reply(heard(UP, findings=(finding(severity),)).reply) == code
+    assert of_reply(heard({"any": 1}, kind="unknown-kind", findings=(finding(severity),)).reply) == code
+    assert of_sum(result(heard(UP), findings=(finding(severity),)).answer) == code
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.ANSWERED])
+def test_a_problem_is_not_judged_whatever_else_was_found(status: Status) -> None:
+    reply = heard(None, status=status, problem=PROBLEM, findings=(finding(Severity.ERROR),)).reply
+    assert of_reply(reply) is Exit.UNSURE
+
+
+def test_an_answer_of_another_form_is_not_judged() -> None:
+    assert of_reply(heard({"state": 5}).reply) is Exit.UNSURE
+    assert of_reply(heard({"state": "of a newer version"}).reply) is Exit.UNSURE
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"fields": states(up=2)}, Exit.WELL),
+        ({"fields": states(up=1, degraded=1)}, Exit.FINDINGS),
+        ({"fields": states(up=1, down=1)}, Exit.FINDINGS),
+        ({"fields": states(up=1, unknown=1)}, Exit.UNSURE),
+        ({"fields": states(unknown=1, down=1)}, Exit.UNSURE),
+        ({"fields": states(down=2), "silent": SILENT}, Exit.UNSURE),
+        ({"ended": Ended.TIMEOUT}, Exit.UNSURE),
+        ({"ended": Ended.CONNECTION_LOST}, Exit.UNSURE),
+        ({"ended": Ended.WARMING}, Exit.UNSURE),
+        ({"ended": Ended.LIMIT, "expected": 9}, Exit.WELL),
+        ({"expected": 9}, Exit.UNSURE),
+    ],
+)
+def test_a_sum_ends_as_its_worst_part(changes: dict[str, Any], code: Exit) -> None:
+    assert of_sum(result(heard(UP), heard(UP, instance="i2"), **changes).answer) is code
+
+
+def test_a_declined_one_among_many_is_not_judged() -> None:
+    refused = heard(None, instance="i2", status=Status.DECLINED, problem=PROBLEM)
+    assert of_sum(result(heard(UP), refused).answer) is Exit.UNSURE
+    assert of_sum(result(heard(UP), refused, ended=Ended.LIMIT).answer) is Exit.UNSURE
+
+
+def test_nobody_there_is_3() -> None:
+    assert of_sum(result().answer) is Exit.NOBODY
+    assert of_directory(directory()) is Exit.NOBODY
+
+
+def test_the_directory_ends_with_2_when_somebody_is_missing() -> None:
+    assert of_directory(directory(ServiceEntry(service="a", instances=(LIVE,)))) is Exit.WELL
+    assert of_directory(directory(ServiceEntry(service="a", instances=(LIVE, LOST)))) is Exit.UNSURE
+    assert of_directory(directory(ServiceEntry(service="a", instances=(LIVE,), lacking=1))) is Exit.UNSURE
+    warming = directory(ServiceEntry(service="a", instances=(LIVE,)), ended=Ended.WARMING)
+    assert of_directory(warming) is Exit.UNSURE
+    doubtful = directory(ServiceEntry(service="a", instances=(LIVE,)), problems=("two under one name",))
+    assert of_directory(doubtful) is Exit.FINDINGS
+
+
+def test_status_ends_with_the_worse_of_directory_and_health() -> None:
+    fine = directory(ServiceEntry(service="orders", instances=(LIVE,)))
+    lost = directory(ServiceEntry(service="orders", instances=(LIVE, LOST)))
+    well, down = result(heard(UP), fields=states(up=1)), result(heard(DOWN), fields=states(down=1))
+    assert code_of(MeshStatus(services=fine, health=well)) is Exit.WELL
+    assert code_of(MeshStatus(services=None, health=well)) is Exit.WELL
+    assert code_of(MeshStatus(services=fine, health=down)) is Exit.FINDINGS
+    assert code_of(MeshStatus(services=lost, health=down)) is Exit.UNSURE
+    assert code_of(MeshStatus(services=directory(), health=result())) is Exit.NOBODY
+
+
+def test_the_help_tells_every_code() -> None:
+    assert all(f"\n  {code.value} " in EXITS_HELP for code in Exit)

@@ -1,0 +1,221 @@
+"""What is printed, to the letter, at 80 and 120 columns. Changed on purpose? Run with DIAGMESH_UPDATE_GOLDEN=1."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import RenderableType
+
+from diagmesh.contract.mesh import Ended, Field
+from diagmesh.contract.wire import Status
+from diagmesh_cli.terminal import Terminal
+from diagmesh_cli.views import words
+from diagmesh_cli.views.replies import page, sum_of
+from diagmesh_cli.views.status import MeshStatus, status_view
+from diagmesh_cli.views.up import banner, changes, live_page, seen_of, slow_command, tries
+from diagmesh_cli.views.view import view_of
+from support import replies
+from support.replies import DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def printed(view: RenderableType, width: int, *, colour: bool = False) -> str:
+    kind: Any = "standard" if colour else None
+    console = Terminal(file=io.StringIO(), width=width, force_terminal=colour, color_system=kind)
+    console.print(view)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def unwell() -> MeshStatus:
+    answers = (heard(DOWN), heard(UP, "nats"), heard(None, "payments", status=Status.DECLINED, problem=PROBLEM))
+    health = result(
+        *answers,
+        silent=SILENT,
+        unexpected=replies.UNEXPECTED,
+        findings=(FINDING,),
+        fields={"state": replies.STATE},
+        ended=Ended.TIMEOUT,
+        notes=("a note",),
+    )
+    return MeshStatus(services=DIRECTORY, health=health)
+
+
+def numbers(width: int) -> RenderableType:
+    fields = {
+        "state": replies.STATE,
+        "memory.rss_bytes": Field(
+            n=1, unit="bytes", min=3e7, min_at="a/1", median=3e7, p95=3e7, max=3e7, max_at="orders/i1"
+        ),
+        "cpu.cores_used": Field(n=2, unit="cores", min=0.1, min_at="a/1", median=0.2, p95=0.3, max=0.3, max_at="a/2"),
+        "network.errors": Field(n=2, unit="count", min=0, min_at="a/1", median=0, p95=0, max=0, max_at="a/1"),
+    }
+    asked = result(heard(UP), heard(DOWN), fields=fields, worst=replies.WORST, show_each=False, silent=SILENT)
+    return sum_of(asked, width)
+
+
+UNKNOWN = {
+    "waiting": 3,
+    "share": 0.25,
+    "open": True,
+    "none": None,
+    "tags": ["a", "b"],
+    "inner": {"deep": {"value": 1.5}},
+    "consumers": [{"name": "one", "pending": 1}, {"name": "two", "lag": 2.5}],
+}
+
+VIEWS: dict[str, Callable[[int], RenderableType]] = {
+    "health_up": lambda _: page(heard(UP)),
+    "health_down": lambda _: page(heard(DOWN, findings=(FINDING,))),
+    "health_rows": lambda width: sum_of(result(heard(UP), heard(DOWN, instance="i2"), silent=SILENT), width),
+    "health_sum": numbers,
+    "problem": lambda _: page(heard(None, status=Status.DECLINED, problem=PROBLEM)),
+    "resources": lambda _: page(heard(USED, kind="resources")),
+    "resources_rows": lambda width: sum_of(
+        result(
+            heard(USED, kind="resources"),
+            heard(USED, instance="a-rather-long-pod-name-7d9f", kind="resources"),
+            kind="resources",
+        ),
+        width,
+    ),
+    "services": lambda _: page(heard(DIRECTORY, "mesh", "c1", kind="services")),
+    "status_unwell": lambda _: status_view(unwell()),
+    "status_without_coordinator": lambda _: status_view(MeshStatus(services=None, health=result(heard(UP)))),
+    "plain": lambda _: page(heard_plain(UNKNOWN)),
+    "plain_rows": lambda width: sum_of(result(heard_plain(UNKNOWN), heard_plain({"a": 1}), kind="consumers"), width),
+    "up_banner": lambda _: banner(
+        "nats://127.0.0.1:4222",
+        tries("nats://127.0.0.1:4222", "orders", {}),
+        slow_command("nats://127.0.0.1:4222", Path("/tmp/diagmesh-up-abc/app.nk"), {}),  # noqa: S108  only shown
+        found=False,
+    ),
+    "up_live": lambda _: live_page(unwell(), "cannot look: x", ["14:02:11 orders/i1 was ended by SIGKILL"]),
+}
+
+
+def heard_plain(tree: Any) -> Any:
+    return heard(msgspec.to_builtins(tree), kind="consumers")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", sorted(VIEWS))
+def test_the_view_is_as_it_was_approved(name: str, width: int) -> None:
+    shown = printed(VIEWS[name](width), width)
+    golden = GOLDEN / f"{name}.{width}.txt"
+    if os.environ.get("DIAGMESH_UPDATE_GOLDEN"):
+        golden.write_text(shown, encoding="utf-8")
+    assert shown == golden.read_text(encoding="utf-8")
+    assert max(map(len, shown.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [20, 40, 61])
+@pytest.mark.parametrize("name", sorted(VIEWS))
+def test_a_narrow_terminal_breaks_no_view(name: str, width: int) -> None:
+    shown = printed(VIEWS[name](width), width)
+    assert max(map(len, shown.splitlines())) <= width
+
+
+def test_colour_is_never_the_only_sign() -> None:
+    plain, coloured = printed(page(heard(DOWN)), 80), printed(page(heard(DOWN)), 80, colour=True)
+    assert "\x1b[" in coloured
+    assert "\x1b[" not in plain
+    assert "down" in plain
+
+
+def test_text_from_the_wire_is_no_markup() -> None:
+    tricky = msgspec.structs.replace(DOWN, reason="[red]not red[/red] [/nothing]")
+    assert "[red]not red[/red] [/nothing]" in printed(page(heard(tricky)), 120)
+    assert "[bold]" in printed(page(heard_plain({"[bold]": "[/x]", "items": [{"[i]": "[/i]"}]})), 80)
+
+
+def test_control_characters_from_the_wire_do_not_reach_the_terminal() -> None:
+    nasty = msgspec.structs.replace(DOWN, reason="a\x1b[2Jb\x07c")
+    shown = printed(page(heard(nasty)), 80)
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
+def test_an_answer_of_another_form_is_told_as_such() -> None:
+    shown = printed(page(heard({"state": "sideways", "reason": "", "restarts_seen": 0})), 200)
+    assert "the answer of orders/i1" in shown
+    assert "--json shows what came" in shown
+
+
+def test_long_lists_say_what_they_leave_out() -> None:
+    silent = tuple(msgspec.structs.replace(SILENT[0], instance=f"i{n}") for n in range(25))
+    shown = printed(sum_of(result(heard(UP), silent=silent), 120), 120)
+    assert "… and 5 more (--json shows all)" in shown
+
+
+def test_changes_are_states_not_reasons() -> None:
+    before = seen_of(unwell())
+    assert before["orders/i2"][0] == "not connected"
+    assert changes(before, before) == []
+    now = {**before, "orders/i1": ("up", "well again"), "nats/i1": ("up", "another reason")}
+    del now["payments/i1"]
+    assert [line.plain for line in changes(before, now)] == ["orders/i1 up: well again", "payments/i1 is gone"]
+
+
+def test_commands_are_plain_where_the_plain_ones_work() -> None:
+    url = "nats://127.0.0.1:4222"
+    assert tries(url, "orders", {})[0] == "nats req diag.orders.health ''"
+    assert tries("nats://127.0.0.1:5000", "orders", {})[0] == "nats -s nats://127.0.0.1:5000 req diag.orders.health ''"
+    assert tries(url, "orders", {"NATS_URL": "x"})[2] == f"nats -s {url} req diag.mesh.health ''"
+
+
+def test_a_chosen_context_of_the_nats_cli_is_overridden(tmp_path: Path) -> None:
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats" / "context.txt").write_text("prod")
+    url = "nats://127.0.0.1:4222"
+    assert "-s" in tries(url, "orders", {"XDG_CONFIG_HOME": str(tmp_path)})[0]
+
+
+def test_each_kind_finds_its_view() -> None:
+    assert view_of("health").columns[0] == "STATE"
+    assert view_of("no-such-kind").answer is None
+    assert view_of("words").answer is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (words.size(None), "-"),
+        (words.size(0), "0 B"),
+        (words.size(1023), "1023 B"),
+        (words.size(29_800_000), "28.4 MiB"),
+        (words.size(5 * 1024**3), "5.0 GiB"),
+        (words.share(None), "-"),
+        (words.share(0), "0 %"),
+        (words.share(0.0004), "<0.1 %"),
+        (words.share(0.031), "3.1 %"),
+        (words.share(0.97), "97 %"),
+        (words.took(0.42), "0.4 ms"),
+        (words.took(1234), "1.2 s"),
+        (words.duration(7525), "2 h 5 min"),
+        (words.duration(59.6), "60 s"),
+        (words.duration(90_000), "1 d 1 h"),
+        (words.amount(20_000), "20,000"),
+        (words.cores(0.254), "0.25"),
+        (words.quantity(1.5, "msg/s"), "1.5 msg/s"),
+        (words.plural(1, "instance"), "1 instance"),
+        (words.ago(None), "never"),
+    ],
+)
+def test_words(given: str, said: str) -> None:
+    assert given == said
+
+
+@given(st.floats(min_value=0, max_value=1e18), st.sampled_from(["bytes", "share", "s", "ms", "cores", "count", "x"]))
+def test_no_number_is_said_as_missing_or_at_length(value: float, unit: str) -> None:
+    said = words.quantity(value, unit)
+    assert said != words.MISSING
+    assert len(said) <= 32
