@@ -62,7 +62,7 @@ def with_depth(answer: Resources, seen: Aged[Depth], *, full: bool) -> Resources
         ),
         sockets=sockets if full or sockets is None else replace(sockets, listeners=()),
         network=None if depth.interfaces is None else network_of(depth.interfaces, each=full),
-        expensive_age_s=seen.age_s,
+        expensive_age_s=round(seen.age_s, 3),
         blind=answer.blind + depth.blind,
     )
 
@@ -77,12 +77,33 @@ def _descriptors(look: Look) -> Descriptors:
         bound=bound,
         soft_limit=soft,
         hard_limit=look.fd_hard_limit,
-        share_of_limit=held / soft if held is not None and soft else None,
+        share_of_limit=round(held / soft, 4) if held is not None and soft else None,
     )
 
 
 def _until(trend: Trend | None, left: float | None, limit: str) -> Trend | None:
-    return trend and replace(trend, to_limit=time_to_limit(trend, left, limit))
+    """The trend as it is told: with the time until the limit, and no more digits than it is worth."""
+    if trend is None:
+        return None
+    until = time_to_limit(trend, left, limit)
+    return Trend(
+        slope=_digits(trend.slope),
+        slope_low=_digits(trend.slope_low),
+        slope_high=_digits(trend.slope_high),
+        over_s=round(trend.over_s, 3),
+        samples=trend.samples,
+        to_limit=until
+        and replace(
+            until,
+            earliest_s=round(until.earliest_s, 1),
+            likely_s=round(until.likely_s, 1),
+            latest_s=round(until.latest_s, 1),
+        ),
+    )
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.5g}")
 
 
 def _memory_left(look: Look) -> tuple[int | None, str]:

@@ -75,14 +75,14 @@ def parse_stall(content: str) -> Stall | None:
     some, full = found.get("some", {}), found.get("full", {})
     try:
         return Stall(
-            some_avg10=some["avg10"] / 100,
-            some_avg60=some["avg60"] / 100,
-            some_avg300=some["avg300"] / 100,
-            some_total_s=some["total"] * _MICRO,
-            full_avg10=full["avg10"] / 100 if full else None,
-            full_avg60=full["avg60"] / 100 if full else None,
-            full_avg300=full["avg300"] / 100 if full else None,
-            full_total_s=full["total"] * _MICRO if full else None,
+            some_avg10=round(some["avg10"] / 100, 4),
+            some_avg60=round(some["avg60"] / 100, 4),
+            some_avg300=round(some["avg300"] / 100, 4),
+            some_total_s=round(some["total"] * _MICRO, 3),
+            full_avg10=round(full["avg10"] / 100, 4) if full else None,
+            full_avg60=round(full["avg60"] / 100, 4) if full else None,
+            full_avg300=round(full["avg300"] / 100, 4) if full else None,
+            full_total_s=round(full["total"] * _MICRO, 3) if full else None,
         )
     except KeyError:
         return None

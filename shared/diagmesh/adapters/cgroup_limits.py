@@ -64,7 +64,7 @@ def memory_of(place: Place) -> CgroupMemory:
         usage_bytes=None if whole_machine else number(f"{leaf}/{names.usage}", "memory usage"),
         working_set_bytes=None if whole_machine else _working_set(leaf, names),
         peak_bytes=None if whole_machine else number(f"{leaf}/{names.peak}", "memory usage"),
-        share_of_limit=nearest and nearest.working_set / max(nearest.limit, 1),
+        share_of_limit=nearest and round(nearest.working_set / max(nearest.limit, 1), 4),
         share_at="" if nearest is None or nearest.directory == leaf else _name(place, nearest.directory),
         headroom_bytes=min((max(0, level.limit - level.working_set) for level in levels), default=None),
         events=None if whole_machine else _memory_events(leaf, unified=place.unified),

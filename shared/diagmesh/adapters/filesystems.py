@@ -122,10 +122,10 @@ def _look(process: PidDir, link: str, target: str, uses: set[str], mounts: list[
         used_for=tuple(sorted(uses)),
         total_bytes=size.f_blocks * size.f_frsize,
         free_bytes=size.f_bavail * size.f_frsize,
-        used_share=used / usable if usable else 1.0,
+        used_share=round(used / usable, 4) if usable else 1.0,
         total_inodes=size.f_files or None,
         free_inodes=size.f_favail if size.f_files else None,
-        used_inodes_share=(size.f_files - size.f_ffree) / inodes if size.f_files and inodes else None,
+        used_inodes_share=round((size.f_files - size.f_ffree) / inodes, 4) if size.f_files and inodes else None,
         read_only=bool(size.f_flag & os.ST_RDONLY),
     )
 
@@ -145,6 +145,6 @@ def fullest(seen: Aged[Disk], *, each: bool) -> Disks:
         fullest_inodes_share=by_inodes.used_inodes_share if by_inodes else None,
         fullest_inodes_at=by_inodes.mount if by_inodes else "",
         count=len(seen.value.filesystems),
-        age_s=seen.age_s,
+        age_s=round(seen.age_s, 3),
         filesystems=seen.value.filesystems if each else (),
     )

@@ -15,9 +15,9 @@ def host() -> Host:
     one, five, fifteen = os.getloadavg()
     return Host(
         cpus=os.cpu_count() or 1,
-        load_1m=one,
-        load_5m=five,
-        load_15m=fifteen,
+        load_1m=round(one, 2),
+        load_5m=round(five, 2),
+        load_15m=round(fifteen, 2),
         memory_total_bytes=memory.total,
         memory_available_bytes=memory.available,
     )

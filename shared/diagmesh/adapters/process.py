@@ -76,7 +76,7 @@ class Process:
             pid=self._dir.pid,
             state=stat.state,
             started_at=self._started_at,
-            uptime_s=self._dir.uptime_s(stat),
+            uptime_s=round(self._dir.uptime_s(stat), 3),
             cpu_s=stat.user_s + stat.system_s,
             rss_bytes=stat.rss_bytes,
             threads=stat.threads,

@@ -33,8 +33,8 @@ def cpu_between(earlier: Sample | None, look: Look) -> Cpu:
     share, share_of = _share_of_quota(cores, over_s, earlier.cgroup_cpu, group)
     return Cpu(
         used_s=look.cpu_s,
-        over_s=over_s,
-        cores_used=cores,
+        over_s=round(over_s, 3),
+        cores_used=round(cores, 4),
         allowed_cpus=look.allowed_cpus,
         share_of_quota=share,
         share_of=share_of,
@@ -49,8 +49,8 @@ def _share_of_quota(
     if now is None or not now.quota_cores:
         return None, None
     if before is not None and before.usage_s is not None and now.usage_s is not None and now.usage_s >= before.usage_s:
-        return (now.usage_s - before.usage_s) / over_s / now.quota_cores, QuotaShareOf.CGROUP
-    return cores / now.quota_cores, QuotaShareOf.PROCESS
+        return round((now.usage_s - before.usage_s) / over_s / now.quota_cores, 4), QuotaShareOf.CGROUP
+    return round(cores / now.quota_cores, 4), QuotaShareOf.PROCESS
 
 
 def _throttled(before: CgroupCpu | None, now: CgroupCpu | None) -> float | None:
@@ -63,4 +63,4 @@ def _throttled(before: CgroupCpu | None, now: CgroupCpu | None) -> float | None:
     throttled = (now.throttled_periods or 0) - (before.throttled_periods or 0)
     if periods < 0 or throttled < 0:
         return None  # another group: the process was moved
-    return min(1.0, throttled / periods) if periods else 0.0  # nothing wanted to run, so nothing had to wait
+    return min(1.0, round(throttled / periods, 4)) if periods else 0.0  # nothing wanted to run, so nothing had to wait
