@@ -53,25 +53,28 @@ def choose(roster: Roster, question: MeshQuestion, hoped: frozenset[Key], now: f
         sorted({*roster.services(), *(key.service for key in hoped)})
     )
     known = [one for service in services for one in roster.instances(service)]
-    chosen = [one for one in known if fits(one, question.instances, question.labels)]
-    hopeful = frozenset(
+    everybody = not question.instances and not question.labels
+    chosen = known if everybody else [one for one in known if fits(one, question.instances, question.labels)]
+    hopeful = hoped and frozenset(
         key for key in hoped - {one.key for one in known} if key.service in services and _means(question, key)
     )
     if not warming:
         _check(roster, question, chosen)
-    # Of a service with hoped-for instances nobody knows how many there are, so a selection never means all of it.
-    unsure = {key.service for key in hopeful}
-    totals = {service: math.inf if service in unsure else len(roster.instances(service)) for service in services}
-    asks = asks_for([*(one.key for one in chosen), *hopeful], totals)
-    if not question.instances and not question.labels:
-        # Also services of which no instance is known: declared, or named by an asker before we heard of them.
-        asks = tuple(Ask(service=service) for service in services)
     return Choice(
-        asks=asks,
+        # Everybody: also services of which no instance is known, declared or named before we heard of them.
+        asks=tuple(Ask(service=service) for service in services) if everybody else _some(roster, chosen, hopeful),
         expected=tuple(expected(one, now) for one in chosen),
         hoped=hopeful,
-        lacking=() if question.instances or question.labels else _lacking(roster, services),
+        lacking=_lacking(roster, services) if everybody else (),
     )
+
+
+def _some(roster: Roster, chosen: list[Known], hopeful: frozenset[Key]) -> tuple[Ask, ...]:
+    # Of a service with hoped-for instances nobody knows how many there are, so a selection never means all of it.
+    unsure = {key.service for key in hopeful}
+    services = {one.service for one in chosen} | unsure
+    totals = {service: math.inf if service in unsure else roster.count(service) for service in services}
+    return asks_for([*(one.key for one in chosen), *hopeful], totals)
 
 
 def _means(question: MeshQuestion, key: Key) -> bool:
@@ -82,7 +85,7 @@ def _check(roster: Roster, question: MeshQuestion, chosen: list[Known]) -> None:
     known = roster.services()
     if wrong := [service for service in question.services if service not in known]:
         raise _unknown(f"no such service: {_named(wrong)}", f"services: {_named(known)}")
-    names = {name for one in chosen for name in (one.instance, label(one.key))}
+    names = {name for one in chosen for name in (one.instance, label(one.key))} if question.instances else set[str]()
     if wrong := [instance for instance in question.instances if instance not in names]:
         raise _unknown(f"no such instance in this selection: {_named(wrong)}", "see diag.mesh.services")
     if question.labels and not chosen:

@@ -25,7 +25,6 @@ log = logging.getLogger("diagmesh.directory")
 
 _LARGEST_BEAT_BYTES: Final = 16 * 1024
 _SWEEP_S: Final = 1.0
-_KINDS_S: Final = 0.2
 _LONGEST_WARMING_S: Final = 60.0
 _WARMING_INTERVALS: Final = 1.2
 """A heartbeat may be late by its jitter and the way here."""
@@ -55,8 +54,7 @@ class Directory:
         self._warm = False
         self._deaf_since: float | None = None
         self._learning: asyncio.Task[frozenset[Key]] | None = None
-        self._swept_at = self._kinds_at = float("-inf")
-        self._kinds: frozenset[str] = frozenset()
+        self._swept_at = float("-inf")
         self._unread = 0
         self._subscription: Subscription | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -154,13 +152,6 @@ class Directory:
         if not self._learning.done() or self._learning.cancelled():
             return frozenset()
         return self._learning.result()
-
-    def kinds(self) -> frozenset[str]:
-        """What the known instances answer."""
-        now = self._clock()
-        if now - self._kinds_at > _KINDS_S:
-            self._kinds, self._kinds_at = self.roster.kinds(), now
-        return self._kinds
 
     async def absences(self, missing: Collection[Expected], not_before: float) -> Mapping[Key, Absence]:
         """Why these are silent (`diagmesh.membership.Membership.absences`)."""

@@ -48,13 +48,13 @@ class MeshKinds:
 
     def names(self) -> Collection[str]:
         """Our own kinds and those of the agents; at most 64."""
-        return [services.KIND, *sorted(self._directory.kinds() - {services.KIND})][:_MOST_KINDS]
+        return [services.KIND, *sorted(self._directory.roster.kinds() - {services.KIND})][:_MOST_KINDS]
 
     def find(self, kind: str) -> Endpoint | None:
         """How a kind is answered; None when nobody in the mesh answers it."""
         if kind == services.KIND:
             return self._services()
-        if kind in self._directory.kinds() or self._may_exist(kind):
+        if kind in self._directory.roster.kinds() or self._may_exist(kind):
             return self._fanout(kind)
         return None
 

@@ -62,7 +62,7 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         services=entries,
         live=live,
         missing=len(known) - live + sum(entry.lacking for entry in entries),
-        kinds=tuple(sorted(directory.kinds())),
+        kinds=tuple(sorted(directory.roster.kinds())),
         coordinators=_coordinators(directory, us, now),
         ended=Ended.WARMING if warming else Ended.COMPLETE,
         problems=(*directory.problems(), *notes),

@@ -42,6 +42,11 @@ def add_up(
     if gathered.silent:
         by_status[Status.SILENT.value] = len(gathered.silent)
     declared = () if answer is None else measured(answer).fields
+    ranked = [
+        (position, field, field.mark.best_first[0])
+        for position, field in enumerate(declared)
+        if isinstance(field.mark, Ranked)
+    ]
     return MeshAnswer(
         of=gathered.kind,
         expected=gathered.expected + lacking,
@@ -49,7 +54,9 @@ def add_up(
         silent=gathered.silent,
         unexpected=gathered.unexpected,
         by_status=dict(sorted(by_status.items())),
-        worst=worst_of([(reply, _verdicts(declared, values)) for reply, values in rows], gathered.silent),
+        worst=worst_of(
+            [(reply, _bad_verdicts(ranked, values) if values else ()) for reply, values in rows], gathered.silent
+        ),
         fields=fields,
         findings=merge(gathered.replies),
         ended=Ended.WARMING if warming and gathered.ended is not Ended.CONNECTION_LOST else gathered.ended,
@@ -120,11 +127,15 @@ def _ranked(mark: Ranked, seen: list[tuple[str, Reply]]) -> Field:
     )
 
 
-def _verdicts(declared: Sequence[Declared], values: Sequence[float | str | None]) -> list[Verdict]:
+def _bad_verdicts(ranked: Sequence[tuple[int, Declared, str]], values: Sequence[float | str | None]) -> list[Verdict]:
+    """The verdicts of one answer that are not the best there is; nearly always there is none."""
     return [
-        Verdict(field.path, field.mark, value)
-        for field, value in zip(declared, values, strict=False)
-        if isinstance(field.mark, Ranked) and isinstance(value, str)
+        Verdict(declared.path, declared.mark, value)
+        for position, declared, best in ranked
+        if (value := values[position]) is not None
+        and value != best
+        and isinstance(value, str)
+        and isinstance(declared.mark, Ranked)
     ]
 
 

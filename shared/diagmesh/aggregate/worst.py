@@ -61,10 +61,10 @@ def worst_of(replies: Sequence[tuple[Reply, Sequence[Verdict]]], silent: tuple[S
     """The instance to look at first; None when nothing bad was said and nobody was silent.
 
     Args:
-        replies: each with its verdicts (path, scale, value).
+        replies: each with those of its verdicts that are not the best there is.
         silent: the expected who were not heard.
     """
-    found = [_Candidate(reply).judge(verdicts) for reply, verdicts in replies]
+    found = [_Candidate(reply).judge(verdicts) for reply, verdicts in replies if not _well(reply, verdicts)]
     top = max(found, key=lambda one: one.rank, default=None)
     if silent and (top is None or top.rank < _SILENT_RANK):
         first = silent[0]
@@ -79,6 +79,11 @@ def worst_of(replies: Sequence[tuple[Reply, Sequence[Verdict]]], silent: tuple[S
         severity=top.severity or "",
         reason=top.reason,
     )
+
+
+def _well(reply: Reply, verdicts: Sequence[Verdict]) -> bool:
+    """Nearly everybody, nearly always; so it is told cheaply."""
+    return not verdicts and not reply.findings and reply.status is Status.ANSWERED
 
 
 def _of_verdict(mark: Ranked, verdict: str) -> int:

@@ -1,18 +1,17 @@
 """`Mesh`: the mesh as a Python program sees it."""
 
-from collections.abc import Generator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Self, TypeVar, overload
 
 import msgspec
 
 from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
+from diagmesh.client.asking import kind_and_type, mesh_body, selection_of, with_budget
+from diagmesh.client.connecting import Connecting
 from diagmesh.client.direct import NO_COORDINATOR, from_directory, learned
 from diagmesh.client.forget import forget
 from diagmesh.client.heard import Heard, heard
-from diagmesh.client.kinds import answer_type_of, kind_of_type
 from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import encode
@@ -20,7 +19,7 @@ from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.mesh import MeshAnswer, Selection, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Nothing, Question
-from diagmesh.errors import BadName, Declined, NoResponders
+from diagmesh.errors import NoResponders
 from diagmesh.gather import Gather, Plan
 from diagmesh.membership import Membership
 from diagmesh.settings import NatsSettings
@@ -31,8 +30,6 @@ A = TypeVar("A", bound=Answer)
 _TIMEOUT_S: Final = 2.0
 _MARGIN_S: Final = 0.5
 """How much longer than its budget a coordinator is waited for: its reply has to travel too."""
-_AGENT_SHARE: Final = 0.9
-"""An agent gets a little less time than its asker waits, so that its word of being late still arrives."""
 
 
 class Mesh:
@@ -46,8 +43,8 @@ class Mesh:
         self._bus = bus
         self._membership = Membership(bus)
 
-    @staticmethod
-    def connect(*, name: str = "diag-client", timeout_s: float = 5.0, **settings: Any) -> "Connecting":
+    @classmethod
+    def connect(cls, *, name: str = "diag-client", timeout_s: float = 5.0, **settings: Any) -> Connecting[Self]:
         """Connect to NATS: ``async with Mesh.connect(url=…) as mesh`` or ``mesh = await Mesh.connect(url=…)``.
 
         Args:
@@ -59,7 +56,7 @@ class Mesh:
         Raises:
             CannotConnect: with the reason.
         """
-        return Connecting(NatsSettings(**settings), name, timeout_s)
+        return Connecting(cls, NatsSettings(**settings), name, timeout_s)
 
     @property
     def bus(self) -> Bus:
@@ -112,14 +109,14 @@ class Mesh:
             BadName: a name that cannot stand in a subject.
             Unreadable: what came is no reply of that service.
         """
-        name, answer_type = _kind(kind)
+        name, answer_type = kind_and_type(kind)
         check_token(service, "service", reserved_ok=True)
         if instance:
             check_token(instance, "instance")
             subject = subjects.ask_instance(service, name, instance)
         else:
             subject = subjects.ask_one(service, name)
-        body = encode(_with_budget(question or Nothing(), timeout_s))
+        body = encode(with_budget(question or Nothing(), timeout_s))
         if service == "mesh" and isinstance(kind, str) and kind != "services":
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
@@ -168,9 +165,9 @@ class Mesh:
             BusError: as `one`, except that the lack of a coordinator is no error.
             Refusal: the coordinator declined, for example for services that it does not know.
         """
-        name, answer_type = _kind(kind)
-        chosen = _selection(selection)
-        body = _mesh_body(question or Nothing(), chosen, timeout_s)
+        name, answer_type = kind_and_type(kind)
+        chosen = selection_of(selection)
+        body = mesh_body(question or Nothing(), chosen, timeout_s)
         try:
             message = await self._bus.request(subjects.ask_mesh(name), body, timeout_s=timeout_s + _MARGIN_S)
         except NoResponders:
@@ -202,8 +199,8 @@ class Mesh:
         result = await self.mesh(kind, question, timeout_s=timeout_s, **selection)
         if result.answer.each is not None or not result.coordinator:
             return result
-        name, answer_type = _kind(kind)
-        return await self._direct(name, answer_type, question, _selection(selection), timeout_s)
+        name, answer_type = kind_and_type(kind)
+        return await self._direct(name, answer_type, question, selection_of(selection), timeout_s)
 
     @overload
     def stream(
@@ -224,8 +221,8 @@ class Mesh:
         **selection: Any,
     ) -> Stream[A] | Stream[Any]:
         """The replies as they come; the stream then says why it ended and who was silent. Arguments as `mesh`."""
-        name, answer_type = _kind(kind)
-        chosen = _selection(selection)
+        name, answer_type = kind_and_type(kind)
+        chosen = selection_of(selection)
 
         async def prepare() -> tuple[Gather, tuple[str, ...]]:
             plan, notes = await self._plan(name, question, chosen, timeout_s)
@@ -258,7 +255,7 @@ class Mesh:
     async def _plan(
         self, kind: str, question: Question | None, selection: Selection, timeout_s: float
     ) -> tuple[Plan, tuple[str, ...]]:
-        body = encode(_with_budget(question or Nothing(), timeout_s))
+        body = encode(with_budget(question or Nothing(), timeout_s))
         try:
             directory = await self.services(timeout_s=timeout_s)
         except NoResponders:
@@ -273,71 +270,3 @@ class Mesh:
         answer = add_up(gathered, answer_type, each=selection.each)
         each = tuple(Heard(one, answer_type) for one in answer.each or ())
         return MeshResult(answer=msgspec.structs.replace(answer, notes=(*notes, *answer.notes)), each=each)
-
-
-class Connecting:
-    """A connection about to be made: await it, or enter it to have it closed at the end."""
-
-    def __init__(self, settings: NatsSettings, name: str, timeout_s: float) -> None:
-        self._settings = settings
-        self._name = name
-        self._timeout_s = timeout_s
-        self._mesh: Mesh | None = None
-
-    def __await__(self) -> Generator[Any, None, Mesh]:
-        """The mesh; call `Mesh.close` when done."""
-        return self._connect().__await__()
-
-    async def _connect(self) -> Mesh:
-        from diagmesh.bus.nats import NatsBus  # noqa: PLC0415  the types of the client cost no NATS client
-
-        return Mesh(await NatsBus.connect(self._settings, self._name, timeout_s=self._timeout_s))
-
-    async def __aenter__(self) -> Mesh:
-        """Connect."""
-        self._mesh = await self._connect()
-        return self._mesh
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the connection."""
-        if self._mesh is not None:
-            await self._mesh.close()
-
-
-@overload
-def _kind(kind: type[A]) -> tuple[str, type[A]]: ...
-@overload
-def _kind(kind: str) -> tuple[str, type[Any] | None]: ...
-@overload
-def _kind(kind: type[A] | str) -> tuple[str, type[Any] | None]: ...
-def _kind(kind: type[A] | str) -> tuple[str, type[Any] | None]:
-    if isinstance(kind, str):
-        return check_token(kind, "kind"), answer_type_of(kind)
-    return kind_of_type(kind), kind
-
-
-def _selection(fields: dict[str, Any]) -> Selection:
-    try:
-        chosen = msgspec.convert(fields, Selection)
-        for service in chosen.services:
-            check_token(service, "service")
-        for instance in chosen.instances:
-            for token in instance.split("/", 1):
-                check_token(token, "instance")
-    except (msgspec.ValidationError, BadName) as error:
-        raise Declined(str(error)) from None
-    return chosen
-
-
-def _with_budget(question: Question, timeout_s: float) -> Question:
-    if question.timeout_ms is not None:
-        return question
-    return msgspec.structs.replace(question, timeout_ms=max(1, int(timeout_s * 1000 * _AGENT_SHARE)))
-
-
-def _mesh_body(question: Question, selection: Selection, timeout_s: float) -> bytes:
-    fields: Mapping[str, Any] = msgspec.to_builtins(question)
-    budget = {"timeout_ms": question.timeout_ms or max(1, int(timeout_s * 1000))}
-    return encode({**fields, **budget, **msgspec.to_builtins(selection)})

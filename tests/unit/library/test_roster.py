@@ -199,6 +199,20 @@ def test_selection_by_instance_and_labels() -> None:
     assert not fits(known, (), {"zone": "a", "missing": ""})
 
 
+def test_the_kinds_are_those_of_the_known_at_any_moment() -> None:
+    roster = Roster()
+    assert roster.kinds() == set()
+    roster.hear("orders", "i1", beat(kinds=("health",)), 0, AT)
+    assert roster.kinds() == {"health"}
+    roster.hear("orders", "i1", beat(kinds=("health", "logs")), 1, AT)
+    roster.hear("orders", "i2", beat(kinds=("profile",)), 1, AT)
+    assert roster.kinds() == {"health", "logs", "profile"}
+    roster.hear("orders", "i2", beat(bye=True), 2, AT)
+    assert roster.kinds() == {"health", "logs"}
+    assert not next(iter(roster)).live(100)
+    assert roster.kinds() == {"health", "logs"}, "what the lost answered is still asked for, to name them"
+
+
 INSTANCES, BOOTS = ("i1", "i2"), ("a", "b", "c")
 FORGET_AFTER_S = 10.0
 

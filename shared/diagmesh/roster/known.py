@@ -1,0 +1,146 @@
+"""One instance as its heartbeats tell it: its starts, whether it is live, and what it said last."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from diagmesh.contract.presence import Heartbeat
+from diagmesh.expected import Expected, Key, label
+
+__all__ = ["LIVE_INTERVALS", "Boot", "Known", "expected", "fits", "heard_again", "heard_first", "without_boot"]
+
+LIVE_INTERVALS: Final = 3.0
+"""Heartbeats missed in a row until an instance is lost."""
+
+_MOST_BOOTS: Final = 4
+_MOST_KINDS: Final = 64
+_MOST_LABELS: Final = 32
+_LABEL_CHARACTERS: Final = 4096
+_TEXT_CHARACTERS: Final = 255
+_ALTERNATES: Final = 0.25
+"""An older boot heard this share of an interval after a newer one is alive, not just late on its way."""
+
+
+class Boot(msgspec.Struct, gc=False):
+    """One start of a sidecar, as heard under one name."""
+
+    boot: str
+    first_at: float
+    last_at: float
+    interval_s: float
+
+    def live(self, now: float) -> bool:
+        """Whether its heartbeats are in time."""
+        return now - self.last_at < LIVE_INTERVALS * self.interval_s
+
+
+class Known(msgspec.Struct, kw_only=True):
+    """One instance in the directory; plain data, so that it can be written down and restored.
+
+    Args:
+        beat: what its newest boot said last.
+        boots: the starts heard lately, the newest last.
+        last_seen: when it was last heard, for people.
+    """
+
+    service: str
+    instance: str
+    beat: Heartbeat
+    boots: list[Boot]
+    last_seen: datetime
+
+    @property
+    def key(self) -> Key:
+        """Service and instance."""
+        return Key(self.service, self.instance)
+
+    @property
+    def heard_at(self) -> float:
+        """When any boot was last heard, monotonic seconds."""
+        return max(boot.last_at for boot in self.boots)
+
+    def live(self, now: float) -> bool:
+        """Whether any boot is in time."""
+        return any(boot.live(now) for boot in self.boots)
+
+    def rivals(self, now: float) -> tuple[str, str] | None:
+        """Two boots that live under this one name: the older one spoke again after the newer one had begun."""
+        newest = self.boots[-1]
+        for older in self.boots[:-1]:
+            again = older.last_at - newest.first_at > _ALTERNATES * older.interval_s
+            if again and older.live(now) and newest.live(now):
+                return older.boot, newest.boot
+        return None
+
+
+def fits(known: Known, instances: tuple[str, ...], labels: Mapping[str, str]) -> bool:
+    """Whether a selection means this instance (``i1`` or ``orders/i1``; all of the labels)."""
+    if instances and known.instance not in instances and label(known.key) not in instances:
+        return False
+    return all(known.beat.labels.get(name) == value for name, value in labels.items())
+
+
+def expected(known: Known, now: float) -> Expected:
+    """What a gather needs to know of an instance."""
+    return Expected(
+        key=known.key,
+        live=known.live(now),
+        heard_at=known.heard_at,
+        last_seen=known.last_seen,
+        server=known.beat.server,
+    )
+
+
+def heard_first(service: str, instance: str, beat: Heartbeat, now: float, at: datetime) -> Known:
+    """A new instance by its first heartbeat."""
+    kept = _trimmed(beat)
+    boots = [Boot(kept.boot, now, now, beat.interval_s)]
+    return Known(service=service, instance=instance, beat=kept, boots=boots, last_seen=at)
+
+
+def without_boot(known: Known, boot: str) -> bool:
+    """Take out a start that said goodbye; returns whether anything of the instance is left."""
+    leaving = next((one for one in known.boots if one.boot == boot[:_TEXT_CHARACTERS]), None)
+    if leaving is None:
+        return True  # a late word of a start that something newer has replaced
+    # Whoever has not spoken since the leaving one began was replaced by it, and is gone with it.
+    known.boots = [one for one in known.boots if one is not leaving and one.last_at > leaving.first_at]
+    return bool(known.boots)
+
+
+def heard_again(known: Known, beat: Heartbeat, now: float, at: datetime) -> None:
+    """One more heartbeat of a known instance, of the same start or another."""
+    known.last_seen = at
+    name = beat.boot[:_TEXT_CHARACTERS]
+    for boot in known.boots:
+        if boot.boot == name:
+            boot.last_at, boot.interval_s = now, beat.interval_s
+            break
+    else:
+        known.boots = [*known.boots[-(_MOST_BOOTS - 1) :], Boot(name, now, now, beat.interval_s)]
+    if len(known.boots) > 1:
+        known.boots = [boot for boot in known.boots if boot.live(now)]
+    if known.boots[-1].boot == name:
+        known.beat = _trimmed(beat)
+
+
+def _trimmed(beat: Heartbeat) -> Heartbeat:
+    """Keep no more of a heartbeat than a well-behaved one holds, whatever was sent."""
+    labels = beat.labels
+    if len(labels) > _MOST_LABELS or sum(map(len, labels)) + sum(map(len, labels.values())) > _LABEL_CHARACTERS:
+        labels = {}
+    kinds = tuple(kind[:63] for kind in beat.kinds[:_MOST_KINDS])
+    cut = slice(_TEXT_CHARACTERS)
+    return Heartbeat(
+        v=beat.v,
+        boot=beat.boot[cut],
+        n=beat.n,
+        interval_s=beat.interval_s,
+        server=beat.server[cut],
+        host=beat.host[cut],
+        kinds=kinds,
+        version=beat.version[cut],
+        labels=labels,
+    )
