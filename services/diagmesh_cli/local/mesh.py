@@ -136,7 +136,6 @@ class LocalMesh:
             nats=self._connection("coordinator", "_INBOX_coord"),
             instance=COORDINATOR,
             heartbeat_s=_HEARTBEAT_S,
-            replicas={name: sum(1 for service, _ in self.instances if service == name) for name in self.services},
             operators=(self.keyring.public["operator"],),
         )
         file = write_settings(self.directory / "coordinator.toml", settings)

@@ -1,0 +1,164 @@
+"""The commands against a mesh of real processes, as its user types them in a second terminal."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from diagmesh_cli.commands.schema import wire_schemas
+from support.procs import freeze, thaw
+from support.programs import wait_until
+from support.upping import Up, diagmesh
+
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with Up(tmp_path_factory.mktemp("up")) as up:
+        yield up.ready()
+
+
+@pytest.fixture
+def hurt_up(tmp_path: Path) -> Iterator[Up]:
+    with Up(tmp_path) as up:
+        yield up.ready()
+
+
+def ask(up: Up, *words: str) -> tuple[int, Any]:
+    done = diagmesh(up, *words, "--json")
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_status_shows_each_service_in_a_line(up: Up) -> None:
+    done = diagmesh(up, "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "3 services · 4 of 4 instances answered · 4 up"
+    rows = {line.split()[0]: line.split()[1:4] for line in lines[3:6]}
+    assert rows == {"nats": ["1/1", "1", "up"], "orders": ["2/2", "2", "up"], "payments": ["1/1", "1", "up"]}
+    assert "coordinator c1" in done.stdout
+    assert max(map(len, lines)) <= 80
+
+
+def test_services_names_everybody(up: Up) -> None:
+    done = diagmesh(up, "services")
+    assert done.returncode == 0
+    assert all(where in done.stdout for where in ("nats/i1", "orders/i1", "orders/i2", "payments/i1"))
+    assert "kinds: health, resources" in done.stdout
+    code, reply = ask(up, "services", "orders")
+    assert code == 0
+    assert [entry["service"] for entry in reply["answer"]["services"]] == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("words", "schema", "says"),
+    [
+        (["ask", "health"], "mesh.reply", "4 of 4 instances answered"),
+        (["ask", "health", "--each"], "mesh.reply", "payments/i1"),
+        (["ask", "health", "orders"], "mesh.reply", "2 of 2 instances answered"),
+        (["ask", "health", "orders/i1"], "health.reply", "orders/i1"),
+        (["ask", "health", "orders", "--one"], "health.reply", "CHECK"),
+        (["ask", "resources"], "mesh.reply", "memory.rss_bytes"),
+        (["ask", "resources", "nats/i1"], "resources.reply", "descriptors"),
+        (["ask", "resources", "nats/i1", "--detail", "full", "--set", "window_s=60"], "resources.reply", "threads"),
+        (["services"], "mesh.services.reply", "live"),
+    ],
+)
+def test_an_answer_as_view_and_as_schema_conforming_json(up: Up, words: list[str], schema: str, says: str) -> None:
+    shown = diagmesh(up, *words)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert says in shown.stdout
+    code, reply = ask(up, *words)
+    assert code == 0
+    Draft202012Validator(wire_schemas()[schema]).validate(reply)
+
+
+def test_the_json_of_status_holds_both_replies(up: Up) -> None:
+    code, report = ask(up, "status")
+    assert code == 0
+    assert report["services"]["live"] == 4
+    assert report["health"]["answer"]["fields"]["state"]["counts"] == {"up": 4}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["ask", "nonsense", "orders/i1"], 2, "404 unknown kind"),
+        (["ask", "nonsense", "orders"], 2, "kinds: "),
+        (["ask", "health", "nowhere"], 2, "no such service: nowhere"),
+        (["ask", "health", "orders/i9"], 3, "nobody listens on diag.orders.health.i9"),
+        (["ask", "health", "orders/i1", "--set", "colour=red"], 2, "colour"),
+        (["ask", "resources", "orders/i1", "--set", "window_s=-1"], 2, "window_s"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(up: Up, words: list[str], code: int, says: str) -> None:
+    done = diagmesh(up, *words)
+    assert done.returncode == code
+    assert says in done.stdout + done.stderr
+    found, report = ask(up, *words)
+    assert found == code
+    assert says in json.dumps(report).replace('"', " ") or "problem" in report
+
+
+def test_a_role_without_the_right_hears_so(up: Up) -> None:
+    (directory,) = up.temporary.glob("diagmesh-up-*")
+    flags = ["--nkey-file", str(directory / "observer.nk"), "--inbox-prefix", "_INBOX_observer"]
+    done = diagmesh(up, "ask", "health", "orders/i1", *flags)
+    assert done.returncode == 3
+    assert "not permitted" in done.stderr
+    wrong = diagmesh(up, "status", "--nkey-file", str(directory / "gone.nk"))
+    assert wrong.returncode == 3
+    assert "gone.nk: No such file" in wrong.stderr
+
+
+def test_a_killed_sidecar_is_not_connected_then_forgotten(hurt_up: Up) -> None:
+    (sidecar,) = hurt_up.processes("sidecar-orders-i2.toml")
+    os.kill(sidecar, signal.SIGKILL)
+    seen = diagmesh(hurt_up, "status")
+    assert seen.returncode == 2
+    assert "silent orders/i2 not connected" in seen.stdout
+    assert "the service itself was not seen" in " ".join(seen.stdout.split())
+    assert ask(hurt_up, "ask", "health")[1]["answer"]["silent"][0]["instance"] == "i2"
+    kept = diagmesh(hurt_up, "forget", "orders/i1")
+    assert kept.returncode == 0
+    assert "still live, so kept: orders/i1" in kept.stdout
+    lost = "orders/i2  not connected"
+    wait_until(lambda: lost in diagmesh(hurt_up, "services").stdout, WAIT_S, "the directory has lost it")
+    forgotten = diagmesh(hurt_up, "forget", "orders")
+    assert (forgotten.returncode, forgotten.stderr) == (0, "")
+    assert "forgotten: orders/i2" in forgotten.stdout
+    assert diagmesh(hurt_up, "status").returncode == 0
+
+
+def test_forget_needs_the_operators_key(up: Up) -> None:
+    (directory,) = up.temporary.glob("diagmesh-up-*")
+    done = diagmesh(up, "forget", "orders/i1", "--seed-file", str(directory / "app.nk"))
+    assert done.returncode != 0
+    assert "forgotten" not in done.stdout
+
+
+def test_a_frozen_sidecar_is_connected_but_silent_and_no_look_takes_longer_than_asked(hurt_up: Up) -> None:
+    (sidecar,) = hurt_up.processes("sidecar-payments-i1.toml")
+    freeze(sidecar)
+    try:
+        seen = diagmesh(hurt_up, "status", "--timeout", "1")
+        assert seen.returncode == 2
+        assert "silent payments/i1 connected but silent" in seen.stdout
+    finally:
+        thaw(sidecar)
+    wait_until(lambda: diagmesh(hurt_up, "status").returncode == 0, WAIT_S, "well again")
+
+
+def test_without_a_coordinator_the_instances_are_asked_directly(hurt_up: Up) -> None:
+    (coordinator,) = hurt_up.processes("coordinator.toml")
+    os.kill(coordinator, signal.SIGKILL)
+    seen = diagmesh(hurt_up, "status")
+    assert "4 of 4 instances answered" in seen.stdout
+    assert "no coordinator answered" in " ".join(seen.stdout.split())
+    assert diagmesh(hurt_up, "services").returncode == 3
