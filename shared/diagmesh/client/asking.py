@@ -1,0 +1,68 @@
+"""What an asker gives, checked and brought into the form of the wire."""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from diagmesh.client.kinds import answer_type_of, kind_of_type
+from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Selection
+from diagmesh.contract.names import check_token
+from diagmesh.contract.wire import Answer, Question
+from diagmesh.errors import BadName, Declined
+
+__all__ = ["kind_and_type", "mesh_body", "selection_of", "with_budget"]
+
+A = TypeVar("A", bound=Answer)
+_AGENT_SHARE: Final = 0.9
+"""An agent gets a little less time than its asker waits, so that its word of being late still arrives."""
+
+
+@overload
+def kind_and_type(kind: type[A]) -> tuple[str, type[A]]: ...
+@overload
+def kind_and_type(kind: str) -> tuple[str, type[Any] | None]: ...
+@overload
+def kind_and_type(kind: type[A] | str) -> tuple[str, type[Any] | None]: ...
+def kind_and_type(kind: type[A] | str) -> tuple[str, type[Any] | None]:
+    """The name of a kind and its answer type, where one is known.
+
+    Raises:
+        BadName: that cannot be the name of a kind.
+    """
+    if isinstance(kind, str):
+        return check_token(kind, "kind"), answer_type_of(kind)
+    return kind_of_type(kind), kind
+
+
+def selection_of(fields: dict[str, Any]) -> Selection:
+    """The selection in keyword arguments.
+
+    Raises:
+        Declined: an unknown or wrong field, or a name that cannot stand in a subject.
+    """
+    try:
+        chosen = msgspec.convert(fields, Selection)
+        for service in chosen.services:
+            check_token(service, "service")
+        for instance in chosen.instances:
+            for token in instance.split("/", 1):
+                check_token(token, "instance")
+    except (msgspec.ValidationError, BadName) as error:
+        raise Declined(str(error)) from None
+    return chosen
+
+
+def with_budget(question: Question, timeout_s: float) -> Question:
+    """A question for an agent, with the time that its asker leaves it; one that names its own keeps it."""
+    if question.timeout_ms is not None:
+        return question
+    return msgspec.structs.replace(question, timeout_ms=max(1, int(timeout_s * 1000 * _AGENT_SHARE)))
+
+
+def mesh_body(question: Question, selection: Selection, timeout_s: float) -> bytes:
+    """The body of a question to a coordinator: the kind's own fields, the selection, and the time for it all."""
+    fields: Mapping[str, Any] = msgspec.to_builtins(question)
+    budget = {"timeout_ms": question.timeout_ms or max(1, int(timeout_s * 1000))}
+    return encode({**fields, **budget, **msgspec.to_builtins(selection)})
