@@ -48,6 +48,8 @@ def explain(error: BaseException) -> tuple[Exit, Problem]:
         case DiagmeshError():
             told = Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error))
         case _:
+            while isinstance(error, ImportError) and error.__cause__ is not None:
+                error = error.__cause__  # a command is imported when it is called; what broke it is the news
             detail = f"{type(error).__name__}: {error}"
             told = Exit.FAULT, Problem(code=500, error="our own fault", detail=detail, hint=_REPORT)
     return told

@@ -29,7 +29,7 @@ class Up:
 
     Args:
         directory: empty; temporary and runtime directory, home and output of it are made below.
-        flags: after ``up``; a free port is always asked for.
+        flags: after ``up``; a free port is asked for unless they name one.
         terminal: run it in a terminal of that many columns and rows, instead of without one.
     """
 
@@ -40,7 +40,8 @@ class Up:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("NATS_", "DIAGMESH_"))}
         places = {"TMPDIR": str(self.temporary), "XDG_RUNTIME_DIR": str(self.runtime), "HOME": str(directory)}
         self.environment = {**clean, **places, "XDG_CONFIG_HOME": str(directory), "TERM": "xterm-256color"}
-        self._command = [sys.executable, "-m", "diagmesh_cli", "up", "--port", "0", *flags]
+        port = [] if "--port" in flags else ["--port", "0"]
+        self._command = [sys.executable, "-m", "diagmesh_cli", "up", *port, *flags]
         self._size = terminal
         self._master = -1
         self._shown = b""
