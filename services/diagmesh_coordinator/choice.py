@@ -72,7 +72,7 @@ def choose(roster: Roster, question: MeshQuestion, hoped: frozenset[Key], now: f
 def _some(roster: Roster, chosen: list[Known], hopeful: frozenset[Key]) -> tuple[Ask, ...]:
     # Of a service with hoped-for instances nobody knows how many there are, so a selection never means all of it.
     unsure = {key.service for key in hopeful}
-    services = {one.service for one in chosen} | unsure
+    services = {one.key.service for one in chosen} | unsure
     totals = {service: math.inf if service in unsure else roster.count(service) for service in services}
     return asks_for([*(one.key for one in chosen), *hopeful], totals)
 
@@ -85,7 +85,9 @@ def _check(roster: Roster, question: MeshQuestion, chosen: list[Known]) -> None:
     known = roster.services()
     if wrong := [service for service in question.services if service not in known]:
         raise _unknown(f"no such service: {_named(wrong)}", f"services: {_named(known)}")
-    names = {name for one in chosen for name in (one.instance, label(one.key))} if question.instances else set[str]()
+    names = (
+        {name for one in chosen for name in (one.key.instance, label(one.key))} if question.instances else set[str]()
+    )
     if wrong := [instance for instance in question.instances if instance not in names]:
         raise _unknown(f"no such instance in this selection: {_named(wrong)}", "see diag.mesh.services")
     if question.labels and not chosen:

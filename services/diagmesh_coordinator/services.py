@@ -76,7 +76,7 @@ def _entry(known: Known, absence: Absence | None, now: float) -> InstanceEntry:
     elif not known.live(now):
         state, reason = InstanceState.UNKNOWN, "its heartbeats ended"
     return InstanceEntry(
-        instance=known.instance,
+        instance=known.key.instance,
         state=state,
         reason=reason,
         boot=known.beat.boot,
@@ -93,7 +93,7 @@ def _entry(known: Known, absence: Absence | None, now: float) -> InstanceEntry:
 def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[Coordinator, ...]:
     own = Key(us.service, us.instance)
     others = [
-        Coordinator(instance=one.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
+        Coordinator(instance=one.key.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
         for one in directory.coordinators
         if one.key != own and one.live(now)
     ]

@@ -1,5 +1,6 @@
 """One sum of many replies, for any kind: what its answer type declares, and counts for whatever it does not."""
 
+import bisect
 import math
 import statistics
 from collections import Counter
@@ -22,7 +23,9 @@ _MOST_NOTED: Final = 5
 _MOST_EVIDENCE: Final = 20
 _P95: Final = 0.95
 
-Row = tuple[Reply, list[float | str | None]]
+Value = float | str | None
+Seen = list[tuple[Value, str]]
+"""The values of one field, each with where it was seen."""
 
 
 def add_up(
@@ -55,7 +58,11 @@ def add_up(
         unexpected=gathered.unexpected,
         by_status=dict(sorted(by_status.items())),
         worst=worst_of(
-            [(reply, _bad_verdicts(ranked, values) if values else ()) for reply, values in rows], gathered.silent
+            [
+                (reply, _bad_verdicts(ranked, values) if values else ())
+                for reply, values in zip(gathered.replies, rows, strict=True)
+            ],
+            gathered.silent,
         ),
         fields=fields,
         findings=merge(gathered.replies),
@@ -65,69 +72,76 @@ def add_up(
     )
 
 
-def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[Row], dict[str, Field], list[str]]:
+def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[list[Value]], dict[str, Field], list[str]]:
+    """The declared values of each reply, the fields that they make, and what could not be read."""
     if answer is None:
         note = f"the answer type of {gathered.kind!r} is not known here: counts only"
-        return [(reply, []) for reply in gathered.replies], {}, [note]
+        return [[] for _ in gathered.replies], {}, [note]
     reader = measured(answer)
-    rows: list[Row] = []
+    rows: list[list[Value]] = []
+    places: list[str] = []
     unread: list[str] = []
     for reply in gathered.replies:
-        values: list[float | str | None] = []
+        values: list[Value] = []
+        places.append(_where(reply))
         if isinstance(reply.answer, msgspec.Raw):
             try:
                 values = reader.read(reply.answer)
             except (msgspec.DecodeError, RecursionError) as error:
-                unread.append(f"{_where(reply)} ({error})")
-        rows.append((reply, values))
+                unread.append(f"{places[-1]} ({error})")
+        rows.append(values)
     notes = []
     if unread:
         more = f" and {len(unread) - _MOST_NOTED} more" if len(unread) > _MOST_NOTED else ""
         notes.append(f"answers that could not be added up: {', '.join(unread[:_MOST_NOTED])}{more}")
     fields = {}
     for position, declared in enumerate(reader.fields):
-        seen = [(values[position], reply) for reply, values in rows if values and values[position] is not None]
+        seen = [
+            (values[position], place)
+            for values, place in zip(rows, places, strict=True)
+            if values and values[position] is not None
+        ]
         if seen:
             fields[declared.path] = _field(declared, seen)
     return rows, fields, notes
 
 
-def _field(declared: Declared, seen: Sequence[tuple[float | str | None, Reply]]) -> Field:
+def _field(declared: Declared, seen: Seen) -> Field:
     if isinstance(declared.mark, Measure):
-        return _numbers(declared.mark, [(float(value), reply) for value, reply in seen if value is not None])
-    return _ranked(declared.mark, [(str(value), reply) for value, reply in seen])
+        return _numbers(declared.mark, [(value, place) for value, place in seen if isinstance(value, int | float)])
+    return _ranked(declared.mark, [(value, place) for value, place in seen if isinstance(value, str)])
 
 
-def _numbers(mark: Measure, seen: list[tuple[float, Reply]]) -> Field:
-    values = sorted(value for value, _ in seen)
-    lowest, highest = values[0], values[-1]
+def _numbers(mark: Measure, seen: list[tuple[float, str]]) -> Field:
+    seen.sort()
+    values = [value for value, _ in seen]
+    highest = values[-1]
     return Field(
         n=len(values),
         unit=mark.unit,
-        min=lowest,
-        min_at=min(_where(reply) for value, reply in seen if value == lowest),
+        min=values[0],
+        min_at=seen[0][1],
         median=statistics.median(values),
         p95=values[math.ceil(_P95 * len(values)) - 1],
         max=highest,
-        max_at=min(_where(reply) for value, reply in seen if value == highest),
+        max_at=seen[bisect.bisect_left(values, highest)][1],
     )
 
 
-def _ranked(mark: Ranked, seen: list[tuple[str, Reply]]) -> Field:
+def _ranked(mark: Ranked, seen: list[tuple[str, str]]) -> Field:
     counts = Counter(value for value, _ in seen)
     order = sorted(counts, key=lambda value: (verdict_rank(mark, value), value))
+    # When the worst is the best there is, it is everywhere and names nobody.
+    named = order[-1] if verdict_rank(mark, order[-1]) else None
     return Field(
         n=len(seen),
         counts={value: counts[value] for value in order},
         worst=order[-1],
-        # When the worst is the best there is, it is everywhere and names nobody.
-        worst_at=tuple(sorted(_where(reply) for value, reply in seen if value == order[-1]))
-        if verdict_rank(mark, order[-1])
-        else (),
+        worst_at=tuple(sorted(place for value, place in seen if value == named)),
     )
 
 
-def _bad_verdicts(ranked: Sequence[tuple[int, Declared, str]], values: Sequence[float | str | None]) -> list[Verdict]:
+def _bad_verdicts(ranked: Sequence[tuple[int, Declared, str]], values: Sequence[Value]) -> list[Verdict]:
     """The verdicts of one answer that are not the best there is; nearly always there is none."""
     return [
         Verdict(declared.path, declared.mark, value)

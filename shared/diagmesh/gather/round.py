@@ -184,7 +184,10 @@ class Gather:
     def _nobody(self, token: int) -> None:
         ask = self._plan.asks[token]
         self._deaf.add(token)
-        self._waiting = {key for key in self._waiting if not ask.means(key)}
+        if ask.instance:
+            self._waiting.discard(Key(ask.service, ask.instance))
+        else:
+            self._waiting = {key for key in self._waiting if key.service != ask.service}
         self._maybe_complete()
 
     def _trouble(self, error: Exception) -> None:
@@ -208,6 +211,9 @@ class Gather:
     # --- who is missing, and why
 
     async def _look(self, absences: Absences) -> None:
+        lost = [one for one in self._expected.values() if not one.live]
+        if lost:
+            self._why |= await absences(lost, self._started - _EARLIER_LOOK_S)
         await asyncio.sleep(self._started + _LOOK_AFTER_S - self._clock())
         while not self._done.is_set():
             missing = [self._expected[key] for key in self._waiting if key in self._expected]
@@ -223,33 +229,34 @@ class Gather:
         """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
         for key, reason in self._tally.unreadable.items():
             self._why[key] = Absence(InstanceState.UNKNOWN, reason)
-        if self._absences is None or self._ended not in (Ended.COMPLETE, Ended.TIMEOUT):
+        left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
+        open_ = [self._expected[key] for key in self._unheard() - self._why.keys() - self._waiting]
+        if self._absences is None or self._ended is not Ended.COMPLETE or not open_ or left_s <= 0:
             return
-        open_ = [one for key, one in self._expected.items() if key not in self._tally.heard and key not in self._why]
-        lost = [one for one in open_ if not one.live]
-        live = [one for one in open_ if one.live and one.key not in self._waiting]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_LOOK_S):
-                self._why |= await self._absences(live, self._started)
+            async with asyncio.timeout(left_s):
+                self._why |= await self._absences([one for one in open_ if one.live], self._started)
+                lost = [one for one in open_ if not one.live]
                 self._why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
+
+    def _unheard(self) -> set[Key]:
+        return self._expected.keys() - self._tally.heard.keys()
 
     def _silent(self) -> tuple[Silent, ...]:
         deaf = [self._plan.asks[token] for token in self._deaf]
-        unheard = sorted((one for key, one in self._expected.items() if key not in self._tally.heard), key=_by_key)
-        return tuple(
-            Silent(
-                service=one.key.service,
-                instance=one.key.instance,
-                reason=str(_reason(self._why.get(one.key), any(ask.means(one.key) for ask in deaf))),
-                last_seen=one.last_seen,
-            )
-            for one in unheard
-        )
+        deaf_services = {ask.service for ask in deaf if not ask.instance}
+        deaf_keys = {Key(ask.service, ask.instance) for ask in deaf}
+        silent = []
+        for key in sorted(self._unheard()):
+            reason = _reason(self._why.get(key), key.service in deaf_services or key in deaf_keys)
+            last_seen = self._expected[key].last_seen
+            silent.append(Silent(service=key.service, instance=key.instance, reason=str(reason), last_seen=last_seen))
+        return tuple(silent)
 
     def _sum_up(self) -> Gathered:
         ended = self._ended or Ended.COMPLETE
         told = ended in (Ended.COMPLETE, Ended.TIMEOUT)
-        unheard = sum(key not in self._tally.heard for key in self._expected)
+        unheard = len(self._unheard())
         notes = [*dict.fromkeys(self._notes), *self._tally.notes()]
         if unheard and not told:
             because = "the limit was reached" if ended is Ended.LIMIT else "our own connection was lost"
@@ -266,10 +273,6 @@ class Gather:
             took_s=self._clock() - self._started,
             notes=tuple(notes),
         )
-
-
-def _by_key(one: Expected) -> Key:
-    return one.key
 
 
 def _reason(absence: Absence | None, deaf: bool) -> Absence:

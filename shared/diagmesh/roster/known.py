@@ -40,21 +40,16 @@ class Known(msgspec.Struct, kw_only=True):
     """One instance in the directory; plain data, so that it can be written down and restored.
 
     Args:
+        key: service and instance.
         beat: what its newest boot said last.
         boots: the starts heard lately, the newest last.
         last_seen: when it was last heard, for people.
     """
 
-    service: str
-    instance: str
+    key: Key
     beat: Heartbeat
     boots: list[Boot]
     last_seen: datetime
-
-    @property
-    def key(self) -> Key:
-        """Service and instance."""
-        return Key(self.service, self.instance)
 
     @property
     def heard_at(self) -> float:
@@ -77,17 +72,22 @@ class Known(msgspec.Struct, kw_only=True):
 
 def fits(known: Known, instances: tuple[str, ...], labels: Mapping[str, str]) -> bool:
     """Whether a selection means this instance (``i1`` or ``orders/i1``; all of the labels)."""
-    if instances and known.instance not in instances and label(known.key) not in instances:
+    if instances and known.key.instance not in instances and label(known.key) not in instances:
         return False
     return all(known.beat.labels.get(name) == value for name, value in labels.items())
 
 
 def expected(known: Known, now: float) -> Expected:
     """What a gather needs to know of an instance."""
+    if len(known.boots) == 1:  # nearly always, and this is done for everybody at each question
+        (boot,) = known.boots
+        live, heard_at = boot.live(now), boot.last_at
+    else:
+        live, heard_at = known.live(now), known.heard_at
     return Expected(
         key=known.key,
-        live=known.live(now),
-        heard_at=known.heard_at,
+        live=live,
+        heard_at=heard_at,
         last_seen=known.last_seen,
         server=known.beat.server,
     )
@@ -97,7 +97,7 @@ def heard_first(service: str, instance: str, beat: Heartbeat, now: float, at: da
     """A new instance by its first heartbeat."""
     kept = _trimmed(beat)
     boots = [Boot(kept.boot, now, now, beat.interval_s)]
-    return Known(service=service, instance=instance, beat=kept, boots=boots, last_seen=at)
+    return Known(key=Key(service, instance), beat=kept, boots=boots, last_seen=at)
 
 
 def without_boot(known: Known, boot: str) -> bool:

@@ -95,13 +95,13 @@ class Roster:
             self._remove(known)
 
     def _remove(self, known: Known) -> None:
-        instances = self._services[known.service]
-        del instances[known.instance]
+        instances = self._services[known.key.service]
+        del instances[known.key.instance]
         self._count -= 1
         self._kinds = None
-        self._refused.pop(known.service, None)
+        self._refused.pop(known.key.service, None)
         if not instances:
-            del self._services[known.service]
+            del self._services[known.key.service]
 
     def sweep(self, now: float) -> int:
         """Forget who is lost for longer than ``forget_after_s``; returns how many. Call it now and then."""
@@ -181,6 +181,6 @@ class Roster:
     def restore(self, known: tuple[Known, ...], now: float) -> None:
         """Take in what an earlier run knew: as lost since now, until their heartbeats say otherwise."""
         for one in known:
-            if self._admit(one.service, one.instance, one.beat, now, one.last_seen):
-                boot = self._services[one.service][one.instance].boots[0]
+            if self._admit(one.key.service, one.key.instance, one.beat, now, one.last_seen):
+                boot = self._services[one.key.service][one.key.instance].boots[0]
                 boot.first_at = boot.last_at = now - LIVE_INTERVALS * boot.interval_s

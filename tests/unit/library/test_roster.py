@@ -270,7 +270,7 @@ class RosterMachine(RuleBasedStateMachine):
 
     @invariant()
     def same_as_the_model(self) -> None:
-        known = {one.instance: one for one in self.roster}
+        known = {one.key.instance: one for one in self.roster}
         assert set(known) == {instance for instance, boots in self.seen.items() if boots}
         assert len(self.roster) == len(known)
         for instance, one in known.items():
