@@ -1,6 +1,7 @@
 """The fields that an answer type declares as aggregatable (`Measure`, `Ranked`), and how answers are read for them."""
 
 import types
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
 
@@ -9,9 +10,12 @@ import msgspec
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.wire import Answer
 
-__all__ = ["Declared", "Measured", "measured"]
+__all__ = ["Declared", "Measured", "Value", "measured"]
 
 _DEEPEST: Final = 8
+
+Value = float | str | None
+"""What is read of a declared field: a number, a verdict, or that the instance did not see it."""
 
 
 class Declared(NamedTuple):
@@ -33,17 +37,20 @@ class Measured:
         self.fields: tuple[Declared, ...] = tuple(declared)
         self._decoder: msgspec.json.Decoder[Any] | None = msgspec.json.Decoder(slim) if slim is not None else None
         self._paths = [tuple(field.path.split(".")) for field in declared]
+        self._flat = all(len(path) == 1 for path in self._paths)
 
-    def read(self, answer: msgspec.Raw) -> list[float | str | None]:
+    def read(self, answer: msgspec.Raw) -> Sequence[Value]:
         """The values of all declared fields, in their order; None where the instance did not see one.
 
         Raises:
             msgspec.DecodeError: a declared field is not of its type; the message names the path.
         """
         if self._decoder is None:
-            return []
+            return ()
         root = self._decoder.decode(answer)
-        values: list[float | str | None] = []
+        if self._flat:
+            return msgspec.structs.astuple(root)
+        values: list[Value] = []
         for path in self._paths:
             node = root
             for name in path:

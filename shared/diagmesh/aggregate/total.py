@@ -5,11 +5,12 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import msgspec
 
-from diagmesh.aggregate.fields import Declared, measured
+from diagmesh.aggregate.fields import Declared, Value, measured
 from diagmesh.aggregate.worst import Verdict, verdict_rank, worst_of
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.measures import Measure, Ranked
@@ -23,9 +24,14 @@ _MOST_NOTED: Final = 5
 _MOST_EVIDENCE: Final = 20
 _P95: Final = 0.95
 
-Value = float | str | None
-Seen = list[tuple[Value, str]]
-"""The values of one field, each with where it was seen."""
+_STATUS_OF: Final = attrgetter("status")
+
+
+class _Column(NamedTuple):
+    """One declared field over all answers: each value with where it was seen and which reply said it."""
+
+    declared: Declared
+    seen: list[tuple[Value, str, int]]
 
 
 def add_up(
@@ -40,31 +46,19 @@ def add_up(
         lacking: declared replicas that nobody ever saw; they are among the silent already, but not yet expected.
         warming: the asker has not heard long enough to know who should be there.
     """
-    rows, fields, notes = _read(gathered, answer)
-    by_status = Counter(reply.status.value for reply in gathered.replies)
+    columns, notes = _read(gathered, answer)
+    by_status: Counter[str] = Counter(map(_STATUS_OF, gathered.replies))
     if gathered.silent:
-        by_status[Status.SILENT.value] = len(gathered.silent)
-    declared = () if answer is None else measured(answer).fields
-    ranked = [
-        (position, field, field.mark.best_first[0])
-        for position, field in enumerate(declared)
-        if isinstance(field.mark, Ranked)
-    ]
+        by_status[Status.SILENT] = len(gathered.silent)
     return MeshAnswer(
         of=gathered.kind,
         expected=gathered.expected + lacking,
         answered=len(gathered.replies),
         silent=gathered.silent,
         unexpected=gathered.unexpected,
-        by_status=dict(sorted(by_status.items())),
-        worst=worst_of(
-            [
-                (reply, _bad_verdicts(ranked, values) if values else ())
-                for reply, values in zip(gathered.replies, rows, strict=True)
-            ],
-            gathered.silent,
-        ),
-        fields=fields,
+        by_status={str(status): count for status, count in sorted(by_status.items())},
+        worst=worst_of(gathered.replies, _bad_verdicts(columns), gathered.silent),
+        fields={column.declared.path: _field(column) for column in columns},
         findings=merge(gathered.replies),
         ended=Ended.WARMING if warming and gathered.ended is not Ended.CONNECTION_LOST else gathered.ended,
         each=tuple(gathered.replies) if each else None,
@@ -72,44 +66,42 @@ def add_up(
     )
 
 
-def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[list[Value]], dict[str, Field], list[str]]:
-    """The declared values of each reply, the fields that they make, and what could not be read."""
+def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[_Column], list[str]]:
+    """The declared fields that anybody saw, and what could not be read."""
     if answer is None:
-        note = f"the answer type of {gathered.kind!r} is not known here: counts only"
-        return [[] for _ in gathered.replies], {}, [note]
+        return [], [f"the answer type of {gathered.kind!r} is not known here: counts only"]
     reader = measured(answer)
-    rows: list[list[Value]] = []
-    places: list[str] = []
+    rows: list[Sequence[Value]] = []
+    owners: list[int] = []
     unread: list[str] = []
-    for reply in gathered.replies:
-        values: list[Value] = []
-        places.append(_where(reply))
+    for number, reply in enumerate(gathered.replies):
         if isinstance(reply.answer, msgspec.Raw):
             try:
-                values = reader.read(reply.answer)
+                rows.append(reader.read(reply.answer))
+                owners.append(number)
             except (msgspec.DecodeError, RecursionError) as error:
-                unread.append(f"{places[-1]} ({error})")
-        rows.append(values)
-    notes = []
-    if unread:
-        more = f" and {len(unread) - _MOST_NOTED} more" if len(unread) > _MOST_NOTED else ""
-        notes.append(f"answers that could not be added up: {', '.join(unread[:_MOST_NOTED])}{more}")
-    fields = {}
-    for position, declared in enumerate(reader.fields):
-        seen = [
-            (values[position], place)
-            for values, place in zip(rows, places, strict=True)
-            if values and values[position] is not None
-        ]
+                unread.append(f"{_where(reply)} ({error})")
+    places = [_where(gathered.replies[number]) for number in owners]
+    columns = []
+    for declared, values in zip(reader.fields, zip(*rows, strict=True), strict=False):
+        seen = [one for one in zip(values, places, owners, strict=True) if one[0] is not None]
         if seen:
-            fields[declared.path] = _field(declared, seen)
-    return rows, fields, notes
+            columns.append(_Column(declared, seen))
+    return columns, _unread(unread)
 
 
-def _field(declared: Declared, seen: Seen) -> Field:
-    if isinstance(declared.mark, Measure):
-        return _numbers(declared.mark, [(value, place) for value, place in seen if isinstance(value, int | float)])
-    return _ranked(declared.mark, [(value, place) for value, place in seen if isinstance(value, str)])
+def _unread(unread: list[str]) -> list[str]:
+    if not unread:
+        return []
+    more = f" and {len(unread) - _MOST_NOTED} more" if len(unread) > _MOST_NOTED else ""
+    return [f"answers that could not be added up: {', '.join(unread[:_MOST_NOTED])}{more}"]
+
+
+def _field(column: _Column) -> Field:
+    if isinstance(column.declared.mark, Measure):
+        numbers = [(value, place) for value, place, _ in column.seen if isinstance(value, int | float)]
+        return _numbers(column.declared.mark, numbers)
+    return _ranked(column.declared.mark, [(value, place) for value, place, _ in column.seen if isinstance(value, str)])
 
 
 def _numbers(mark: Measure, seen: list[tuple[float, str]]) -> Field:
@@ -141,16 +133,16 @@ def _ranked(mark: Ranked, seen: list[tuple[str, str]]) -> Field:
     )
 
 
-def _bad_verdicts(ranked: Sequence[tuple[int, Declared, str]], values: Sequence[Value]) -> list[Verdict]:
-    """The verdicts of one answer that are not the best there is; nearly always there is none."""
-    return [
-        Verdict(declared.path, declared.mark, value)
-        for position, declared, best in ranked
-        if (value := values[position]) is not None
-        and value != best
-        and isinstance(value, str)
-        and isinstance(declared.mark, Ranked)
-    ]
+def _bad_verdicts(columns: Sequence[_Column]) -> dict[int, list[Verdict]]:
+    """By place among the replies, the verdicts that are not the best there is; nearly always there is none."""
+    bad: dict[int, list[Verdict]] = {}
+    for (path, mark), seen in columns:
+        if isinstance(mark, Ranked):
+            best = mark.best_first[0]
+            for value, _, owner in seen:
+                if value != best and isinstance(value, str):
+                    bad.setdefault(owner, []).append(Verdict(path, mark, value))
+    return bad
 
 
 def merge(replies: Sequence[Reply]) -> tuple[Finding, ...]:

@@ -1,6 +1,6 @@
 """Whom to look at first: seen to be bad comes before unseen, unseen before slightly bad, and well is nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from diagmesh.contract.findings import Severity
@@ -57,15 +57,20 @@ class _Candidate:
         return self
 
 
-def worst_of(replies: Sequence[tuple[Reply, Sequence[Verdict]]], silent: tuple[Silent, ...]) -> Worst | None:
+def worst_of(
+    replies: Sequence[Reply], bad: Mapping[int, Sequence[Verdict]], silent: tuple[Silent, ...]
+) -> Worst | None:
     """The instance to look at first; None when nothing bad was said and nobody was silent.
 
     Args:
-        replies: each with those of its verdicts that are not the best there is.
+        replies: all that were counted.
+        bad: by place in ``replies``, the verdicts that are not the best there is.
         silent: the expected who were not heard.
     """
-    found = [_Candidate(reply).judge(verdicts) for reply, verdicts in replies if not _well(reply, verdicts)]
-    top = max(found, key=lambda one: one.rank, default=None)
+    # Nearly everybody is well nearly always, so that is told cheaply.
+    ill = [n for n, reply in enumerate(replies) if reply.findings or reply.status is not Status.ANSWERED or n in bad]
+    found = [_Candidate(replies[n]).judge(bad.get(n, ())) for n in ill]
+    top = min(found, key=lambda one: (-one.rank, one.reply.service, one.reply.instance), default=None)
     if silent and (top is None or top.rank < _SILENT_RANK):
         first = silent[0]
         return Worst(service=first.service, instance=first.instance, status=Status.SILENT, reason=first.reason)
@@ -79,11 +84,6 @@ def worst_of(replies: Sequence[tuple[Reply, Sequence[Verdict]]], silent: tuple[S
         severity=top.severity or "",
         reason=top.reason,
     )
-
-
-def _well(reply: Reply, verdicts: Sequence[Verdict]) -> bool:
-    """Nearly everybody, nearly always; so it is told cheaply."""
-    return not verdicts and not reply.findings and reply.status is Status.ANSWERED
 
 
 def _of_verdict(mark: Ranked, verdict: str) -> int:

@@ -53,6 +53,7 @@ class Gather:
         self._waiting |= plan.hoped
         # All lost, or nobody known: a short chance for whoever is there after all.
         self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else _LOOK_AFTER_S
+        self._limit = plan.limit
         self._deaf: set[int] = set()
         self._why: dict[Key, Absence] = {}
         self._ended: Ended | None = None
@@ -168,12 +169,13 @@ class Gather:
         key = self._tally.take(token, data)
         if key is None:
             return
-        self._last_at = self._clock()
+        if self._quiet_s is not None:
+            self._last_at = self._clock()
         self._news.set()
         self._waiting.discard(key)
         if not self._waiting:
             self._maybe_complete()
-        if len(self._tally.replies) == self._plan.limit:
+        if self._limit is not None and len(self._tally.replies) >= self._limit:
             self._end(Ended.LIMIT)
 
     def _maybe_complete(self) -> None:
