@@ -138,8 +138,7 @@ class Up:
 
     def leftovers(self) -> list[str]:
         """What is still there: processes, files, state files."""
-        state = self.runtime / "diagmesh"
-        files = [*self.temporary.iterdir(), *(state.iterdir() if state.exists() else ())]
+        files = [*self.temporary.iterdir(), *self.runtime.iterdir()]
         return [*self.processes().values(), *map(str, files)]
 
     def __enter__(self) -> Self:

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -47,26 +49,40 @@ async def up(
     """
     if port is not None and not 0 <= port <= 65_535:
         raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
-    output, local = Output.of(common), LocalMesh(port, demo=demo)
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    output, local, task = Output.of(common), LocalMesh(port, demo=demo), asyncio.current_task()
     assert task is not None  # noqa: S101  we run in one
+    with _on_signals(task, local) as ending:
+        try:
+            await local.open()
+            return await _Run(local, output, demo=demo).run()
+        except asyncio.CancelledError:
+            return Exit.INTERRUPTED
+        finally:
+            ending.set()
+            async with output.waiting("ending everything"):
+                await local.close()
+
+
+@contextmanager
+def _on_signals(task: "asyncio.Task[Any]", local: LocalMesh) -> Iterator[asyncio.Event]:
+    """The first signal ends everything in order; whoever cannot wait for that sends a second one."""
+    loop, ending = asyncio.get_running_loop(), asyncio.Event()
 
     def on_signal() -> None:
-        # The first one ends everything in order; whoever cannot wait sends a second one.
-        if task.cancelling():
+        if ending.is_set():
             local.family.kill()
-        task.cancel()
+        else:
+            ending.set()
+            task.cancel()
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal)
     try:
-        async with local:
-            return await _Run(local, output, demo=demo).run()
-    except asyncio.CancelledError:
-        return Exit.INTERRUPTED
+        yield ending
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # all is done; a late Ctrl-C must not change how we end
 
 
 class _Run:
@@ -121,7 +137,7 @@ class _Run:
         commands = tries(local.url, local.services[0])
         slow = slow_command(local.url, local.keyring.seed_file("app")) if self._demo else ""
         report = {"url": local.url, "commands": commands, "slow": slow, "directory": str(local.directory)}
-        self._output.show(report, banner(local.url, commands, slow), wrap=False)
+        self._output.show(report, banner(local.url, commands, slow, note=local.note), wrap=False)
 
     async def _watch(self, mesh: Mesh) -> Exit:
         """Until the server ends (or somebody cancels us)."""

@@ -7,6 +7,7 @@ is no moment in which a child could be missed, and a process id cannot be mistak
 again while it has members. Standard library only, so that it starts in a few milliseconds and stays small.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -65,6 +66,8 @@ def main(directory: str, state_file: str) -> None:
     end_group(os.getpgrp())
     shutil.rmtree(directory, ignore_errors=True)
     Path(state_file).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        Path(state_file).parent.rmdir()  # only when it was the last one
 
 
 if __name__ == "__main__":

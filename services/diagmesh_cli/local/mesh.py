@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Demo(msgspec.Struct, frozen=True):
 
 
 class LocalMesh:
-    """Everything that `up` runs. Use it as a context manager: leaving it ends everything and removes the directory.
+    """Everything that `up` runs; whoever opens it closes it.
 
     Args:
         port: asked for on the command line; None prefers 4222.
@@ -47,25 +47,34 @@ class LocalMesh:
         # Whatever can be refused is refused before anything is started.
         self._program = embedded.find_server()
         self._port = embedded.choose_port(port)
+        self._elsewhere = port is None and self._port != embedded.PREFERRED_PORT
         self.directory = rundir.make_private_directory()
         self.family = Family(self.directory, rundir.state_file(os.getpid()))
         self._ring: Keyring | None = None
         self._server: embedded.Embedded | None = None
 
-    async def __aenter__(self) -> Self:
-        """Guard the directory: from here on nothing is left behind."""
+    async def open(self) -> None:
+        """Guard the directory: from here on nothing is left behind.
+
+        Raises:
+            DiagmeshError: the keeper did not come up.
+        """
         try:
             await self.family.open()
         except BaseException:
             rundir.remove(self.directory)
             raise
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """End everybody, the server last; then the keeper removes the directory and the state file."""
-        rundir.state_file(os.getpid()).unlink(missing_ok=True)
+    async def close(self) -> None:
+        """End everybody, the server last; then the keeper removes the directory. Bounded, and safe to call twice."""
+        rundir.forget_state(os.getpid())
         await self.family.stop(last=self._server.child if self._server is not None else None)
         await self.family.close()
+
+    @property
+    def note(self) -> str:
+        """Why the port is another one than usual; empty when it is not."""
+        return f"{embedded.PREFERRED_PORT} is in use" if self._elsewhere else ""
 
     @property
     def url(self) -> str:

@@ -1,5 +1,6 @@
 """Where a running `diagmesh up` lives, and how another terminal finds it."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -12,7 +13,17 @@ import msgspec
 
 from diagmesh.errors import DiagmeshError
 
-__all__ = ["Running", "discover", "make_private_directory", "remove", "state_directory", "state_file", "write_state"]
+__all__ = [
+    "Running",
+    "discover",
+    "forget_state",
+    "make_private_directory",
+    "remove",
+    "start_ticks",
+    "state_directory",
+    "state_file",
+    "write_state",
+]
 
 _PREFIX: Final = "up-"
 
@@ -80,6 +91,13 @@ def write_state(running: Running) -> Path:
     beside.write_bytes(msgspec.json.encode(running))
     beside.replace(path)
     return path
+
+
+def forget_state(pid: int) -> None:
+    """Remove the state file, and the directory of state files when it was the last one."""
+    state_file(pid).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        state_directory().rmdir()
 
 
 def discover() -> Running | None:

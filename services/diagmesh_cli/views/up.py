@@ -47,10 +47,21 @@ def _server_flag(url: str, environment: Mapping[str, str]) -> str:
     return "" if url == _PLAIN_URL and not elsewhere else f" -s {url}"
 
 
-def banner(url: str, commands: Sequence[str], slow: str, *, found: bool | None = None) -> RenderableType:
-    """Where it is, and what to try."""
+def banner(
+    url: str, commands: Sequence[str], slow: str, *, note: str = "", found: bool | None = None
+) -> RenderableType:
+    """Where it is, and what to try.
+
+    Args:
+        url: where clients connect.
+        commands: for the plain NATS CLI.
+        slow: the command that makes payments slow; empty without the demo.
+        note: why it is somewhere else than usual.
+        found: whether a NATS CLI is installed; None looks for it.
+    """
+    ends = f"  ({note}; Ctrl-C ends it)" if note else "  (Ctrl-C ends it)"
     lines = [
-        Text.assemble("diagmesh is up at ", (url, "bold green"), "  (Ctrl-C ends it)"),
+        Text.assemble("diagmesh is up at ", (url, "bold green"), ends),
         Text("\nTry from another terminal:"),
         *(Text(f"  {command}", "bold") for command in commands),
         Text("or: diagmesh status, diagmesh ask health, diagmesh ask resources orders"),

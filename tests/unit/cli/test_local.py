@@ -206,6 +206,8 @@ def test_the_newest_living_up_is_found_and_dead_ones_are_forgotten(
     assert not stale.exists()
     assert rundir.discover() == running(os.getpid(), rundir.start_ticks(os.getpid()))
     assert stat.S_IMODE((tmp_path / "diagmesh").stat().st_mode) == 0o700
+    rundir.forget_state(os.getpid())
+    assert not list(tmp_path.glob(f"diagmesh/*{os.getpid()}*"))
 
 
 def test_a_state_directory_that_others_may_enter_is_not_trusted(
