@@ -154,6 +154,15 @@ def test_sigkill_leaves_no_child_and_no_directory(make_up: Any) -> None:
     assert not any(map(alive, children))
 
 
+def test_without_its_keeper_an_orderly_end_still_leaves_nothing(make_up: Any) -> None:
+    up = make_up("--no-demo").ready()
+    (keeper,) = up.processes("keeper.py")
+    os.kill(keeper, signal.SIGKILL)
+    up.send(signal.SIGTERM)
+    assert up.ended() == 130
+    assert up.leftovers() == []
+
+
 def test_without_its_server_it_ends_and_says_so(make_up: Any) -> None:
     up = make_up("--no-demo").ready()
     (server,) = up.processes("nats-server.json")

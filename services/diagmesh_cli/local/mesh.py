@@ -70,6 +70,7 @@ class LocalMesh:
         rundir.forget_state(os.getpid())
         await self.family.stop(last=self._server.child if self._server is not None else None)
         await self.family.close()
+        rundir.remove(self.directory)  # gone already, unless somebody ended the keeper
 
     @property
     def note(self) -> str:
