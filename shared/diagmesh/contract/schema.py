@@ -8,6 +8,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
+from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
 from diagmesh.contract.presence import Event, Heartbeat
@@ -39,6 +40,8 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
         **_answers("mesh", MeshAnswer, "many replies added up"),
         **_answers("mesh.services", Services, "the directory"),
         "mesh.services.question": _document("mesh.services.question", ServicesQuestion, "Question: the directory"),
+        **_answers("mesh.forget", Forgotten, "who is not expected any longer"),
+        "mesh.forget.question": _document("mesh.forget.question", ForgetQuestion, "Control question: expect no longer"),
     }
     for kind, (question, answer) in kinds.items():
         name = f"{kind}.question"
