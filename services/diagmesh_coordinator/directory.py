@@ -11,12 +11,13 @@ import msgspec
 
 from diagmesh.bus.core import Bus, BusState, Message, StateChange, Subscription
 from diagmesh.contract import subjects
+from diagmesh.contract.mesh import InstanceState
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BusError
 from diagmesh.expected import Absence, Expected, Key
 from diagmesh.gather import learn
 from diagmesh.membership import Membership
-from diagmesh.roster import Roster
+from diagmesh.roster import Roster, expected
 from diagmesh.settings import CoordinatorSettings
 
 __all__ = ["Directory"]
@@ -156,6 +157,22 @@ class Directory:
     async def absences(self, missing: Collection[Expected], not_before: float) -> Mapping[Key, Absence]:
         """Why these are silent (`diagmesh.membership.Membership.absences`)."""
         return await self.membership.absences(missing, not_before)
+
+    async def forget(self, service: str, instance: str) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+        """Stop expecting an instance, or all lost ones of a service; one that is still connected is kept.
+
+        Returns:
+            Who was removed, and who was kept.
+        """
+        # The heartbeats of a sidecar that was killed just now are still in time: its connection tells sooner.
+        live = [
+            expected(known, self._clock())
+            for known in self.roster.instances(service)
+            if known.live(self._clock()) and instance in ("", known.key.instance)
+        ]
+        why = await self.absences(live, self._clock())
+        gone = frozenset(key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED)
+        return self.roster.forget(service, instance, self.now(), gone)
 
     def problems(self) -> tuple[str, ...]:
         """What makes this directory doubtful."""

@@ -79,7 +79,7 @@ class ControlKinds:
         except Declined as refusal:
             self._emit(_EVENT, f"refused: forget {name}: {refusal.detail}")
             raise
-        gone, kept = self._directory.roster.forget(question.service, question.instance, self._directory.now())
+        gone, kept = await self._directory.forget(question.service, question.instance)
         await self._tell(f"done: forget {name}: {len(gone)} forgotten, {len(kept)} kept", operator)
         return Forgotten(forgotten=_wheres(gone), kept=_wheres(kept))
 

@@ -77,8 +77,8 @@ def _show_one(output: Output, heard: Heard[Any]) -> Exit:
 
 
 def mesh_reply(result: MeshResult[Any]) -> Reply:
-    """A sum as it stands on the wire, also when it was added up here."""
-    return Reply(
+    """A sum as it came, or as a coordinator would have sent it when it was added up here."""
+    return result.reply or Reply(
         v=WIRE_VERSION,
         service="mesh",
         instance=result.coordinator,

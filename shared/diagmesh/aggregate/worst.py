@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.measures import Ranked
 from diagmesh.contract.mesh import Silent, Worst
@@ -16,6 +18,15 @@ _STATUS_RANK: Final = {Status.FAILED: 70, Status.LATE: 68, Status.UNAVAILABLE: 3
 _SILENT_RANK: Final = 80
 _WORST_VERDICT_RANK: Final = 100
 _BEST_BAD_VERDICT_RANK: Final = 40
+
+
+class _Reasoned(msgspec.Struct, gc=False):
+    """The field in which an answer says why it judges as it does."""
+
+    reason: str = ""
+
+
+_reasoned: Final = msgspec.json.Decoder(_Reasoned)
 
 
 class Verdict(NamedTuple):
@@ -76,6 +87,8 @@ def worst_of(
         return Worst(service=first.service, instance=first.instance, status=Status.SILENT, reason=first.reason)
     if top is None or top.rank == 0:
         return None
+    if top.verdict:
+        top.reason += _in_words(top.reply)
     return Worst(
         service=top.reply.service,
         instance=top.reply.instance,
@@ -84,6 +97,15 @@ def worst_of(
         severity=top.severity or "",
         reason=top.reason,
     )
+
+
+def _in_words(reply: Reply) -> str:
+    """What the answer itself gives as the reason of its verdict, if it has such a field."""
+    try:
+        said = _reasoned.decode(reply.answer) if isinstance(reply.answer, msgspec.Raw) else _Reasoned()
+    except (msgspec.DecodeError, RecursionError):
+        return ""  # a kind with a field of that name and another meaning
+    return f": {said.reason}" if said.reason else ""
 
 
 def _of_verdict(mark: Ranked, verdict: str) -> int:

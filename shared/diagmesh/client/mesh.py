@@ -174,7 +174,7 @@ class Mesh:
             return await self._direct(name, answer_type, question, chosen, timeout_s)
         reply = heard(message.data, "mesh", "", MeshAnswer)
         each = tuple(Heard(one, answer_type) for one in reply.answer.each or ())
-        return MeshResult(answer=reply.answer, each=each, coordinator=reply.reply.instance)
+        return MeshResult(answer=reply.answer, each=each, coordinator=reply.reply.instance, reply=reply.reply)
 
     @overload
     async def all(

@@ -8,7 +8,7 @@ import msgspec
 
 from diagmesh.client.heard import Heard
 from diagmesh.contract.mesh import Ended, MeshAnswer, Silent, Unexpected
-from diagmesh.contract.wire import Answer
+from diagmesh.contract.wire import Answer, Reply
 from diagmesh.errors import DiagmeshError
 from diagmesh.expected import Gathered
 from diagmesh.gather import Gather
@@ -25,11 +25,13 @@ class MeshResult(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
         answer: the sum, as on the wire.
         each: the single replies, typed; empty when they were not asked for or were too many for one message.
         coordinator: who added them up; empty when this was done here.
+        reply: the coordinator's reply as it came; None when this was done here.
     """
 
     answer: MeshAnswer
     each: tuple[Heard[A], ...] = ()
     coordinator: str = ""
+    reply: Reply | None = None
 
     @property
     def ended(self) -> Ended:

@@ -1,6 +1,6 @@
 """The directory itself: admits, loses, forgets, within bounds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -110,16 +110,24 @@ class Roster:
             self._remove(known)
         return len(old)
 
-    def forget(self, service: str, instance: str, now: float) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+    def forget(
+        self, service: str, instance: str, now: float, gone: Collection[Key] = ()
+    ) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Stop expecting an instance (or, without one, all lost ones of the service).
+
+        Args:
+            service: whose.
+            instance: which one; empty for all.
+            now: monotonic seconds.
+            gone: who is known to be not connected, although its heartbeats are still in time.
 
         Returns:
             Who was removed, and who was kept because it is live.
         """
         instances = self._services.get(service, {})
         chosen = [known for name, known in instances.items() if instance in ("", name)]
-        kept = tuple(known.key for known in chosen if known.live(now))
-        lost = [known for known in chosen if not known.live(now)]
+        lost = [known for known in chosen if known.key in gone or not known.live(now)]
+        kept = tuple(known.key for known in chosen if known not in lost)
         for known in lost:
             self._remove(known)
         return tuple(known.key for known in lost), kept

@@ -70,6 +70,7 @@ class NatsBus:
         self._listeners: list[Callable[[StateChange], None]] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._attempts = 0
+        self._trouble = ""
         self._backoff_s = _BACKOFF_FIRST_S
 
     # --- coming up and going away
@@ -99,7 +100,7 @@ class NatsBus:
             stop()
         if bus._state.state is BusState.CONNECTED:
             return bus
-        reason = bus._state.reason or f"no answer within {timeout_s:g} s"
+        reason = bus._trouble or f"no answer within {timeout_s:g} s"
         await bus.close()
         raise CannotConnect(f"cannot connect to {', '.join(map(redact, bus._urls))}: {reason}")
 
@@ -157,7 +158,8 @@ class NatsBus:
             never = self._state.state is BusState.CONNECTING
             state = BusState.CONNECTING if never else BusState.RECONNECTING
             self._attempts += 1
-            self._changed(StateChange(state, f"{link.reason or explain(error)} [{redact(url)}]"))
+            self._trouble = link.reason or explain(error)
+            self._changed(StateChange(state, f"{self._trouble} [{redact(url)}]"))
             return
         self._backoff_s = _BACKOFF_FIRST_S
         self._discovered = link.discovered()
