@@ -18,7 +18,8 @@ from diagmesh.errors import BusError, MessageTooLarge, NoAnswer, NoResponders
 from diagmesh.settings import NatsSettings
 from support.natsserver import NatsServer
 from support.procs import alive
-from support.sidecars import Program, sidecar, sleeper
+from support.programs import Program
+from support.sidecars import sidecar, sleeper
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Real processes that a test starts: each with a log, a bounded end, and nothing left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -36,15 +37,15 @@ class Program:
 
     Args:
         command: program and arguments; ``python`` as first word means this interpreter.
-        log: file for its standard output and error.
+        log: file for its standard output and error, or a folder for one.
         environment: laid over ours, from which everything named ``DIAGMESH_…`` is taken out.
     """
 
     def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> None:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("DIAGMESH_")}
         program = sys.executable if command[0] == "python" else command[0]
-        self._log = log
-        with log.open("ab") as output:
+        self._log = log / f"{Path(program).name}-{os.urandom(3).hex()}.log" if log.is_dir() else log
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [program, *command[1:]],
                 stdin=subprocess.DEVNULL,
@@ -66,6 +67,14 @@ class Program:
     def log_text(self) -> str:
         """What it has written so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it, and to it only."""
+        self._process.send_signal(number)
+
+    async def ended(self, within_s: float = _STOP_S) -> int:
+        """Its exit status, once it has ended by itself."""
+        return await asyncio.to_thread(self._process.wait, within_s)
 
     def freeze(self) -> None:
         """Let it hang (SIGSTOP), and wait until it does."""
