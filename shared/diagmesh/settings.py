@@ -16,6 +16,7 @@ __all__ = [
     "CoordinatorSettings",
     "NatsSettings",
     "ProbeSettings",
+    "RuleSettings",
     "SidecarSettings",
     "TargetSettings",
     "load",
@@ -89,6 +90,28 @@ class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("a probe needs exactly one of http, tcp, nats, srv")
 
 
+class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one rule is told about some targets (``[[rules]]`` in TOML); later tables win over earlier ones.
+
+    Args:
+        code: of the rule.
+        services: it holds for these services; empty for all.
+        instances: for these instances (``i1`` or ``orders/i1``); empty for all.
+        labels: for instances with all of these labels.
+        limits: thresholds by name, see ``diagmesh explain CODE``.
+        suppress: find it, count it, but do not tell it.
+        why: the reason for that, shown wherever it is counted.
+    """
+
+    code: str
+    services: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    limits: dict[str, float | int | str | bool] = {}
+    suppress: bool = False
+    why: str = ""
+
+
 class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One instance that the sidecar stands beside, and how its process is found (at most one way).
 
@@ -145,6 +168,7 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
         heartbeat_s: pace of the heartbeats.
         concurrency: questions in work at a time per instance, over all kinds.
         disable: kinds that are not served.
+        rules: thresholds and suppressions for the findings in its answers.
         log_level: of our own log on standard error.
     """
 
@@ -154,6 +178,7 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
     disable: tuple[str, ...] = ()
+    rules: tuple[RuleSettings, ...] = ()
     log_level: str = "info"
 
 
@@ -168,6 +193,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
         deadline_s: how long a fan-out waits for the last answer by default.
         heartbeat_s: pace of its own heartbeats.
         concurrency: mesh questions in work at a time.
+        rules: thresholds and suppressions for ``diag.mesh.check``.
         operators: public nkeys whose signed control requests it accepts (``forget``); none by default.
     """
 
@@ -179,6 +205,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64
     operators: tuple[str, ...] = ()
+    rules: tuple[RuleSettings, ...] = ()
     log_level: str = "info"
 
 

@@ -5,8 +5,9 @@ from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
-from diagmesh.client.kinds import answer_type_of, kind_of_type
+from diagmesh.client.kinds import answer_type_of
 from diagmesh.contract.codec import encode
+from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.mesh import Selection
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Question

@@ -1,17 +1,15 @@
 """Which answer type belongs to which kind: by the library's own answer modules, or by the type the caller brings."""
 
 import pkgutil
-import re
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 import diagmesh.contract.answers
 from diagmesh.contract.mesh import Services
-from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer
 
-__all__ = ["answer_type_of", "kind_of_type"]
+__all__ = ["answer_type_of"]
 
 _PACKAGE = diagmesh.contract.answers
 
@@ -27,19 +25,3 @@ def answer_type_of(kind: str) -> type[Answer] | None:
     name = "".join(part.capitalize() for part in module_name.split("_"))
     found: Any = getattr(import_module(f"{_PACKAGE.__name__}.{module_name}"), name, None)
     return found if isinstance(found, type) and issubclass(found, Answer) else None
-
-
-def kind_of_type(answer: type[Answer]) -> str:
-    """The kind that an answer type is for.
-
-    That is its module in `diagmesh.contract.answers`, else its own name (``OpenFiles``: ``open-files``).
-
-    Raises:
-        BadName: no kind can be made of the name.
-    """
-    if answer is Services:
-        return "services"
-    package, _, module = answer.__module__.rpartition(".")
-    if package == _PACKAGE.__name__:
-        return module.replace("_", "-")
-    return check_token(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", answer.__name__).lower(), "kind")

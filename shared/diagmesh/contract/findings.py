@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Advice", "Evidence", "Finding", "FindingClass", "Severity"]
+__all__ = ["Advice", "Fact", "Finding", "FindingClass", "Severity"]
 
 
 class Severity(StrEnum):
@@ -44,13 +44,14 @@ class FindingClass(StrEnum):
     MESH = "mesh"
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One thing that was seen, with its unit and the limit it is held against."""
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One thing that was seen, with its unit, the limit it is held against, and (of many) the instance it was seen at."""
 
     what: str
     value: float | int | str | bool | None = None
     unit: str = ""
     limit: float | None = None
+    at: str = ""
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -69,5 +70,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     class_: FindingClass = msgspec.field(name="class")
     title: str
     instances: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[Fact, ...] = ()
     advice: Advice = msgspec.field(default_factory=Advice)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagmesh.aggregate import add_up, measured
-from diagmesh.contract.findings import Evidence, Finding, FindingClass, Severity
+from diagmesh.contract.findings import Fact, Finding, FindingClass, Severity
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.mesh import Ended, MeshAnswer, Silent
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
@@ -74,7 +74,7 @@ def finding(code: str, severity: Severity, *evidence: str, instances: tuple[str,
         class_=FindingClass.CRASH,
         title=f"{code} {severity}",
         instances=instances,
-        evidence=tuple(Evidence(what=what) for what in evidence),
+        evidence=tuple(Fact(what=what) for what in evidence),
     )
 
 

@@ -1,4 +1,4 @@
-"""`agent`: a typed function becomes a value that the runtime can serve. No registry, no side effects."""
+"""`agent`: a typed function becomes a value that the runtime can serve."""
 
 import inspect
 import re

@@ -1,0 +1,95 @@
+"""`diag.mesh.check`: what the rules say of the mesh, and what they could not judge."""
+
+from enum import StrEnum
+
+import msgspec
+
+from diagmesh.contract.findings import Finding
+from diagmesh.contract.mesh import Ended, Silent
+from diagmesh.contract.wire import Answer, Question
+
+__all__ = ["Check", "CheckQuestion", "NotJudged", "RuleVerdict", "Suppressed", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """What became of one rule. *Blind* is never *clear*; *broken* is our own fault and hides nothing of the rest."""
+
+    FOUND = "found"
+    CLEAR = "clear"
+    BLIND = "blind"
+    BROKEN = "broken"
+
+
+class NotJudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An instance that a rule could not judge, and why."""
+
+    instance: str
+    why: str
+
+
+class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What one rule says.
+
+    Args:
+        code: of the rule.
+        title: of the rule.
+        verdict: found wins over blind, blind over clear; broken stands alone.
+        judged: the instances that it could judge.
+        not_judged: those that it could not, with the reason.
+        reason: why it is broken, or why it is blind as a whole.
+    """
+
+    code: str
+    title: str
+    verdict: Verdict
+    judged: tuple[str, ...] = ()
+    not_judged: tuple[NotJudged, ...] = ()
+    reason: str = ""
+
+
+class Suppressed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A finding that the settings asked not to be told: counted all the same, with the reason given there."""
+
+    code: str
+    instances: tuple[str, ...]
+    why: str = ""
+
+
+class CheckQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Which part of the mesh to judge, and by which rules.
+
+    Args:
+        services: service names; empty for all.
+        instances: ``instance`` or ``service/instance``; empty for all.
+        labels: all of these labels.
+        codes: of the rules to apply, or their families (``RES``); empty for all.
+    """
+
+    services: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    codes: tuple[str, ...] = ()
+
+
+class Check(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
+    """The findings, worst first, and for each rule whom it could judge.
+
+    Args:
+        findings: what was found.
+        verdicts: one per rule.
+        suppressed: what was found and is not told, by the settings.
+        asked: the kinds that the rules made us ask for.
+        expected: how many instances should have answered.
+        silent: who did not, with the reason.
+        ended: why the asking ended.
+        notes: what limits all this.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    verdicts: tuple[RuleVerdict, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
+    asked: tuple[str, ...] = ()
+    expected: int = 0
+    silent: tuple[Silent, ...] = ()
+    ended: Ended = Ended.COMPLETE
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,150 @@
+"""`rule`: a pure function from evidence to hits becomes a value that the engine can apply."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from diagmesh.contract.findings import Advice, Fact, FindingClass, Severity
+from diagmesh.contract.kinds import kind_of_type
+from diagmesh.contract.wire import Answer
+from diagmesh.evidence import Evidence
+from diagmesh.expected import Key
+
+__all__ = ["Hit", "Limits", "RuleSpec", "Scope", "Unjudged", "rule"]
+
+_CODE: Final = re.compile(r"(MESH|PROC|RES|GO|PROF|RACE|NATS|JS|SRV|LOG|REQ|DEP|CHG|CFG)-[0-9]{3}\Z")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds of a rule, each with its unit in the name and a default; the settings may change them per target."""
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """The condition holds there.
+
+    Args:
+        where: at which instance.
+        title: what is the matter, with the numbers.
+        evidence: what was seen.
+        severity: where it differs from that of the rule.
+        now: what to do at once, where that depends on what was seen; before the advice of the rule.
+    """
+
+    where: Key
+    title: str
+    evidence: tuple[Fact, ...] = ()
+    severity: Severity | None = None
+    now: tuple[str, ...] = ()
+
+
+class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule could not judge there, although there was an answer, and why."""
+
+    where: Key
+    why: str
+
+
+class Scope(StrEnum):
+    """Where a rule can run: on one answer, or only where many were gathered."""
+
+    ANSWER = "answer"
+    MESH = "mesh"
+
+
+class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared rule.
+
+    Args:
+        code: stable code; file name and page are named for the function.
+        title: the condition in a few words.
+        severity: unless a hit says otherwise.
+        issue: the issue class.
+        reads: the answer types that it needs; instances without them are not judged.
+        scope: whether one answer is enough.
+        limits: the thresholds with their defaults.
+        advice: what to do now, soon and later.
+        name: of the function, its file and its page.
+        module: where its page lies.
+        tells: the first line of its docstring: what should hold.
+        judge: the function itself.
+    """
+
+    code: str
+    title: str
+    severity: Severity
+    issue: FindingClass
+    reads: tuple[type[Answer], ...]
+    scope: Scope
+    limits: Limits
+    advice: Advice
+    name: str
+    module: str
+    tells: str
+    judge: Callable[[Evidence, Any], Iterator[Hit | Unjudged]]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that must be asked for it."""
+        return tuple(kind_of_type(one) for one in self.reads)
+
+
+def rule(
+    code: str,
+    title: str,
+    *,
+    severity: Severity,
+    issue: FindingClass,
+    reads: tuple[type[Answer], ...],
+    limits: Limits | None = None,
+    advice: Advice | None = None,
+    over_many: bool = False,
+) -> Callable[[Callable[[Evidence, Any], Iterator[Hit | Unjudged]]], RuleSpec]:
+    """Declare a rule: ``def name(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]`` with a docstring.
+
+    Args:
+        code: family and number (``RES-004``).
+        title: the condition in a few words.
+        severity: unless a hit says otherwise.
+        issue: the issue class.
+        reads: answer types; none for a rule over the directory alone.
+        limits: thresholds with defaults.
+        advice: what to do now, soon and later.
+        over_many: it compares instances, judges silence or joins kinds, so one answer is not enough.
+
+    Raises:
+        TypeError: the declaration is incomplete; the message says what is missing.
+    """
+    if not _CODE.match(code):
+        raise TypeError(f"rule code {code!r}: write it as FAMILY-NNN with a family of the product's list")
+    if not title:
+        raise TypeError(f"rule {code} needs a title")
+
+    def declare(judge: Callable[[Evidence, Any], Iterator[Hit | Unjudged]]) -> RuleSpec:
+        name = getattr(judge, "__name__", "?")
+        doc = inspect.getdoc(judge)
+        if not inspect.isgeneratorfunction(judge):
+            raise TypeError(f"rule {code} ({name}) must yield its hits")
+        if len(inspect.signature(judge).parameters) != 2:
+            raise TypeError(f"rule {code} ({name}) takes (seen, limits)")
+        if not doc:
+            raise TypeError(f"rule {code} ({name}) needs a docstring: its first line says what should hold")
+        return RuleSpec(
+            code=code,
+            title=title,
+            severity=severity,
+            issue=issue,
+            reads=reads,
+            scope=Scope.MESH if over_many or len(reads) != 1 else Scope.ANSWER,
+            limits=limits or Limits(),
+            advice=advice or Advice(),
+            name=name,
+            module=judge.__module__,
+            tells=doc.splitlines()[0],
+            judge=judge,
+        )
+
+    return declare

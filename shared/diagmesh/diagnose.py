@@ -1,0 +1,204 @@
+"""Rules over evidence: findings, and for each rule whom it could judge. No clock, no network."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from diagmesh.contract.findings import Advice, Finding
+from diagmesh.contract.verdicts import NotJudged, RuleVerdict, Suppressed, Verdict
+from diagmesh.declare import Hit, Limits, RuleSpec, Scope, Unjudged
+from diagmesh.errors import SettingsError
+from diagmesh.evidence import Evidence
+from diagmesh.expected import Key, label
+from diagmesh.settings import RuleSettings
+
+__all__ = ["Diagnosis", "Engine", "chosen"]
+
+_MOST_FACTS: Final = 20
+_MOST_HITS: Final = 10_000
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules say.
+
+    Args:
+        findings: worst first, one per code and severity, with everybody who has it.
+        verdicts: one per rule, by code.
+        suppressed: what the settings keep quiet.
+    """
+
+    findings: tuple[Finding, ...]
+    verdicts: tuple[RuleVerdict, ...]
+    suppressed: tuple[Suppressed, ...]
+
+
+def chosen(rules: Iterable[RuleSpec], codes: Collection[str]) -> list[RuleSpec]:
+    """The rules that a selection of codes or families means; all of them for an empty one."""
+    return [one for one in rules if not codes or one.code in codes or one.code.partition("-")[0] in codes]
+
+
+class Engine:
+    """Rules with the thresholds of the settings.
+
+    Args:
+        rules: to apply.
+        settings: thresholds and suppressions, the more particular last.
+
+    Raises:
+        SettingsError: a setting names a rule or a threshold that does not exist, or has a wrong type.
+    """
+
+    def __init__(self, rules: Sequence[RuleSpec], settings: Sequence[RuleSettings] = ()) -> None:
+        self.rules: Final = tuple(sorted(rules, key=lambda one: one.code))
+        self._settings = tuple(settings)
+        codes = {one.code: one for one in self.rules}
+        for number, one in enumerate(self._settings):
+            _check(one, f"rules[{number}]", codes)
+
+    def diagnose(self, seen: Evidence, labels: Mapping[Key, Mapping[str, str]] | None = None) -> Diagnosis:
+        """Apply every rule; one that raises is *broken* and the rest goes on."""
+        findings: list[Finding] = []
+        verdicts: list[RuleVerdict] = []
+        suppressed: list[Suppressed] = []
+        for one in self.rules:
+            verdict, hits = self._apply(one, seen, labels or {})
+            verdicts.append(verdict)
+            told, quiet = self._split(one, hits, labels or {})
+            findings += _findings(one, told)
+            suppressed += quiet
+        findings.sort(key=lambda finding: (-finding.severity.rank, finding.code))
+        return Diagnosis(findings=tuple(findings), verdicts=tuple(verdicts), suppressed=tuple(suppressed))
+
+    def of_answer(self, seen: Evidence, kind: str, labels: Mapping[Key, Mapping[str, str]]) -> tuple[Finding, ...]:
+        """The findings of the rules that read exactly this kind of one answer."""
+        rules = [one for one in self.rules if one.scope is Scope.ANSWER and one.kinds == (kind,)]
+        found: list[Finding] = []
+        for one in rules:
+            _, hits = self._apply(one, seen, labels)
+            found += _findings(one, self._split(one, hits, labels)[0])
+        return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.code)))
+
+    # --- one rule
+
+    def _apply(
+        self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
+    ) -> tuple[RuleVerdict, list[Hit]]:
+        hits: list[Hit] = []
+        why: dict[Key, str] = {}
+        try:
+            for limits, part in self._parts(one, seen, labels):
+                for result in one.judge(seen, limits):
+                    if part is not None and result.where not in part:
+                        continue
+                    if isinstance(result, Unjudged):
+                        why[result.where] = result.why
+                    elif len(hits) < _MOST_HITS:
+                        hits.append(result)
+        except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
+            reason = f"{type(error).__name__}: {error}"
+            return RuleVerdict(code=one.code, title=one.title, verdict=Verdict.BROKEN, reason=reason), []
+        for key in seen.keys:
+            missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
+            if missing and all(hit.where != key for hit in hits):
+                why.setdefault(key, missing)
+        return _verdict(one, seen, hits, why), hits
+
+    def _parts(
+        self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
+    ) -> Iterable[tuple[Limits, Collection[Key] | None]]:
+        """The instances grouped by the thresholds that hold for them; None means all of them, which is nearly always so."""
+        mine = [setting for setting in self._settings if setting.code == one.code and setting.limits]
+        if not mine:
+            return [(one.limits, None)]
+        groups: dict[Limits, list[Key]] = {}
+        for key in seen.keys:
+            limits = one.limits
+            for setting in mine:
+                if _means(setting, key, labels.get(key, {})):
+                    limits = msgspec.structs.replace(limits, **setting.limits)
+            groups.setdefault(limits, []).append(key)
+        return [(limits, frozenset(keys)) for limits, keys in groups.items()]
+
+    def _split(
+        self, one: RuleSpec, hits: list[Hit], labels: Mapping[Key, Mapping[str, str]]
+    ) -> tuple[list[Hit], list[Suppressed]]:
+        told: list[Hit] = []
+        quiet: dict[str, list[str]] = {}
+        for hit in hits:
+            setting = next(
+                (
+                    setting
+                    for setting in self._settings
+                    if setting.code == one.code
+                    and setting.suppress
+                    and _means(setting, hit.where, labels.get(hit.where, {}))
+                ),
+                None,
+            )
+            if setting is None:
+                told.append(hit)
+            else:
+                quiet.setdefault(setting.why, []).append(label(hit.where))
+        return told, [Suppressed(code=one.code, instances=tuple(names), why=why) for why, names in quiet.items()]
+
+
+def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Key, str]) -> RuleVerdict:
+    found = {hit.where for hit in hits}
+    judged = tuple(label(key) for key in seen.keys if key not in why or key in found)
+    blind = tuple(NotJudged(instance=label(key), why=why[key]) for key in sorted(why) if key not in found)
+    reason = ""
+    if hits:
+        verdict = Verdict.FOUND
+    elif blind or (one.reads and not judged):
+        verdict = Verdict.BLIND
+        reason = "" if blind else "nobody answered what it reads"
+    elif one.scope is Scope.MESH and not one.reads and seen.directory is None:
+        verdict, reason = Verdict.BLIND, "it needs the directory of a coordinator"
+    else:
+        verdict = Verdict.CLEAR
+    return RuleVerdict(code=one.code, title=one.title, verdict=verdict, judged=judged, not_judged=blind, reason=reason)
+
+
+def _findings(one: RuleSpec, hits: Sequence[Hit]) -> list[Finding]:
+    """One finding per severity: who has it, what was seen where, and the advice."""
+    groups: dict[str, list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault(hit.severity or one.severity, []).append(hit)
+    return [_finding(one, same) for same in groups.values()]
+
+
+def _finding(one: RuleSpec, hits: Sequence[Hit]) -> Finding:
+    first, many = hits[0], len(hits) > 1
+    facts = [
+        msgspec.structs.replace(fact, at=label(hit.where)) if many else fact for hit in hits for fact in hit.evidence
+    ]
+    now = tuple(dict.fromkeys(line for hit in hits for line in hit.now)) + one.advice.now
+    return Finding(
+        code=one.code,
+        severity=first.severity or one.severity,
+        class_=one.issue,
+        title=f"{one.title}: {len(hits)} instances" if many else first.title,
+        instances=tuple(label(hit.where) for hit in hits),
+        evidence=tuple(facts[:_MOST_FACTS]),
+        advice=Advice(now=now[:_MOST_FACTS], soon=one.advice.soon, later=one.advice.later),
+    )
+
+
+def _means(setting: RuleSettings, key: Key, labels: Mapping[str, str]) -> bool:
+    if setting.services and key.service not in setting.services:
+        return False
+    if setting.instances and not {key.instance, label(key)} & {*setting.instances}:
+        return False
+    return all(labels.get(name) == value for name, value in setting.labels.items())
+
+
+def _check(setting: RuleSettings, where: str, rules: Mapping[str, RuleSpec]) -> None:
+    known = rules.get(setting.code)
+    if known is None:
+        raise SettingsError(f"{where}.code: there is no rule {setting.code!r} (see: diagmesh explain)")
+    try:
+        msgspec.convert(msgspec.to_builtins(known.limits) | setting.limits, type(known.limits))
+    except msgspec.ValidationError as error:
+        names = ", ".join(field.name for field in msgspec.structs.fields(known.limits)) or "none"
+        raise SettingsError(f"{where}.limits of {setting.code}: {error} (it has: {names})") from None

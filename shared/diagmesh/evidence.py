@@ -1,0 +1,107 @@
+"""Evidence: the replies gathered for one question, decoded into a type only when a rule asks for it. Pure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from diagmesh.contract.kinds import kind_of_type
+from diagmesh.contract.mesh import InstanceState, Services, Silent
+from diagmesh.contract.wire import Answer, Reply
+from diagmesh.expected import Key
+
+__all__ = ["Evidence"]
+
+A = TypeVar("A", bound=Answer)
+
+_decoders: Final[dict[type[Any], "msgspec.json.Decoder[Any]"]] = {}
+
+
+class Evidence:
+    """What was seen, by instance and kind, and who was expected.
+
+    Args:
+        replies: all of them, of all kinds; at most one per instance and kind.
+        silent: who was expected and not heard, per kind or as a whole.
+        directory: who is there and who should be; None where only single answers are judged.
+    """
+
+    def __init__(
+        self, replies: Iterable[Reply], *, silent: Iterable[Silent] = (), directory: Services | None = None
+    ) -> None:
+        self._replies: dict[tuple[str, Key], Reply] = {}
+        self._answers: dict[tuple[type[Any], Key], Any] = {}
+        self._errors: dict[tuple[type[Any], Key], str] = {}
+        self.silent: Final = tuple(silent)
+        self.directory: Final = directory
+        keys: dict[Key, None] = {}
+        for reply in replies:
+            key = Key(reply.service, reply.instance)
+            self._replies[(reply.kind, key)] = reply
+            keys[key] = None
+        for one in self.silent:
+            if one.instance:
+                keys[Key(one.service, one.instance)] = None
+        self.keys: Final = tuple(sorted(keys))
+
+    def each(self, answer: type[A]) -> Iterator[tuple[Key, A]]:
+        """Every instance that gave this answer, with it."""
+        for key in self.keys:
+            found = self.of(key, answer)
+            if found is not None:
+                yield key, found
+
+    def of(self, key: Key, answer: type[A]) -> A | None:
+        """The answer of one instance; None when there is none that can be read (`why_not` says why)."""
+        found: A | None = self._answers.get((answer, key))
+        if found is None and (answer, key) not in self._errors:
+            found = self._decode(key, answer)
+        return found
+
+    def why_not(self, key: Key, answer: type[Answer]) -> str:
+        """Why there is no answer of this type from that instance; empty when there is one."""
+        if self.of(key, answer) is not None:
+            return ""
+        return self._errors.get((answer, key), "not asked")
+
+    def siblings(self, answer: type[A]) -> Iterator[tuple[str, list[tuple[Key, A]]]]:
+        """Per service the instances that gave this answer."""
+        groups: dict[str, list[tuple[Key, A]]] = {}
+        for key, found in self.each(answer):
+            groups.setdefault(key.service, []).append((key, found))
+        yield from groups.items()
+
+    def reply(self, key: Key, answer: type[Answer]) -> Reply | None:
+        """The envelope of that answer."""
+        return self._replies.get((kind_of_type(answer), key))
+
+    def state(self, key: Key) -> InstanceState | None:
+        """Where the directory sees the sidecar of an instance; None without a directory or when it is not known."""
+        if self.directory is None:
+            return None
+        for service in self.directory.services:
+            if service.service == key.service:
+                return next((one.state for one in service.instances if one.instance == key.instance), None)
+        return None
+
+    def _decode(self, key: Key, answer: type[A]) -> A | None:
+        reply = self._replies.get((kind_of_type(answer), key))
+        if reply is None:
+            silent = next((one for one in self.silent if (one.service, one.instance) == key), None)
+            self._errors[(answer, key)] = silent.reason if silent is not None else "no reply"
+            return None
+        if reply.problem is not None or not isinstance(reply.answer, msgspec.Raw):
+            problem = reply.problem
+            said = f"{problem.code} {problem.error}: {problem.detail}" if problem is not None else "no answer"
+            self._errors[(answer, key)] = f"{reply.status}: {said}"
+            return None
+        decoder = _decoders.get(answer)
+        if decoder is None:
+            decoder = _decoders[answer] = msgspec.json.Decoder(answer)
+        try:
+            found: A = decoder.decode(reply.answer)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self._errors[(answer, key)] = f"its answer cannot be read: {error}"
+            return None
+        self._answers[(answer, key)] = found
+        return found
