@@ -7,7 +7,7 @@ import socket
 from typing import Final, NamedTuple
 
 from diagmesh.adapters.probes.door import Fault, Look
-from diagmesh.adapters.probes.threads import in_thread
+from diagmesh.adapters.threads import in_thread
 
 __all__ = ["Address", "Resolver", "connect"]
 
