@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from diagmesh.contract.codec import decode_question, decode_reply, encode, error_headers
 from diagmesh.contract.mesh import MeshQuestion
-from diagmesh.contract.wire import Detail, Nothing, Problem, Reply, Status
+from diagmesh.contract.wire import QUESTION_LIMIT_BYTES, Detail, Nothing, Problem, Reply, Status
 from diagmesh.errors import Declined
 
 json_values = st.recursive(
@@ -81,9 +81,21 @@ def test_a_reply_of_a_newer_version_is_read(extra: dict[str, Any]) -> None:
     assert bytes(reply.answer) == b'{"a":1}'  # type: ignore[arg-type]
 
 
-@given(error=st.text(max_size=50), detail=st.text(max_size=400))
-def test_headers_are_one_ascii_line(error: str, detail: str) -> None:
-    headers = error_headers(Problem(code=400, error=error, detail=detail))
+def test_the_headers_say_the_same_code_and_error() -> None:
+    headers = error_headers(Problem(code=404, error="unknown kind", detail="helth"))
+    assert headers == {"Nats-Service-Error": "unknown kind", "Nats-Service-Error-Code": "404"}
+
+
+def test_the_limit_of_a_question_is_its_last_allowed_size() -> None:
+    assert decode_question(b" " * QUESTION_LIMIT_BYTES, Nothing) == Nothing()
+    with pytest.raises(Declined) as caught:
+        decode_question(b" " * (QUESTION_LIMIT_BYTES + 1), Nothing)
+    assert caught.value.code == 413
+
+
+@given(error=st.text(max_size=400))
+def test_headers_are_one_ascii_line(error: str) -> None:
+    headers = error_headers(Problem(code=400, error=error, detail="some detail"))
     assert headers["Nats-Service-Error-Code"] == "400"
     line = headers["Nats-Service-Error"]
     assert line.isascii()
