@@ -70,7 +70,7 @@ class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=
         srv: name of a NATS service that must answer ``$SRV.PING`` (needs ``target.nats``).
         timeout_s: after which the probe counts as failed.
         required: whether failing means *down* (true) or *degraded* (false).
-        tls_ca_file: CA bundle for ``https``.
+        tls_ca_file: CA bundle for ``https``; a chain that breaks RFC 5280 (a CA without key usage, say) is refused.
         headers: request headers of ``http``; values of the form ``file:PATH`` are read from that file.
     """
 
