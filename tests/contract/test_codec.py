@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagmesh.contract.codec import decode_question, decode_reply, encode, error_headers
+from diagmesh.contract.codec import ERROR_HEADER, decode_question, decode_reply, encode, error_headers
 from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.wire import QUESTION_LIMIT_BYTES, Detail, Nothing, Problem, Reply, Status
 from diagmesh.errors import Declined
+from support.house import ROOT
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
@@ -102,3 +103,13 @@ def test_headers_are_one_ascii_line(error: str) -> None:
     assert len(line) <= 200
     assert "\r" not in line
     assert "\n" not in line
+
+
+def test_the_headers_of_a_service_error_are_spelt_in_one_place() -> None:
+    spelt = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("shared", "services")
+        for path in (ROOT / folder).rglob("*.py")
+        if ERROR_HEADER.lower() in path.read_text(encoding="utf-8").lower()
+    ]
+    assert spelt == ["shared/diagmesh/contract/codec.py"]

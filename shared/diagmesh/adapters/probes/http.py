@@ -4,7 +4,7 @@ import contextlib
 from typing import Final
 
 from diagmesh.adapters.probes.connect import Resolver, connect
-from diagmesh.adapters.probes.door import Door, Fault, Look
+from diagmesh.adapters.probes.door import Door, Fault, Visit
 from diagmesh.adapters.probes.exchange import BODY_LIMIT_BYTES, Exchange
 from diagmesh.adapters.probes.given import Value, body_text, url, without_secrets
 from diagmesh.adapters.probes.tls import Tls
@@ -31,9 +31,9 @@ class HttpDoor(Door):
         self._fine_words = ", ".join(map(str, settings.expect_status)) or "200 to 299"
         self._tls = Tls(settings.tls_ca_file, f"{where}.tls_ca_file") if self.url.secure else None
 
-    async def _knock(self, look: Look) -> None:
-        plug = await connect(self._resolver, look)
-        exchange = Exchange(plug, look, self.url, self._tls)
+    async def _knock(self, visit: Visit) -> None:
+        plug = await connect(self._resolver, visit)
+        exchange = Exchange(plug, visit, self.url, self._tls)
         try:
             answer = in_thread(lambda: self._fetch(exchange), f"probe {self.url.host}")
         except RuntimeError:
@@ -45,7 +45,7 @@ class HttpDoor(Door):
             exchange.abort()
         if self._text not in body:
             words = f"the expected text is not in the body ({len(body)} B looked at)"
-            raise Fault(f"status {look.status_code}, but {words}")
+            raise Fault(f"status {visit.status_code}, but {words}")
 
     def _fetch(self, exchange: Exchange) -> bytes:
         """The body, in a thread that ends at the deadline or when the exchange is aborted."""
