@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 const (
 	apiTime      = 2 * time.Second
+	publishTime  = 500 * time.Millisecond
 	againAfter   = time.Second
 	keepFor      = 10 * time.Minute
 	keepMessages = 20_000
@@ -39,6 +41,7 @@ type events struct {
 	js     jetstream.JetStream
 	log    *slog.Logger
 	ready  atomic.Bool
+	gone   chan struct{} // somebody has found the stream missing
 	absent atomic.Pointer[string]
 }
 
@@ -47,7 +50,7 @@ func newEvents(s *service.Service) (*events, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &events{s: s, js: js, log: s.Log.With("component", "events")}
+	e := &events{s: s, js: js, log: s.Log.With("component", "events"), gone: make(chan struct{}, 1)}
 	e.say("not asked yet")
 	s.Stream(e.state)
 	s.Job(e.keepStream)
@@ -67,6 +70,7 @@ func (e *events) keepStream(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-e.gone:
 		}
 	}
 }
@@ -125,11 +129,22 @@ func (e *events) tell(ctx context.Context, call service.Call, event shop.Event) 
 	}
 	e.count(lost)
 	call.Log.Error("event lost", "component", "events", "operation", "publish", "subject", subject, "error", err.Error())
-	if !nowhere {
-		e.ready.Store(false) // the stream may be gone: it is looked for at once
-		e.say("not stored: " + err.Error())
+	if errors.Is(err, jetstream.ErrNoStreamResponse) && !nowhere {
+		e.lookAgain("not stored: " + err.Error())
 	}
 	return lost
+}
+
+// lookAgain has the stream made at once; until then no order waits for it.
+func (e *events) lookAgain(absent string) {
+	if !e.ready.CompareAndSwap(true, false) {
+		return
+	}
+	e.say(absent)
+	select {
+	case e.gone <- struct{}{}:
+	default: // known already
+	}
 }
 
 func (e *events) count(outcome string) {
@@ -146,6 +161,9 @@ func (e *events) publish(ctx context.Context, subject string, t trace.Trace, eve
 	if twice {
 		ids = map[string][]string{"new-id": {event.Order, event.Order + "-again"}, "no-id": {"", ""}}[setting.Mode]
 	}
+	// Time of its own: also that an order has failed, for lack of time, is to be told.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)
+	defer cancel()
 	for _, id := range ids {
 		message := &nats.Msg{Subject: subject, Data: body, Header: t.Header()}
 		if id != "" {

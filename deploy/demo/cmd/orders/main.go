@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"diagmesh.test/demo/internal/config"
 	"diagmesh.test/demo/internal/link"
@@ -12,6 +13,9 @@ import (
 	"diagmesh.test/demo/internal/shop"
 	"diagmesh.test/demo/internal/store"
 )
+
+// askTime is short enough that the caller of orders hears of a failure before it gives up itself.
+const askTime = 700 * time.Millisecond
 
 type orders struct {
 	*service.Service
@@ -62,7 +66,7 @@ func (o *orders) create(ctx context.Context, call service.Call) (any, error) {
 func (o *orders) fulfil(ctx context.Context, call service.Call, event shop.Event) error {
 	var put shop.ReserveReply
 	reserve := shop.ReserveRequest{Order: event.Order, Items: event.Items}
-	if err := link.Ask(ctx, o.Conn, shop.Reserve, call.Trace, reserve, &put); err != nil {
+	if err := o.ask(ctx, shop.Reserve, call, reserve, &put); err != nil {
 		return err
 	}
 	if want := shop.Count(event.Items); put.Reserved != want {
@@ -70,13 +74,19 @@ func (o *orders) fulfil(ctx context.Context, call service.Call, event shop.Event
 	}
 	var paid shop.ChargeReply
 	charge := shop.ChargeRequest{Order: event.Order, AmountCents: event.TotalCents}
-	if err := link.Ask(ctx, o.Conn, shop.Charge, call.Trace, charge, &paid); err != nil {
+	if err := o.ask(ctx, shop.Charge, call, charge, &paid); err != nil {
 		return err
 	}
 	if paid.AmountCents != event.TotalCents {
 		return link.Fail(502, "payments/%s charged %d cents instead of %d", paid.By, paid.AmountCents, event.TotalCents)
 	}
 	return nil
+}
+
+func (o *orders) ask(ctx context.Context, subject string, call service.Call, question, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return link.Ask(ctx, o.Conn, subject, call.Trace, question, answer)
 }
 
 func (o *orders) get(_ context.Context, call service.Call) (any, error) {
