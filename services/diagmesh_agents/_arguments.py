@@ -64,8 +64,8 @@ def parse(arguments: list[str]) -> SidecarSettings:
 
 def _target(given: argparse.Namespace) -> TargetSettings | None:
     if given.service is None:
-        lonely = [name for name in (*_WAYS, "instance") if getattr(given, name) is not None]
-        if lonely or given.probe_http or given.probe_tcp:
+        lonely = [name for name in (*_WAYS, "instance", "sample") if getattr(given, name) is not None]
+        if lonely or given.probe_http or given.probe_tcp or given.label:
             raise SettingsError("--service is missing: the other flags describe the target of that service")
         return None
     described: dict[str, object] = {name: getattr(given, name) for name in _WAYS if getattr(given, name) is not None}

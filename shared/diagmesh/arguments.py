@@ -38,6 +38,8 @@ class ProgramParser(argparse.ArgumentParser):
         mesh.add_argument("--nats", metavar="URL", help="NATS server, e.g. nats://127.0.0.1:4222")
         mesh.add_argument("--nkey-file", metavar="FILE", help="file with the seed of this role's nkey")
         mesh.add_argument("--creds-file", metavar="FILE", help="credentials file (operator mode)")
+        mesh.add_argument("--tls-ca-file", metavar="FILE", help="CA bundle for a private server certificate")
+        mesh.add_argument("--tls-first", action="store_true", default=None, help="TLS before the server's greeting")
         mesh.add_argument("--inbox-prefix", metavar="PREFIX", help=f"where answers to {us} arrive")
 
     def add_common(self) -> argparse._ArgumentGroup:
@@ -59,6 +61,8 @@ def connection(given: argparse.Namespace, settings: NatsSettings) -> dict[str, o
         "url": given.nats,
         "nkey_file": given.nkey_file,
         "creds_file": given.creds_file,
+        "tls_ca_file": given.tls_ca_file,
+        "tls_first": given.tls_first,
         "inbox_prefix": given.inbox_prefix,
     }
     return msgspec.structs.asdict(settings) | {name: value for name, value in flags.items() if value is not None}

@@ -107,7 +107,7 @@ class Engine:
     def _parts(
         self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
     ) -> Iterable[tuple[Limits, Collection[Key] | None]]:
-        """The instances grouped by the thresholds that hold for them; None means all of them, which is nearly always so."""
+        """The instances grouped by the thresholds that hold for them; None means all of them, as is usual."""
         mine = [setting for setting in self._settings if setting.code == one.code and setting.limits]
         if not mine:
             return [(one.limits, None)]

@@ -82,11 +82,10 @@ class Member:
         self._identity = identity
         self._kinds = kinds
         self._addresses = addresses
-        self._heartbeat_s = heartbeat_s
         self._labels = labels or {}
         self.events = Events(bus, identity.service, identity.instance, identity.boot)
         self.responder = Responder(bus, identity, kinds, concurrency=concurrency, emit=self.events.emit)
-        self._heartbeats = Heartbeats(bus, identity.service, identity.instance, self._beat)
+        self._heartbeats = Heartbeats(bus, identity.service, identity.instance, self._beat, interval_s=heartbeat_s)
         self._discovery = Discovery(
             bus,
             Ping(
@@ -98,6 +97,7 @@ class Member:
             service=identity.service,
             description=f"diagmesh: ask diag.{identity.service}.<kind>",
             tallies=self._tallies,
+            counters=self._counters,
         )
         self._subscriptions: list[Subscription] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -137,12 +137,20 @@ class Member:
         return Heartbeat(
             v=WIRE_VERSION,
             boot=self._identity.boot,
-            interval_s=self._heartbeat_s,
             host=self._identity.host,
             kinds=tuple(self._kinds.names()),
             version=__version__,
             labels=self._labels,
         )
+
+    def _counters(self) -> dict[str, int]:
+        return {
+            "forged": self.responder.forged,
+            "unanswerable": self.responder.unanswerable,
+            "unsent": self.responder.unsent,
+            "events_lost": self.events.lost,
+            "dropped": self._bus.dropped,
+        }
 
     def _tallies(self) -> list[Tally]:
         return [self._tally(kind) for kind in self._kinds.names()]

@@ -38,16 +38,25 @@ class Discovery:
         service: the service token in the subjects.
         description: one line.
         tallies: the kinds and their numbers, now.
+        counters: what went wrong in this member as a whole, by name; told with the numbers of each kind.
     """
 
     def __init__(
-        self, bus: Bus, identity: Ping, *, service: str, description: str, tallies: Callable[[], Collection[Tally]]
+        self,
+        bus: Bus,
+        identity: Ping,
+        *,
+        service: str,
+        description: str,
+        tallies: Callable[[], Collection[Tally]],
+        counters: Callable[[], dict[str, int]] = dict,
     ) -> None:
         self._bus = bus
         self._identity = identity
         self._service = service
         self._description = description
         self._tallies = tallies
+        self._counters = counters
         self._started = datetime.now(UTC)
         self._subscriptions: list[Subscription] = []
         self._sending: set[asyncio.Task[None]] = set()
@@ -63,9 +72,11 @@ class Discovery:
             await subscription.unsubscribe()
 
     def _take(self, message: Message) -> None:
+        # Discovery is a courtesy: under a flood it falls silent before it takes time or memory.
+        if len(self._sending) >= _MOST_SENDING or not is_inbox(message.reply):
+            return
         reply = self._reply(message.subject.split(".", 2)[1])
-        # Discovery is a courtesy: under a flood it falls silent before it takes memory.
-        if reply is None or not is_inbox(message.reply) or len(self._sending) >= _MOST_SENDING:
+        if reply is None:
             return
         task = asyncio.get_running_loop().create_task(self._publish(message.reply, encode(reply)))
         self._sending.add(task)
@@ -119,4 +130,5 @@ class Discovery:
             last_error=tally.last_error,
             processing_time=tally.processing_ns,
             average_processing_time=tally.processing_ns // tally.requests if tally.requests else 0,
+            data=self._counters(),
         )

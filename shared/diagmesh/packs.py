@@ -13,7 +13,7 @@ from types import ModuleType
 import msgspec
 
 from diagmesh.declare import AgentSpec
-from diagmesh.errors import DiagmeshError
+from diagmesh.errors import SettingsError
 
 __all__ = ["AGENT_GROUP", "AgentPack", "Broken", "load_agents"]
 
@@ -39,7 +39,7 @@ def load_agents(points: Iterable[EntryPoint] | None = None) -> AgentPack:
     """Every agent of every installed pack.
 
     Raises:
-        DiagmeshError: two modules declare the same kind; the message names both.
+        SettingsError: two modules declare the same kind; the message names both.
     """
     agents: dict[str, AgentSpec] = {}
     homes: dict[str, str] = {}
@@ -53,7 +53,7 @@ def load_agents(points: Iterable[EntryPoint] | None = None) -> AgentPack:
                 continue
             for spec in _declared(found):
                 if spec.kind in agents and agents[spec.kind] is not spec:
-                    raise DiagmeshError(f"kind {spec.kind!r} is declared twice: by {homes[spec.kind]} and by {name}")
+                    raise SettingsError(f"kind {spec.kind!r} is declared twice: by {homes[spec.kind]} and by {name}")
                 agents[spec.kind] = spec
                 homes[spec.kind] = name
     return AgentPack(agents, tuple(broken))

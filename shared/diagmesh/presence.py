@@ -1,6 +1,7 @@
 """Telling the mesh that we are here (heartbeats, ``bye``) and what happened (events)."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from diagmesh.errors import BusError
 
 __all__ = ["Events", "Heartbeats"]
 
+log = logging.getLogger("diagmesh.presence")
+
 _JITTER: Final = 0.1
 _EVENT_PACE_S: Final = 1.0
 _MOST_EVENT_KINDS: Final = 32
@@ -29,11 +32,15 @@ class Heartbeats:
         bus: where they go; nothing is sent while it is not connected.
         service: the service token.
         instance: the instance token.
-        beat: the content, asked afresh each time (count, server and ``bye`` are filled in here).
+        beat: the content, asked afresh each time (count, pace, server and ``bye`` are filled in here).
+        interval_s: the pace.
     """
 
-    def __init__(self, bus: Bus, service: str, instance: str, beat: Callable[[], Heartbeat]) -> None:
+    def __init__(
+        self, bus: Bus, service: str, instance: str, beat: Callable[[], Heartbeat], *, interval_s: float
+    ) -> None:
         self._bus = bus
+        self._interval_s = interval_s
         self._subject = heartbeat(service, instance)
         self._beat = beat
         self._n = 0
@@ -45,8 +52,11 @@ class Heartbeats:
         try:
             while True:
                 self._hurry.clear()
-                await self.send()
-                interval_s = self._beat().interval_s
+                try:
+                    await self.send()
+                except Exception:
+                    log.exception("a heartbeat failed")  # the next may not: without them we would count as lost
+                interval_s = self._interval_s
                 try:
                     async with asyncio.timeout(interval_s * random.uniform(1 - _JITTER, 1)):  # noqa: S311  jitter
                         await self._hurry.wait()
@@ -61,7 +71,9 @@ class Heartbeats:
 
     async def send(self, *, bye: bool = False) -> None:
         """One heartbeat now; while there is no connection none is sent (a late one would lie)."""
-        beat = msgspec.structs.replace(self._beat(), n=self._n + 1, server=self._bus.server, bye=bye)
+        beat = msgspec.structs.replace(
+            self._beat(), n=self._n + 1, interval_s=self._interval_s, server=self._bus.server, bye=bye
+        )
         try:
             await self._bus.publish(self._subject, encode(beat))
         except BusError:
@@ -104,15 +116,21 @@ class Events:
         while True:
             await self._something.wait()
             self._something.clear()
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:
+                log.exception("an event could not be told")
             await asyncio.sleep(_EVENT_PACE_S)
 
     async def flush(self) -> None:
         """Send what waits; what cannot be sent is kept for the next connection."""
-        for kind, waiting in list(self._waiting.items()):
+        for kind in list(self._waiting):
+            waiting = self._waiting.pop(kind)
             try:
                 await self._bus.publish(event(self._service, kind), encode(waiting))
             except BusError:
+                later = self._waiting.get(kind)
+                count = waiting.count + (later.count if later is not None else 0)
+                self._waiting[kind] = msgspec.structs.replace(later or waiting, count=count)
                 self._something.set()
                 return
-            self._waiting.pop(kind, None)

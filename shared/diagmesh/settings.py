@@ -13,6 +13,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.errors import BadName, SettingsError
 
 __all__ = [
+    "CoordinatorNatsSettings",
     "CoordinatorSettings",
     "NatsSettings",
     "ProbeSettings",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 ENVIRONMENT_PREFIX: Final = "DIAGMESH_"
+_NO_SETTINGS: Final = frozenset({"DIAGMESH_DEBUG", "DIAGMESH_FIXTURES", "DIAGMESH_UPDATE_GOLDEN"})
+"""Variables with our prefix that are for the CLI and for tests."""
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
@@ -62,13 +65,13 @@ class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=
         name: how the answer calls it; default: its target.
         http: URL that is fetched with GET.
         expect_status: HTTP status codes that are fine (default 200 to 299).
-        expect_body: regular expression that must be found in the first 64 KiB of the body.
+        expect_body: text (UTF-8, no pattern) that must stand in the first 64 KiB of the body.
         tcp: ``host:port`` that must accept a connection.
         nats: subject that must answer a request with an empty body (needs ``target.nats``).
         srv: name of a NATS service that must answer ``$SRV.PING`` (needs ``target.nats``).
         timeout_s: after which the probe counts as failed.
         required: whether failing means *down* (true) or *degraded* (false).
-        tls_ca_file: CA bundle for ``https``.
+        tls_ca_file: CA bundle for ``https``; a chain that breaks RFC 5280 (a CA without key usage, say) is refused.
         headers: request headers of ``http``; values of the form ``file:PATH`` are read from that file.
     """
 
@@ -182,6 +185,12 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     log_level: str = "info"
 
 
+class CoordinatorNatsSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The connection of a coordinator: the inbox is that of its role (see the roles of the server configuration)."""
+
+    inbox_prefix: str = "_INBOX_coord"
+
+
 class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A coordinator.
 
@@ -197,7 +206,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
         operators: public nkeys whose signed control requests it accepts (``forget``); none by default.
     """
 
-    nats: NatsSettings = NatsSettings(inbox_prefix="_INBOX_coord")
+    nats: CoordinatorNatsSettings = CoordinatorNatsSettings()
     instance: str = ""
     forget_after_s: Seconds = 900.0
     replicas: dict[str, Annotated[int, Meta(ge=0, le=100_000)]] = {}
@@ -212,35 +221,54 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
 def load(kind: type[S], path: str | None, environment: Mapping[str, str] | None = None) -> S:
     """Read settings from a TOML file, then lay the environment over it.
 
-    ``DIAGMESH_NATS__URL=…`` sets ``nats.url``: two underscores separate tables, letters fold to lower case.
+    ``DIAGMESH_HEARTBEAT_S=2`` sets ``heartbeat_s``, ``DIAGMESH_NATS__URL=…`` sets ``nats.url``: two underscores
+    separate tables, letters fold to lower case.
 
     Raises:
-        SettingsError: file missing or no TOML, an unknown key, a wrong type or value; the message names the key.
+        SettingsError: file missing or no TOML, an unknown key, a wrong type or value; the message names the key and
+            where it comes from.
     """
-    tree: dict[str, Any] = {}
-    source = path or "environment"
-    if path:
-        try:
-            tree = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path} is no valid TOML: {error}") from None
-    _overlay(tree, os.environ if environment is None else environment)
+    tree = _read(path) if path else {}
+    try:
+        msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    variables = _overlay(tree, kind, os.environ if environment is None else environment)
     try:
         return msgspec.convert(tree, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {error}") from None
+        raise SettingsError(f"environment ({', '.join(variables)}): {error}") from None
 
 
-def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no valid TOML: {error}") from None
+
+
+def _overlay(tree: dict[str, Any], kind: type[msgspec.Struct], environment: Mapping[str, str]) -> list[str]:
+    """Lay the variables over the tree; returns their names."""
+    mine = {field.name for field in msgspec.structs.fields(kind)}
+    # One environment may serve both programs of a host, so what belongs to the other one is no mistake.
+    known = {field.name for one in (SidecarSettings, CoordinatorSettings) for field in msgspec.structs.fields(one)}
+    used = []
     for name, value in environment.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in _NO_SETTINGS:
             continue
         *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        first = (tables or [key])[0]
+        if first not in known:
+            raise SettingsError(f"environment: {name} is no setting (there is no key {first!r})")
+        if first not in mine:
+            continue
         node = tree
         for table in tables:
             node = node.setdefault(table, {})
             if not isinstance(node, dict):
-                raise SettingsError(f"environment {name}: {table!r} is no table")
+                raise SettingsError(f"environment: {name}: {table!r} is no table")
         node[key] = value
+        used.append(name)
+    return used

@@ -4,6 +4,7 @@ A thread cannot be ended from outside and so outlives the time-out of its questi
 default executor of the event loop: ``asyncio.to_thread`` in an agent lands in the pool of the kind that asks.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,14 +13,18 @@ from typing import Any, Final, TypeVar
 
 from diagmesh.errors import Unavailable
 
-__all__ = ["KindThreads", "current_kind"]
+__all__ = ["KindThreads", "current_budget_s", "current_kind"]
 
 current_kind: Final[ContextVar[str]] = ContextVar("diagmesh_kind", default="")
 """The kind whose agent runs in this context; set by the runtime."""
 
+current_budget_s: Final[ContextVar[float]] = ContextVar("diagmesh_budget_s", default=0.0)
+"""How long the question in this context may take, seconds; set by the runtime."""
+
 _THREADS_PER_KIND: Final = 4
 _QUEUE_PER_KIND: Final = 64
 _HANGING_S: Final = 10.0
+"""A thread that runs for longer than this, and for longer than the budget of its question, hangs."""
 T = TypeVar("T")
 
 
@@ -29,23 +34,28 @@ class _Pool:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._executor = ThreadPoolExecutor(_THREADS_PER_KIND, thread_name_prefix=f"look-{kind or 'own'}")
-        self._since: dict[int, float] = {}
+        self._lock = threading.Lock()  # counted from the event loop and from the threads of the pool
+        self._late_at: dict[int, float] = {}
         self._waiting = 0
         self._count = 0
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
-        self._check()
-        self._count += 1
-        number = self._count
-        self._waiting += 1
+        with self._lock:
+            self._check()
+            self._count += 1
+            number = self._count
+            self._waiting += 1
+        patience_s = max(_HANGING_S, current_budget_s.get())
 
         def run() -> T:
-            self._waiting -= 1
-            self._since[number] = time.monotonic()
+            with self._lock:
+                self._waiting -= 1
+                self._late_at[number] = time.monotonic() + patience_s
             try:
                 return work()
             finally:
-                self._since.pop(number, None)
+                with self._lock:
+                    del self._late_at[number]
 
         future = self._executor.submit(run)
         future.add_done_callback(self._cancelled)
@@ -53,10 +63,12 @@ class _Pool:
 
     def _cancelled(self, done: "Future[Any]") -> None:
         if done.cancelled():
-            self._waiting -= 1
+            with self._lock:
+                self._waiting -= 1
 
     def _check(self) -> None:
-        hanging = self.hanging()
+        now = time.monotonic()
+        hanging = sum(now > late_at for late_at in self._late_at.values())
         if hanging >= _THREADS_PER_KIND:
             raise Unavailable(
                 f"{hanging} earlier looks for {self._kind} still hang in the system",
@@ -65,14 +77,9 @@ class _Pool:
         if self._waiting >= _QUEUE_PER_KIND:
             raise Unavailable(f"{self._waiting} looks for {self._kind} wait already")
 
-    def hanging(self) -> int:
-        """How many looks have run for longer than any budget allows."""
-        now = time.monotonic()
-        return sum(now - since > _HANGING_S for since in list(self._since.values()))
-
     def running(self) -> int:
         """How many looks run now."""
-        return len(self._since)
+        return len(self._late_at)
 
     def shutdown(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)

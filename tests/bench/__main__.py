@@ -42,7 +42,7 @@ def main(chosen: list[str]) -> int:
             title, measure = _PARTS[name]
             report.add(title, measure(lab))
     report.save(_OUT)
-    print(f"\nin {time.monotonic() - started:.0f} s; the numbers are in {_OUT.relative_to(Path.cwd())}")
+    print(f"\nin {time.monotonic() - started:.0f} s; the numbers are in {_OUT.relative_to(_OUT.parents[1])}")
     return 0
 
 

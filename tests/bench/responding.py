@@ -14,7 +14,8 @@ _PART = "responder"
 _IN_FLIGHT = (1, 32, 256)
 _REPETITIONS = 2
 _SECONDS = 0.6
-_WATCHED_CONCURRENCY = 32
+_WATCHED_MOST = {"health": 32, "resources": 4}
+"""A real sidecar refuses with 429 what is above its limit, so it is not asked for more at a time."""
 _BARE = "bare nats-py"
 
 
@@ -25,9 +26,8 @@ def responders(lab: Lab) -> list[Row]:
         _BARE: (["python", "-m", "bench.responders", "bare", lab.url], simulated, _IN_FLIGHT),
         "our runtime": (["python", "-m", "bench.responders", "runtime", lab.url], simulated, _IN_FLIGHT),
     }
-    for kind in ("health", "resources"):
-        # A real sidecar refuses with 429 what is above its limit, so it is not asked for more at a time.
-        few = tuple(number for number in _IN_FLIGHT if number <= _WATCHED_CONCURRENCY)
+    for kind, most in _WATCHED_MOST.items():
+        few = tuple(number for number in _IN_FLIGHT if number <= most)
         contestants[f"sidecar, {kind}"] = (_sidecar(lab), ask_one("watched", kind), few)
     if lab.go is not None:
         contestants["Go nats.go"] = ([lab.go, "respond", lab.url, simulated], simulated, _IN_FLIGHT)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagmesh.contract.codec import decode_question, decode_reply, encode, error_headers
+from diagmesh.contract.codec import ERROR_HEADER, decode_question, decode_reply, encode, error_headers
 from diagmesh.contract.mesh import MeshQuestion
-from diagmesh.contract.wire import Detail, Nothing, Problem, Reply, Status
+from diagmesh.contract.wire import QUESTION_LIMIT_BYTES, Detail, Nothing, Problem, Reply, Status
 from diagmesh.errors import Declined
+from support.house import ROOT
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
@@ -81,12 +82,34 @@ def test_a_reply_of_a_newer_version_is_read(extra: dict[str, Any]) -> None:
     assert bytes(reply.answer) == b'{"a":1}'  # type: ignore[arg-type]
 
 
-@given(error=st.text(max_size=50), detail=st.text(max_size=400))
-def test_headers_are_one_ascii_line(error: str, detail: str) -> None:
-    headers = error_headers(Problem(code=400, error=error, detail=detail))
+def test_the_headers_say_the_same_code_and_error() -> None:
+    headers = error_headers(Problem(code=404, error="unknown kind", detail="helth"))
+    assert headers == {"Nats-Service-Error": "unknown kind", "Nats-Service-Error-Code": "404"}
+
+
+def test_the_limit_of_a_question_is_its_last_allowed_size() -> None:
+    assert decode_question(b" " * QUESTION_LIMIT_BYTES, Nothing) == Nothing()
+    with pytest.raises(Declined) as caught:
+        decode_question(b" " * (QUESTION_LIMIT_BYTES + 1), Nothing)
+    assert caught.value.code == 413
+
+
+@given(error=st.text(max_size=400))
+def test_headers_are_one_ascii_line(error: str) -> None:
+    headers = error_headers(Problem(code=400, error=error, detail="some detail"))
     assert headers["Nats-Service-Error-Code"] == "400"
     line = headers["Nats-Service-Error"]
     assert line.isascii()
     assert len(line) <= 200
     assert "\r" not in line
     assert "\n" not in line
+
+
+def test_the_headers_of_a_service_error_are_spelt_in_one_place() -> None:
+    spelt = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("shared", "services")
+        for path in (ROOT / folder).rglob("*.py")
+        if ERROR_HEADER.lower() in path.read_text(encoding="utf-8").lower()
+    ]
+    assert spelt == ["shared/diagmesh/contract/codec.py"]

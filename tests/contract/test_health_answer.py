@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from diagmesh.contract.answers.health import Health, State, Verdict
+from diagmesh.contract.answers.health import ExitReason, Health, State, Verdict
 
 GOLDEN = Path(__file__).parent / "data" / "health.json"
 
@@ -25,3 +25,7 @@ def test_a_field_of_a_newer_version_is_ignored() -> None:
 
 def test_states_are_ranked_best_first_and_unknown_is_worse_than_degraded() -> None:
     assert [state.value for state in State] == ["up", "degraded", "unknown", "down"]
+
+
+def test_no_way_of_ending_is_promised_that_nothing_tells_apart() -> None:
+    assert [reason.value for reason in ExitReason] == ["unknown"]

@@ -108,6 +108,27 @@ async def test_only_inboxes_are_answered() -> None:
     assert [message.subject for message in heard] == ["$SRV.PING"]
 
 
+async def test_a_flood_of_discovery_is_not_answered_beyond_a_bound() -> None:
+    server = MemoryServer()
+    bus = server.bus()
+    made = await discovery(bus)
+    sent: list[str] = []
+
+    async def never(subject: str, *_: object, **__: object) -> None:
+        sent.append(subject)
+        await asyncio.sleep(3600)
+
+    asker = server.bus()
+    bus.publish = never  # type: ignore[method-assign]
+    inbox = asker.open_inbox(lambda _: None, lambda _: None)
+    for _ in range(200):
+        await asker.publish("$SRV.PING", reply=inbox.reply_to(0, "$SRV.PING"))
+    await asyncio.sleep(0.05)
+    assert len(sent) == 64
+    for task in made._sending:
+        task.cancel()
+
+
 async def test_stopped_is_not_there() -> None:
     bus = MemoryServer().bus()
     made = await discovery(bus)

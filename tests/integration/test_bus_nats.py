@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from diagmesh.bus.core import BusState, Message
-from diagmesh.bus.nats import NatsBus
-from diagmesh.errors import CannotConnect, ConnectionLost, NoAnswer, NotConnected, NotPermitted
+from diagmesh.bus.core import BusState, Message, StateChange
+from diagmesh.bus.nats import NatsBus, link
+from diagmesh.errors import CannotConnect, ConnectionLost, NoAnswer, NotConnected, NotPermitted, SettingsError
 from diagmesh.keys import generate, write_seed
 from diagmesh.settings import NatsSettings
 from support.natsserver import MakeServer, NatsServer
@@ -97,13 +97,72 @@ async def test_bad_credentials_are_reported_not_hung(make_server: MakeServer, tm
     [
         (NatsSettings(url=""), "no server URL"),
         (NatsSettings(url="nats://host:notaport"), "malformed"),
-        (NatsSettings(nkey_file="/nowhere/seed"), "nkey_file /nowhere/seed: No such file"),
-        (NatsSettings(creds_file="/nowhere/creds"), "creds_file /nowhere/creds: No such file"),
+        (NatsSettings(nkey_file="/nowhere/seed"), r"nats\.nkey_file: .*/nowhere/seed: No such file"),
+        (NatsSettings(creds_file="/nowhere/creds"), r"nats\.creds_file: .*/nowhere/creds: No such file"),
+        (NatsSettings(tls_ca_file="/nowhere/ca"), r"nats\.tls_ca_file: there is no file /nowhere/ca"),
+        (NatsSettings(nkey_file=__file__), r"nats\.nkey_file: .* holds no seed"),
     ],
 )
 async def test_settings_that_can_never_work_fail_at_once(settings: NatsSettings, said: str) -> None:
-    with pytest.raises(CannotConnect, match=said):
+    with pytest.raises(SettingsError, match=said):
         await NatsBus.connect(settings, "test")
+
+
+async def test_a_seed_file_that_is_damaged_later_does_not_end_the_trying(
+    make_server: MakeServer, tmp_path: Path, started: Callable[[NatsSettings], NatsBus]
+) -> None:
+    seed = tmp_path / "seed.nk"
+    write_seed(seed, key := generate())
+    server = make_server(config=f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}").start()
+    bus = started(NatsSettings(url=server.url, nkey_file=str(seed)))
+    await until(is_connected(bus))
+    seed.write_text("SUGARBAGE")
+    await asyncio.to_thread(server.restart)
+    await until(lambda: bus.state.state is BusState.RECONNECTING and "seed" in bus.state.reason.lower())
+    write_seed(seed, key)
+    await until(is_connected(bus))
+
+
+async def test_subscriptions_that_are_refused_are_seen_in_the_state(
+    make_server: MakeServer, started: Callable[[NatsSettings], NatsBus]
+) -> None:
+    server = make_server(
+        config="""authorization { users: [ { user: u, password: p, permissions: {
+            publish: { allow: ["diag.>"] }, subscribe: { allow: ["_INBOX.>"] } } } ] }"""
+    ).start()
+    bus = started(NatsSettings(url=server.url.replace("//", "//u:p@")))
+    await bus.subscribe("diag.orders.*", lambda _: None, queue="diag")
+    await until(lambda: bus.state.reason == "not permitted: this role may not subscribe diag.orders.*")
+    assert bus.state.state is BusState.CONNECTED
+
+
+async def test_messages_that_come_too_fast_are_counted(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_PENDING_MESSAGES", 8)
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    heard: list[Message] = []
+    await bus.subscribe("burst", heard.append)
+    await bus.barrier()
+    for _ in range(2000):
+        await bus.publish("burst", b"x")
+    await bus.barrier()
+    await until(lambda: len(heard) + bus.dropped == 2000)
+    assert bus.dropped > 0
+    before = bus.dropped
+    await asyncio.to_thread(nats_server.restart)
+    await until(is_connected(bus))
+    assert bus.dropped == before, "the count outlives the connection"
+    await bus.close()
+
+
+async def test_questions_wait_for_the_subscriptions_but_answers_do_not(nats_server: NatsServer) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    bus._changed(StateChange(BusState.RECONNECTING, "as while a new connection is being confirmed"))
+    await bus.publish("answer", b"x")
+    with pytest.raises(NotConnected):
+        await bus.publish("question", b"x", reply="_INBOX.x")
+    await bus.close()
 
 
 async def test_a_port_that_is_no_nats_port(make_server: MakeServer) -> None:

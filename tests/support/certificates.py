@@ -19,8 +19,12 @@ default_md = sha256
 policy = any
 certificate = {folder}/ca.pem
 private_key = {folder}/ca.key
+x509_extensions = leaf
 copy_extensions = copy
 unique_subject = no
+[leaf]
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 [any]
 commonName = supplied
 """
@@ -31,15 +35,17 @@ class Authority:
 
     Args:
         folder: an empty folder.
+        key_usage: what its own certificate says that its key is for; empty: nothing, as it often is in the wild.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key_usage: str = "critical,keyCertSign,cRLSign") -> None:
         self._folder = folder
         self.bundle = folder / "ca.pem"
         (folder / "index").touch()
         (folder / "ca.conf").write_text(_CONFIG.format(folder=folder), encoding="utf-8")
         subject = ("-subj", "/CN=diagmesh test authority", "-days", "2")
-        _openssl("req", "-x509", *_KEY, *subject, "-keyout", str(folder / "ca.key"), "-out", str(self.bundle))
+        usage = ("-addext", f"keyUsage={key_usage}") if key_usage else ()
+        _openssl("req", "-x509", *_KEY, *subject, *usage, "-keyout", str(folder / "ca.key"), "-out", str(self.bundle))
 
     def leaf(self, names: str = "DNS:localhost,IP:127.0.0.1", *, from_: str = "", until: str = "") -> tuple[Path, Path]:
         """Certificate and key for these names; dates as ``YYYYMMDDHHMMSSZ``, default: valid now."""

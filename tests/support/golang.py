@@ -59,17 +59,28 @@ class Go:
             GoMissing: a module that it needs cannot be fetched.
             AssertionError: it does not compile; with the compiler's words.
         """
-        folder = source or PROGRAMS / name
-        key = content_key(self.version, folder=folder)
+        return self.programs(name, source or PROGRAMS / name, ".") / name
+
+    def programs(self, name: str, source: Path, *what: str) -> Path:
+        """The folder that holds the programs of a module, built: ``what`` are packages and flags of ``go build``.
+
+        A program ``.`` is named ``name``, those of ``./cmd/...`` as their folders.
+
+        Raises:
+            GoMissing: a module that it needs cannot be fetched.
+            AssertionError: it does not compile; with the compiler's words.
+        """
+        key = content_key(self.version, *what, folder=source)
 
         def make(out: Path) -> None:
-            _run([self.path, "mod", "download"], cwd=folder)
+            _run([self.path, "mod", "download"], cwd=source)
+            target = str(out / name) if what == (".",) else f"{out}{os.sep}"
             try:
-                _run([self.path, "build", "-trimpath", "-o", str(out / name), "."], cwd=folder)
+                _run([self.path, "build", "-trimpath", "-o", target, *what], cwd=source)
             except GoMissing as error:
                 raise AssertionError(str(error)) from None
 
-        return keep(f"go/{name}-{key}", make) / name
+        return keep(f"go/{name}-{key}", make)
 
 
 def _find() -> str:

@@ -9,7 +9,14 @@ from typing import Final
 import msgspec
 
 from diagmesh.errors import DiagmeshError
-from diagmesh.settings import CoordinatorSettings, NatsSettings, ProbeSettings, SidecarSettings, TargetSettings
+from diagmesh.settings import (
+    CoordinatorNatsSettings,
+    CoordinatorSettings,
+    NatsSettings,
+    ProbeSettings,
+    SidecarSettings,
+    TargetSettings,
+)
 from diagmesh_cli.local import embedded, rundir
 from diagmesh_cli.local.children import Child, Family, how_it_ended
 from diagmesh_cli.local.roles import Keyring, make_keyring
@@ -143,7 +150,7 @@ class LocalMesh:
 
     async def _start_coordinator(self) -> None:
         settings = CoordinatorSettings(
-            nats=self._connection("coordinator", "_INBOX_coord"),
+            nats=CoordinatorNatsSettings(url=self.url, nkey_file=str(self.keyring.seed_file("coordinator"))),
             instance=COORDINATOR,
             heartbeat_s=_HEARTBEAT_S,
             operators=(self.keyring.public["operator"],),

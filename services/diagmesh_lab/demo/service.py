@@ -18,6 +18,7 @@ import msgspec
 
 from diagmesh.bus.core import Bus, BusState, Message
 from diagmesh.bus.nats import NatsBus
+from diagmesh.contract.codec import ERROR_CODE_HEADER, ERROR_HEADER
 from diagmesh.contract.names import check_token
 from diagmesh.errors import BusError
 from diagmesh.settings import NatsSettings
@@ -103,7 +104,7 @@ class Service(ABC):
 
     async def reply(self, message: Message, answer: dict[str, Any], *, error: str = "", code: int = 500) -> None:
         """Answer a request; an error goes into the service headers (ADR-32) too."""
-        headers = {"Nats-Service-Error": error, "Nats-Service-Error-Code": str(code)} if error else None
+        headers = {ERROR_HEADER: error, ERROR_CODE_HEADER: str(code)} if error else None
         if message.reply:
             try:
                 await self.bus.publish(message.reply, json.dumps(answer).encode(), headers=headers)

@@ -8,7 +8,7 @@ import msgspec
 from diagmesh.adapters.blinds import Blinds
 from diagmesh.adapters.cgroup_files import stall
 from diagmesh.adapters.cgroup_limits import cpu_of, memory_of, pids_of
-from diagmesh.adapters.cgroup_names import memberships
+from diagmesh.adapters.cgroup_names import group_lines
 from diagmesh.adapters.cgroup_places import Mount, Place, Places, parse_mounts, places
 from diagmesh.adapters.procfs import PROC, PidDir
 from diagmesh.contract.answers.cgroup import (
@@ -93,7 +93,7 @@ class CgroupReader:
     def _locate(self) -> Places:
         member = self._process.read("cgroup", "cgroup")
         if self._places is None or member != self._member:
-            lines = memberships(member.decode("utf-8", "replace"))
+            lines = group_lines(member.decode("utf-8", "replace"))
             if not lines:
                 raise Unreadable("cgroup", "this kernel has no control groups")
             ours = Path(self._proc, "self", "mountinfo")
@@ -141,9 +141,11 @@ def _read(file: Path) -> str:
 
 
 def _warned(look: L, place: Place, name: str, blinds: Blinds) -> L:
-    """Say so when a tighter limit may stand above what can be seen."""
+    """Say so when a tighter limit may stand above what can be seen, or when it cannot be told how near one is."""
     if look.bound is Bound.UNKNOWN and not place.whole:
         blinds.met(_hidden(f"cgroup {name} of the ancestors"))
+    if not isinstance(look, CgroupCpu) and look.bound is Bound.LIMITED and look.share_of_limit is None:
+        blinds.met(Unreadable(f"cgroup {name} of its limit", "the kernel does not tell how much of it is in use"))
     return look
 
 

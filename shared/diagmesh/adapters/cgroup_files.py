@@ -1,23 +1,25 @@
-"""Reads the small files of a control group; a file that is not there is None, one that may not be read is a refusal."""
+"""Reads the small files of a control group; what the kernel does not keep is None, whatever else fails a refusal."""
 
+import errno
 import os
 from typing import Final
 
 from diagmesh.contract.answers.cgroup import Stall
 from diagmesh.errors import Unreadable
 
-__all__ = ["keyed", "number", "parse_keyed", "parse_stall", "stall", "text"]
+__all__ = ["keyed", "misshapen", "number", "parse_keyed", "parse_stall", "refusal", "stall", "text"]
 
 _FIX: Final = "let the sidecar read /sys/fs/cgroup of the host (read-only mount), or run it as the user of the service"
 _FILE_BYTES: Final = 64 * 1024
 _MICRO: Final = 1e-6
+_NOT_KEPT: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP})
 
 
 def text(file: str, what: str) -> str | None:
     """The content; None where the kernel has no such file or does not support reading it.
 
     Raises:
-        Unreadable: there is one, but not for us.
+        Unreadable: there may be one, but it cannot be read: not allowed, or no descriptor left, or broken.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -26,20 +28,34 @@ def text(file: str, what: str) -> str | None:
             return os.read(descriptor, _FILE_BYTES).decode("ascii", "replace")
         finally:
             os.close(descriptor)
-    except PermissionError:
-        name = file.rpartition("/")[2]
-        raise Unreadable(what, f"permission denied: {name} of the control group", _FIX) from None
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NOT_KEPT:
+            return None
+        raise refusal(error, file, what) from None
+
+
+def refusal(error: OSError, file: str, what: str) -> Unreadable:
+    """What an error of the system says about a file or directory of a control group."""
+    name = file.rpartition("/")[2]
+    if isinstance(error, PermissionError):
+        return Unreadable(what, f"permission denied: {name} of the control group", _FIX)
+    return Unreadable(what, f"{name} of the control group: {error.strerror}")
 
 
 def number(file: str, what: str) -> int | None:
-    """A single number; None for ``max``, for a missing file and for anything else. Raises like `text`."""
+    """A single number; None for ``max`` and for a missing file. Raises like `text`, for anything else too."""
     content = text(file, what)
-    try:
-        return int(content) if content else None
-    except ValueError:
+    if content is None or content.strip() == "max":
         return None
+    try:
+        return int(content)
+    except ValueError:
+        raise misshapen(file, what, "no number") from None
+
+
+def misshapen(file: str, what: str, holds: str) -> Unreadable:
+    """The refusal of a file that says something else than the kernel's documentation does."""
+    return Unreadable(what, f"{file.rpartition('/')[2]} of the control group holds {holds} that is known here")
 
 
 def keyed(file: str, what: str) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.cgroup_files import keyed, number, text
+from diagmesh.adapters.cgroup_files import keyed, misshapen, number, text
 from diagmesh.adapters.cgroup_places import Place
 from diagmesh.contract.answers.cgroup import Bound, CgroupCpu, CgroupMemory, CgroupPids, MemoryEvents
 
@@ -33,9 +33,25 @@ _V2: Final = _MemoryNames("memory.max", "memory.high", "memory.current", "memory
 
 
 class _Level(NamedTuple):
+    """A group whose limit and use are both known."""
+
     directory: str
     limit: int
-    working_set: int
+    used: int
+
+    @property
+    def share(self) -> float:
+        return self.used / max(self.limit, 1)
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+def _levels(limited: list[tuple[str, int, int | None]]) -> list[_Level]:
+    """The groups with a limit; none if the use of one is unknown, because that one may be nearest to its limit."""
+    known = [_Level(directory, limit, used) for directory, limit, used in limited if used is not None]
+    return known if len(known) == len(limited) else []
 
 
 def memory_of(place: Place) -> CgroupMemory:
@@ -46,27 +62,27 @@ def memory_of(place: Place) -> CgroupMemory:
     """
     names = _V2 if place.unified else _V1
     leaf = place.directories[0]
-    levels = []
+    limited = []
     for directory in place.directories:
         limit = _limit(f"{directory}/{names.limit}", "memory limit")
-        used = None if limit is None else _working_set(directory, names)
-        if limit is not None and used is not None:
-            levels.append(_Level(directory, limit, used))
+        if limit is not None:
+            limited.append((directory, limit, _working_set(directory, names)))
     highs = (
         [_limit(f"{directory}/{names.high}", "memory limit") for directory in place.directories] if names.high else []
     )
-    nearest = max(levels, key=lambda level: level.working_set / max(level.limit, 1), default=None)
+    levels = _levels(limited)
+    nearest = max(levels, key=lambda level: level.share, default=None)
     whole_machine = place.is_root
     return CgroupMemory(
-        bound=_bound(place, limited=bool(levels)),
-        limit_bytes=min((level.limit for level in levels), default=None),
+        bound=_bound(place, limited=bool(limited)),
+        limit_bytes=min((limit for _, limit, _ in limited), default=None),
         high_bytes=min((high for high in highs if high is not None), default=None),
         usage_bytes=None if whole_machine else number(f"{leaf}/{names.usage}", "memory usage"),
         working_set_bytes=None if whole_machine else _working_set(leaf, names),
         peak_bytes=None if whole_machine else number(f"{leaf}/{names.peak}", "memory usage"),
-        share_of_limit=nearest and round(nearest.working_set / max(nearest.limit, 1), 4),
+        share_of_limit=nearest and round(nearest.share, 4),
         share_at="" if nearest is None or nearest.directory == leaf else _name(place, nearest.directory),
-        headroom_bytes=min((max(0, level.limit - level.working_set) for level in levels), default=None),
+        headroom_bytes=min((level.left for level in levels), default=None),
         events=None if whole_machine else _memory_events(leaf, unified=place.unified),
     )
 
@@ -114,8 +130,7 @@ def cpu_of(place: Place, accounting: Place | None) -> CgroupCpu:
     cores, negative_depth, period_us = min(quotas, default=(None, 0, None))
     directory = place.directories[-negative_depth]
     stat = keyed(f"{directory}/cpu.stat", "cpu throttling")
-    throttled_s = stat.get("throttled_usec", 0) * _MICRO if place.unified else stat.get("throttled_time", 0) * _NANO
-    counted = "nr_periods" in stat
+    throttled, unit_s = (stat.get("throttled_usec"), _MICRO) if place.unified else (stat.get("throttled_time"), _NANO)
     return CgroupCpu(
         bound=_bound(place, limited=cores is not None),
         quota_cores=cores,
@@ -123,13 +138,19 @@ def cpu_of(place: Place, accounting: Place | None) -> CgroupCpu:
         usage_s=_cpu_usage_s(place, directory, stat, accounting),
         periods=stat.get("nr_periods"),
         throttled_periods=stat.get("nr_throttled"),
-        throttled_s=throttled_s if counted else None,
+        throttled_s=None if throttled is None or "nr_periods" not in stat else throttled * unit_s,
     )
 
 
 def _quota_v2(directory: str) -> tuple[int, int] | None:
-    quota, _, period = (text(f"{directory}/cpu.max", "cpu quota") or "").strip().partition(" ")
-    return (int(quota), int(period)) if quota.isdecimal() and period.isdecimal() and int(period) else None
+    file = f"{directory}/cpu.max"
+    content = text(file, "cpu quota")
+    quota, _, period = (content or "").strip().partition(" ")
+    if content is None or quota == "max":
+        return None
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):
+        raise misshapen(file, "cpu quota", "no quota")
+    return int(quota), int(period)
 
 
 def _quota_v1(directory: str) -> tuple[int, int] | None:
@@ -156,17 +177,17 @@ def pids_of(place: Place) -> CgroupPids:
     """
     if place.is_root:
         return CgroupPids(bound=Bound.UNLIMITED)
-    levels = []
+    limited = []
     for directory in place.directories:
         limit = number(f"{directory}/pids.max", "task limit")
-        current = number(f"{directory}/pids.current", "task limit")
-        if limit is not None and current is not None:
-            levels.append((current / max(limit, 1), limit, current))
-    share, limit, current = max(
-        levels, default=(None, None, number(f"{place.directories[0]}/pids.current", "task limit"))
-    )
+        if limit is not None:
+            limited.append((directory, limit, number(f"{directory}/pids.current", "tasks")))
+    nearest = max(_levels(limited), key=lambda level: level.share, default=None)
     return CgroupPids(
-        bound=_bound(place, limited=limit is not None), limit=limit, current=current, share_of_limit=share
+        bound=_bound(place, limited=bool(limited)),
+        limit=nearest.limit if nearest else min((limit for _, limit, _ in limited), default=None),
+        current=nearest.used if nearest else number(f"{place.directories[0]}/pids.current", "tasks"),
+        share_of_limit=nearest and nearest.share,
     )
 
 

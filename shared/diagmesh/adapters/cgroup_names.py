@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["Membership", "in_container", "in_unit", "memberships", "unit_name"]
+__all__ = ["GroupLine", "group_lines", "in_container", "in_unit", "unit_name"]
 
 # docker, containerd, cri-o, podman and their systemd drivers all put the 64 hexadecimal digits of the id into one part
 # of the path: bare (`/docker/<id>`, `/kubepods/…/<id>`), or `<runtime>-<id>.scope`, or `<slice>:cri-containerd:<id>`.
@@ -11,7 +11,7 @@ _CONTAINER: Final = re.compile(r"(?:^|[-:])([0-9a-f]{64})(?:\.scope)?$")
 _MONITOR: Final = "conmon"
 
 
-class Membership(NamedTuple):
+class GroupLine(NamedTuple):
     """One line of ``/proc/<pid>/cgroup``; the unified hierarchy (v2) has number 0 and names no controllers."""
 
     hierarchy: int
@@ -19,7 +19,7 @@ class Membership(NamedTuple):
     path: str
 
 
-def memberships(text: str) -> list[Membership]:
+def group_lines(text: str) -> list[GroupLine]:
     """Read ``/proc/<pid>/cgroup``; lines of another form are passed over."""
     found = []
     for line in text.splitlines():
@@ -27,7 +27,7 @@ def memberships(text: str) -> list[Membership]:
         controllers, second, path = rest.partition(":")
         if not (first and second and number.isdigit() and path.startswith("/")):
             continue
-        found.append(Membership(int(number), frozenset(filter(None, controllers.split(","))), path))
+        found.append(GroupLine(int(number), frozenset(filter(None, controllers.split(","))), path))
     return found
 
 
@@ -36,12 +36,12 @@ def unit_name(name: str) -> str:
     return name if "." in name else f"{name}.service"
 
 
-def in_unit(lines: list[Membership], unit: str) -> bool:
+def in_unit(lines: list[GroupLine], unit: str) -> bool:
     """Whether a process with these memberships belongs to the unit or to anything below it."""
     return any(unit in line.path.split("/") for line in _naming(lines))
 
 
-def in_container(lines: list[Membership], prefix: str) -> bool:
+def in_container(lines: list[GroupLine], prefix: str) -> bool:
     """Whether a process with these memberships runs in the container whose id begins so, or in one inside of it.
 
     The monitor that a runtime runs beside the container (conmon) carries its id too, but is not in it.
@@ -50,7 +50,7 @@ def in_container(lines: list[Membership], prefix: str) -> bool:
     return any(match[1].startswith(prefix) for part in parts if (match := _CONTAINER.search(part)))
 
 
-def _naming(lines: list[Membership]) -> list[Membership]:
+def _naming(lines: list[GroupLine]) -> list[GroupLine]:
     # systemd keeps units in its own named hierarchy (v1, hybrid) or in the unified one.
     named = [line for line in lines if "name=systemd" in line.controllers or line.hierarchy == 0]
     return named or lines

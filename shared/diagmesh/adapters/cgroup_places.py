@@ -5,16 +5,15 @@ mount may show only a part of a hierarchy; both have to fit for the group to be 
 may be visible through the process's own root, as in a pod with a shared process namespace.
 """
 
-import re
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from diagmesh.adapters.cgroup_names import Membership
+from diagmesh.adapters.cgroup_files import refusal
+from diagmesh.adapters.cgroup_names import GroupLine
+from diagmesh.adapters.mountinfo import parse_mountinfo
 from diagmesh.contract.answers.cgroup import CgroupVersion
 
 __all__ = ["Mount", "Place", "Places", "parse_mounts", "places"]
-
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
@@ -60,20 +59,16 @@ class Places(NamedTuple):
 
 
 def parse_mounts(text: str) -> list[Mount]:
-    """The mounted cgroup hierarchies of a ``/proc/<pid>/mountinfo`` (proc_pid_mountinfo(5))."""
+    """The mounted cgroup hierarchies of a ``/proc/<pid>/mountinfo``."""
     found = []
-    for line in text.splitlines():
-        left, _, right = line.partition(" - ")
-        fields, tail = left.split(), right.split()
-        if len(fields) < 6 or len(tail) < 3 or tail[0] not in {"cgroup", "cgroup2"}:
-            continue
-        unified = tail[0] == "cgroup2"
-        options = frozenset() if unified else frozenset(tail[2].split(","))
-        found.append(Mount(_plain(fields[3]), _plain(fields[4]), options, unified))
+    for mount in parse_mountinfo(text):
+        if mount.kind in {"cgroup", "cgroup2"}:
+            unified = mount.kind == "cgroup2"
+            found.append(Mount(mount.root, mount.point, frozenset() if unified else mount.options, unified))
     return found
 
 
-def places(lines: list[Membership], views: list[tuple[list[Mount], Path]]) -> Places:
+def places(lines: list[GroupLine], views: list[tuple[list[Mount], Path]]) -> Places:
     """Find the directories of every hierarchy that a process is in.
 
     Args:
@@ -96,14 +91,14 @@ def places(lines: list[Membership], views: list[tuple[list[Mount], Path]]) -> Pl
     return Places(_version(lines, controllers, unified_mounted=unified_mounted), found, tuple(hidden))
 
 
-def _version(lines: list[Membership], controllers: set[str], *, unified_mounted: bool) -> CgroupVersion:
+def _version(lines: list[GroupLine], controllers: set[str], *, unified_mounted: bool) -> CgroupVersion:
     if not controllers:
         return CgroupVersion.V2
     has_unified = any(line.hierarchy == 0 for line in lines)
     return CgroupVersion.HYBRID if has_unified and unified_mounted else CgroupVersion.V1
 
 
-def _visible(line: Membership, views: list[tuple[list[Mount], Path]]) -> Place | None:
+def _visible(line: GroupLine, views: list[tuple[list[Mount], Path]]) -> Place | None:
     for mounts, through in views:
         for mount in mounts:
             fits = mount.unified if line.hierarchy == 0 else bool(line.controllers & mount.controllers)
@@ -112,16 +107,26 @@ def _visible(line: Membership, views: list[tuple[list[Mount], Path]]) -> Place |
                 continue
             top = through / mount.point.lstrip("/")
             leaf = top / relative
-            if leaf.is_dir():
+            if _exists(leaf):
                 return _place(line, mount, top, leaf)
     return None
 
 
-def _place(line: Membership, mount: Mount, top: Path, leaf: Path) -> Place:
+def _place(line: GroupLine, mount: Mount, top: Path, leaf: Path) -> Place:
     chain = [leaf, *leaf.parents[: len(leaf.relative_to(top).parts)]]
     # Files that only the root of a hierarchy lacks (v2) or has (v1) tell whether ancestors stay hidden above our view.
-    whole = not (top / "cgroup.type").exists() if mount.unified else (top / "release_agent").exists()
+    whole = not _exists(top / "cgroup.type") if mount.unified else _exists(top / "release_agent")
     return Place(mount.unified, line.path, tuple(map(str, chain)), whole)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise refusal(error, str(path), "cgroup") from None
+    return True
 
 
 def _below(path: str, root: str) -> str | None:
@@ -131,7 +136,3 @@ def _below(path: str, root: str) -> str | None:
     prefix = root.rstrip("/") + "/"
     rest = path[len(prefix) :] if path.startswith(prefix) else None
     return None if rest is None or ".." in rest.split("/") else rest
-
-
-def _plain(field: str) -> str:
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)

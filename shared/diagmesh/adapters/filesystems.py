@@ -1,53 +1,31 @@
 """The filesystems that a process uses: how full they are, bytes and inodes, seen as the process sees them."""
 
+import errno
 import os
-import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from diagmesh.adapters.blinds import Blinds
-from diagmesh.adapters.procfs import PidDir
+from diagmesh.adapters.mountinfo import Mounted, mount_of, parse_mountinfo
+from diagmesh.adapters.procfs import NotThere, PidDir
 from diagmesh.contract.answers.surroundings import Disks, Filesystem
 from diagmesh.errors import NotRunning, Unreadable
 from diagmesh.target import Aged, Disk
 
-__all__ = ["MountPoint", "disks_of", "fullest", "mount_of", "parse_mount_points"]
+__all__ = ["disks_of", "fullest"]
 
 _DESCRIPTORS_LIMIT: Final = 4096
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+_OPEN_FILES: Final = "filesystems of open files"
+_FIX: Final = {
+    errno.EACCES: "allow the sidecar's user to see that mount (FUSE: allow_other, NFS: no root squash)",
+    errno.EIO: "look at the disk or the server behind that mount: see the kernel's log",
+    errno.ESTALE: "mount it again: the server does not know it any more",
+}
 # Nothing of these is stored anywhere, or (read-only images) they are always full.
 _PSEUDO: Final = frozenset(
     {"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs"}
     | {"fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "sysfs"}
     | {"tracefs", "erofs", "iso9660", "squashfs"}
 )
-
-
-class MountPoint(NamedTuple):
-    """One line of ``/proc/<pid>/mountinfo``: where, and which type of filesystem."""
-
-    point: str
-    kind: str
-
-
-def parse_mount_points(text: str) -> list[MountPoint]:
-    """The mounts of a process's mount namespace (proc_pid_mountinfo(5)), later ones hide earlier ones."""
-    found = []
-    for line in text.splitlines():
-        left, _, right = line.partition(" - ")
-        fields, tail = left.split(), right.split()
-        if len(fields) >= 6 and tail:
-            found.append(MountPoint(_OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]), tail[0]))
-    return found
-
-
-def mount_of(path: str, mounts: list[MountPoint]) -> MountPoint | None:
-    """The mount that holds a path: the longest mount point above it, of equal ones the last."""
-    best = None
-    for mount in mounts:
-        inside = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
-        if inside and (best is None or len(mount.point) >= len(best.point)):
-            best = mount
-    return best
 
 
 def disks_of(process: PidDir) -> Disk:
@@ -58,62 +36,86 @@ def disks_of(process: PidDir) -> Disk:
     Raises:
         NotRunning: it ended.
     """
-    blinds = Blinds()
-    mounts = parse_mount_points(
-        (blinds.see(lambda: process.read("mountinfo", "mounts")) or b"").decode("utf-8", "replace")
-    )
-    seen: dict[int, tuple[str, str, set[str]]] = {}
-    for name, use in (("root", "root"), ("cwd", "cwd"), ("exe", "exe")):
+    survey = _Survey(process)
+    for name in ("root", "cwd", "exe"):
+        survey.place(name)
+    survey.open_files()
+    return survey.disk()
+
+
+class _Survey:
+    """One look, put together place by place; what cannot be seen is blind, by the name of its mount where known."""
+
+    def __init__(self, process: PidDir) -> None:
+        self._process = process
+        self._blinds = Blinds()
+        self._found: dict[int, tuple[str, os.statvfs_result, set[str]]] = {}
+        text = self._blinds.see(lambda: process.read("mountinfo", "mounts")) or b""
+        self._mounts = parse_mountinfo(text.decode("utf-8", "replace"))
+
+    def place(self, name: str) -> None:
+        """Note the filesystem of one of its links."""
         try:
-            _note(process, name, use, seen)
+            self._note(name, name)
         except Unreadable as refusal:
-            blinds.met(Unreadable(f"filesystem of the {use}", refusal.why, refusal.fix))
-    try:
-        _open_files(process, seen)
-    except Unreadable as refusal:
-        blinds.met(Unreadable("filesystems of open files", refusal.why, refusal.fix))
-    found = [_look(process, *entry, mounts) for entry in seen.values()]
-    return Disk(filesystems=tuple(sorted(filter(None, found), key=lambda one: one.mount)), blind=blinds.all())
+            self._blinds.met(Unreadable(f"filesystem of the {name}", refusal.why, refusal.fix))
 
-
-def _open_files(process: PidDir, seen: dict[int, tuple[str, str, set[str]]]) -> None:
-    names = process.names("fd", "filesystems of open files")
-    for name in names[:_DESCRIPTORS_LIMIT]:
+    def open_files(self) -> None:
+        """Note the filesystems of its open files."""
         try:
-            _note(process, f"fd/{name}", "open files", seen)
+            names = self._process.names("fd", _OPEN_FILES)
+            for name in names[:_DESCRIPTORS_LIMIT]:
+                self._open_file(f"fd/{name}")
+        except Unreadable as refusal:
+            self._blinds.met(refusal)
+            return
+        if len(names) > _DESCRIPTORS_LIMIT:
+            why = f"only {_DESCRIPTORS_LIMIT} of {len(names)} descriptors were looked at"
+            self._blinds.met(Unreadable(_OPEN_FILES, why))
+
+    def disk(self) -> Disk:
+        """All that was found, in the order of the mount points."""
+        found = [self._told(target, size, uses) for target, size, uses in self._found.values()]
+        return Disk(filesystems=tuple(sorted(filter(None, found), key=lambda one: one.mount)), blind=self._blinds.all())
+
+    def _open_file(self, link: str) -> None:
+        try:
+            self._note(link, "open files")
+        except NotThere:
+            pass  # closed meanwhile
         except NotRunning:
-            process.living_stat()
-        except Unreadable as refusal:
-            if refusal.fix:
-                raise
-            continue  # closed meanwhile
-    if len(names) > _DESCRIPTORS_LIMIT:
-        raise Unreadable(
-            "filesystems of open files", f"only {_DESCRIPTORS_LIMIT} of {len(names)} descriptors were looked at"
-        )
+            self._process.living_stat()  # likewise, unless the process itself ended
+
+    def _note(self, link: str, use: str) -> None:
+        target = self._process.link(link, _OPEN_FILES).removesuffix(" (deleted)")
+        if not target.startswith("/"):
+            return  # a socket, a pipe or the like
+        path = self._process.path(link)  # a magic link: its text may name another file in our own mounts
+        try:
+            device = os.stat(path).st_dev  # noqa: PTH116  as above
+            if device not in self._found:
+                self._found[device] = (target, os.statvfs(path), set())
+            self._found[device][2].add(use)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ESRCH}:
+                raise self._process.refusal(error, _OPEN_FILES) from None
+            self._hidden(target, error)
+
+    def _hidden(self, target: str, error: OSError) -> None:
+        mount = mount_of(target, self._mounts)
+        if mount is None or mount.kind not in _PSEUDO:
+            what = f"filesystem {mount.point if mount else target}"
+            why = error.strerror or str(error)
+            self._blinds.met(Unreadable(what, why, _FIX.get(error.errno or 0, "")))
+
+    def _told(self, target: str, size: os.statvfs_result, uses: set[str]) -> Filesystem | None:
+        mount = mount_of(target, self._mounts)
+        if not size.f_blocks or (mount is not None and mount.kind in _PSEUDO):
+            return None
+        return _filesystem(mount, target, size, uses)
 
 
-def _note(process: PidDir, link: str, use: str, seen: dict[int, tuple[str, str, set[str]]]) -> None:
-    target = process.link(link, "filesystems")
-    if not target.startswith("/"):
-        return  # a socket, a pipe or the like
-    try:
-        device = os.stat(process.path(link)).st_dev  # noqa: PTH116  a magic link: its text may name another file
-    except OSError as error:
-        raise process.refusal(error, "filesystems") from None
-    seen.setdefault(device, (link, target, set()))[2].add(use)
-
-
-def _look(process: PidDir, link: str, target: str, uses: set[str], mounts: list[MountPoint]) -> Filesystem | None:
-    mount = mount_of(target.removesuffix(" (deleted)"), mounts)
-    if mount is not None and mount.kind in _PSEUDO:
-        return None
-    try:
-        size = os.statvfs(process.path(link))
-    except OSError:
-        return None  # the file was closed meanwhile
-    if not size.f_blocks:
-        return None
+def _filesystem(mount: Mounted | None, target: str, size: os.statvfs_result, uses: set[str]) -> Filesystem:
     used, usable = size.f_blocks - size.f_bfree, size.f_blocks - size.f_bfree + size.f_bavail
     inodes = size.f_files - size.f_ffree + size.f_favail
     return Filesystem(

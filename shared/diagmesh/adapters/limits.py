@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.procfs import PidDir
+from diagmesh.adapters.procfs import NotThere, PidDir
 from diagmesh.contract.answers.resources import ContextSwitches, Io
 from diagmesh.errors import NotRunning, Unreadable
 
@@ -126,21 +126,30 @@ def context_switches_of(process: PidDir) -> ContextSwitches:
     threads = process.names("task", "context switches")
     if len(threads) > _THREADS_LIMIT:
         raise Unreadable("context switches", f"{len(threads)} threads are too many to read one by one")
-    voluntary = involuntary = 0
+    counts: list[ContextSwitches] = []
     for thread in threads:
         try:
-            fields = parse_fields(_text(process, f"task/{thread}/status", "context switches"))
+            counts.append(_switches(process, thread))
         except NotRunning:
-            process.living_stat()
-            continue  # only this thread ended
-        except Unreadable as refusal:
-            if refusal.fix:
-                raise
+            process.living_stat()  # only this thread ended
+        except NotThere:
             continue  # likewise
-        voluntary += fields.get("voluntary_ctxt_switches", 0)
-        involuntary += fields.get("nonvoluntary_ctxt_switches", 0)
     process.living_stat()
-    return ContextSwitches(voluntary=voluntary, involuntary=involuntary)
+    if not counts:
+        raise Unreadable("context switches", "not one of its threads could be read")
+    return ContextSwitches(
+        voluntary=sum(one.voluntary for one in counts), involuntary=sum(one.involuntary for one in counts)
+    )
+
+
+def _switches(process: PidDir, thread: str) -> ContextSwitches:
+    fields = parse_fields(_text(process, f"task/{thread}/status", "context switches"))
+    try:
+        return ContextSwitches(
+            voluntary=fields["voluntary_ctxt_switches"], involuntary=fields["nonvoluntary_ctxt_switches"]
+        )
+    except KeyError:
+        raise Unreadable("context switches", "this kernel does not count them") from None
 
 
 def _text(process: PidDir, name: str, what: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from diagmesh.adapters.procstat import TICK_S, Stat, parse_stat
 from diagmesh.errors import NotRunning, Unreadable
 
-__all__ = ["PROC", "PidDir", "pids", "read_text"]
+__all__ = ["PROC", "NotThere", "PidDir", "pids", "read_text"]
 
 PROC: Final = "/proc"
 _CHUNK_BYTES: Final = 64 * 1024
@@ -34,6 +34,10 @@ def _counts_descriptors(release: str) -> bool:
 
 
 _FD_SIZE_COUNTS: Final = _counts_descriptors(platform.release())
+
+
+class NotThere(Unreadable):
+    """A file that is absent beside a living process: the kernel lacks it, or what it stood for is gone meanwhile."""
 
 
 class PidDir:
@@ -166,7 +170,7 @@ class PidDir:
         if error.errno in {errno.EACCES, errno.EPERM}:
             return Unreadable(what, self._who(), _SAME_USER)
         if error.errno == errno.ENOENT:
-            return Unreadable(what, "this kernel does not offer it")
+            return NotThere(what, "this kernel does not offer it")
         return Unreadable(what, error.strerror or str(error))
 
     def _answers(self) -> bool:

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
-from diagmesh.adapters.probes.threads import in_thread
+import msgspec
+
+from diagmesh.adapters.threads import in_thread
 from diagmesh.errors import Unreadable
 from diagmesh.target import Aged
 
@@ -17,8 +19,40 @@ _REST: Final = 20.0
 T = TypeVar("T")
 
 
+class _Seen(msgspec.Struct, Generic[T], frozen=True):
+    """A look that succeeded; ``at`` is monotonic seconds."""
+
+    value: T
+    at: float
+    took_s: float
+
+    def serves(self, max_age_s: float) -> bool:
+        """Whether it is young enough, or the next one would cost too much."""
+        return time.monotonic() - self.at <= max(max_age_s, _REST * self.took_s)
+
+    def tell(self) -> Aged[T]:
+        """What was seen, with its age."""
+        return Aged(self.value, max(0.0, time.monotonic() - self.at))
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    """A look that raised."""
+
+    error: Exception
+    at: float
+    took_s: float
+
+    def serves(self, _: float) -> bool:
+        """Whether the next one would cost too much; no age makes a failure worth keeping."""
+        return time.monotonic() - self.at <= _REST * self.took_s
+
+    def tell(self) -> NoReturn:
+        """Raise it again, without the traces of earlier times."""
+        raise self.error.with_traceback(None)
+
+
 class Refresher(Generic[T]):
-    """One expensive look with its last result.
+    """One expensive look with its last outcome.
 
     Args:
         what: its name in an answer that has to do without.
@@ -32,10 +66,9 @@ class Refresher(Generic[T]):
         self._work = work
         self._timeout_s = timeout_s
         self._fix = fix
-        self._value: T | None = None
-        self._at = 0.0
-        self._took_s = 0.0
-        self._flight: asyncio.Future[T] | None = None
+        # Written by the thread of the look, in one step: value, age and cost that are read here belong together.
+        self._last: _Seen[T] | _Failed | None = None
+        self._flight: asyncio.Future[_Seen[T]] | None = None
 
     async def get(self, max_age_s: float) -> Aged[T]:
         """What was seen at most so long ago (longer, if looking is expensive), else a fresh look.
@@ -44,26 +77,30 @@ class Refresher(Generic[T]):
             Unreadable: the look did not end in time, and there is no earlier one.
             NotRunning: whatever the look itself raised.
         """
-        if self._value is not None and time.monotonic() - self._at <= max(max_age_s, _REST * self._took_s):
-            return self._aged(self._value)
+        last = self._last
+        if last is not None and last.serves(max_age_s):
+            return last.tell()
         if self._flight is None or self._flight.done():
             self._flight = in_thread(self._timed, f"look-{self._what}")
         try:
             async with asyncio.timeout(self._timeout_s):
-                value = await asyncio.shield(self._flight)
+                seen = await asyncio.shield(self._flight)
         except TimeoutError:
-            if self._value is not None:
-                return self._aged(self._value)
+            last = self._last
+            if isinstance(last, _Seen):
+                return last.tell()
             raise Unreadable(self._what, f"the look did not end within {self._timeout_s:g} s", self._fix) from None
-        return self._aged(value)
+        return seen.tell()
 
-    def _timed(self) -> T:
+    def _timed(self) -> _Seen[T]:
         started = time.monotonic()
-        value = self._work()
-        self._at = time.monotonic()
-        self._took_s = self._at - started
-        self._value = value
-        return value
-
-    def _aged(self, value: T) -> Aged[T]:
-        return Aged(value, max(0.0, time.monotonic() - self._at))
+        try:
+            value = self._work()
+        except Exception as error:
+            ended = time.monotonic()
+            self._last = _Failed(error, ended, ended - started)
+            raise
+        ended = time.monotonic()
+        seen = _Seen(value, ended, ended - started)
+        self._last = seen
+        return seen

@@ -1,13 +1,12 @@
 """The sockets of one process: descriptors joined with the tables of its network namespace (proc_pid_net(5))."""
 
 import ipaddress
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.procfs import PidDir
+from diagmesh.adapters.procfs import NotThere, PidDir
 from diagmesh.contract.answers.surroundings import Listener, Sockets
 from diagmesh.errors import NotRunning, Unreadable
 
@@ -89,9 +88,7 @@ def socket_inodes(process: PidDir) -> Counter[int]:
         except NotRunning:
             process.living_stat()  # the process ended, or only this descriptor was closed
             continue
-        except Unreadable as refusal:
-            if refusal.fix:
-                raise
+        except NotThere:
             continue  # this one was closed meanwhile
         if link.startswith(_PREFIX):
             found[int(link[len(_PREFIX) : -1])] += 1
@@ -148,8 +145,8 @@ def _lines(process: PidDir, name: str) -> Iterator[str]:
         for piece in process.chunks(name, "sockets"):
             *lines, rest = (rest + piece.decode("ascii", "replace")).split("\n")
             yield from lines
-    except Unreadable:
-        if name.endswith("6") and not os.path.lexists(process.path(name)):
+    except NotThere:
+        if name.endswith("6"):
             return  # a kernel without IPv6 has no such table
         raise
     if rest:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from diagmesh.adapters.cgroup_names import Membership, in_container, in_unit, memberships, unit_name
+from diagmesh.adapters.cgroup_names import GroupLine, group_lines, in_container, in_unit, unit_name
 from diagmesh.adapters.fits import Fits
 from diagmesh.adapters.listening import holders_of_port
 from diagmesh.adapters.procfs import PROC, PidDir, pids
@@ -151,7 +151,7 @@ class ByCgroup:
         for pid in pids(self._root):
             try:
                 process = PidDir(pid, self._root)
-                if self._member(memberships(process.read("cgroup", "cgroup").decode("utf-8", "replace"))):
+                if self._member(group_lines(process.read("cgroup", "cgroup").decode("utf-8", "replace"))):
                     members[pid] = process.stat().parent
             except (NotRunning, Unreadable):
                 continue
@@ -159,7 +159,7 @@ class ByCgroup:
             return _none(f"no process that can be seen here belongs to {self.words}", self._root)
         return Fits(tuple(pid for pid, parent in members.items() if parent not in members))
 
-    def _member(self, lines: list[Membership]) -> bool:
+    def _member(self, lines: list[GroupLine]) -> bool:
         return in_unit(lines, self._unit) if self._unit else in_container(lines, self._container)
 
 

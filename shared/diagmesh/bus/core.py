@@ -75,6 +75,11 @@ class Bus(Protocol):
         ...
 
     @property
+    def dropped(self) -> int:
+        """Messages that came faster than they could be handed over, and were lost for that (since the start)."""
+        ...
+
+    @property
     def max_payload(self) -> int:
         """Largest message (headers and body, bytes) that the server takes."""
         ...

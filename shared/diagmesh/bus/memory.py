@@ -40,6 +40,8 @@ class MemoryServer:
     def bus(self, inbox_prefix: str = "_INBOX") -> "MemoryBus":
         """A new connection."""
         bus = MemoryBus(self, inbox_prefix)
+        if not self.up:
+            bus._changed(StateChange(BusState.RECONNECTING, "the test cut the connection"))
         self._buses.append(bus)
         return bus
 
@@ -114,6 +116,11 @@ class MemoryBus:
     def server(self) -> str:
         """See `diagmesh.bus.core.Bus.server`."""
         return self._server.name if self._state.state is BusState.CONNECTED else ""
+
+    @property
+    def dropped(self) -> int:
+        """See `diagmesh.bus.core.Bus.dropped`: here nothing is."""
+        return 0
 
     @property
     def max_payload(self) -> int:

@@ -81,7 +81,7 @@ def problem_of(refusal: Refusal) -> Problem:
 
 def error_headers(problem: Problem) -> dict[str, str]:
     """The service error headers (ADR-32) that say the same as the problem in the body; one line, ASCII, bounded."""
-    line = " ".join(f"{problem.error}: {problem.detail}".split() if problem.detail else problem.error.split())
+    line = " ".join(problem.error.split())
     return {
         ERROR_HEADER: line.encode("ascii", "replace").decode()[:_HEADER_LIMIT],
         ERROR_CODE_HEADER: str(problem.code),

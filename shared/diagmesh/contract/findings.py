@@ -45,7 +45,7 @@ class FindingClass(StrEnum):
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One thing that was seen, with its unit, the limit it is held against, and (of many) the instance it was seen at."""
+    """One thing that was seen, with its unit, the limit it is held against, and where (when there are many)."""
 
     what: str
     value: float | int | str | bool | None = None

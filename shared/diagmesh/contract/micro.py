@@ -58,7 +58,11 @@ class Info(_Identity, frozen=True, kw_only=True, gc=False):
 
 
 class EndpointStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What happened to the questions of one kind; times in nanoseconds."""
+    """What happened to the questions of one kind; times in nanoseconds.
+
+    ``data`` (free by the ADR) counts what went wrong in the member as a whole: questions that asked for a reply
+    elsewhere than in an inbox or for none, replies and events that could not be sent, messages that came too fast.
+    """
 
     name: str
     subject: str
@@ -68,6 +72,7 @@ class EndpointStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_error: str
     processing_time: int
     average_processing_time: int
+    data: dict[str, int]
 
 
 class Stats(_Identity, frozen=True, kw_only=True, gc=False):

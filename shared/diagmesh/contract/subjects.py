@@ -1,5 +1,6 @@
 """Every subject of the mesh, built and parsed in one place (product.md, "Subjects")."""
 
+import re
 from typing import Final
 
 __all__ = [
@@ -18,6 +19,9 @@ __all__ = [
     "is_inbox",
     "kind_of",
 ]
+
+# A prefix, then tokens without blanks, control characters and wildcards, none of them empty.
+_inbox: Final = re.compile(r"(?:_INBOX\.|_INBOX_|_R_\.)[^\s\x00-\x1f.*>]+(?:\.[^\s\x00-\x1f.*>]+)*\Z").match
 
 QUEUE: Final = "diag"
 """The queue group in which the instances of one service share ``diag.<service>.<kind>``."""
@@ -82,9 +86,7 @@ def is_inbox(reply: str) -> bool:
     Anything else would make us a deputy: a reader could have us publish a control message in its place
     (nats.md §3.3). ``_R_.`` is what the server writes for requests that come through an account import.
     """
-    if any(character in reply for character in " \t\r\n*>") or ".." in reply or reply.endswith("."):
-        return False
-    return reply.startswith(("_INBOX.", "_INBOX_", "_R_."))
+    return _inbox(reply) is not None
 
 
 def kind_of(subject: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diagmesh.contract.findings import Advice, Fact, FindingClass, Severity
+from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.wire import Answer
 from diagmesh.evidence import Evidence
@@ -21,6 +21,9 @@ _CODE: Final = re.compile(r"(MESH|PROC|RES|GO|PROF|RACE|NATS|JS|SRV|LOG|REQ|DEP|
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds of a rule, each with its unit in the name and a default; the settings may change them per target."""
+
+
+_NO_LIMITS: Final = Limits()
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +69,8 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
         reads: the answer types that it needs; instances without them are not judged.
         scope: whether one answer is enough.
         limits: the thresholds with their defaults.
-        advice: what to do now, soon and later.
         name: of the function, its file and its page.
-        module: where its page lies.
+        module: beside which its page lies.
         tells: the first line of its docstring: what should hold.
         judge: the function itself.
     """
@@ -80,7 +82,6 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[type[Answer], ...]
     scope: Scope
     limits: Limits
-    advice: Advice
     name: str
     module: str
     tells: str
@@ -99,8 +100,7 @@ def rule(
     severity: Severity,
     issue: FindingClass,
     reads: tuple[type[Answer], ...],
-    limits: Limits | None = None,
-    advice: Advice | None = None,
+    limits: Limits = _NO_LIMITS,
     over_many: bool = False,
 ) -> Callable[[Callable[[Evidence, Any], Iterator[Hit | Unjudged]]], RuleSpec]:
     """Declare a rule: ``def name(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]`` with a docstring.
@@ -112,7 +112,6 @@ def rule(
         issue: the issue class.
         reads: answer types; none for a rule over the directory alone.
         limits: thresholds with defaults.
-        advice: what to do now, soon and later.
         over_many: it compares instances, judges silence or joins kinds, so one answer is not enough.
 
     Raises:
@@ -139,8 +138,7 @@ def rule(
             issue=issue,
             reads=reads,
             scope=Scope.MESH if over_many or len(reads) != 1 else Scope.ANSWER,
-            limits=limits or Limits(),
-            advice=advice or Advice(),
+            limits=limits,
             name=name,
             module=judge.__module__,
             tells=doc.splitlines()[0],

@@ -3,7 +3,7 @@
 import logging
 import time
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -111,6 +111,7 @@ class Scribe:
             status=status,
             observed_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
             took_ms=round((time.perf_counter_ns() - since_ns) / 1e6, 3),
-            answer=msgspec.UNSET if answer is None else msgspec.Raw(encode(answer)),
+            # Not yet encoded: the whole reply is encoded at once.
+            answer=msgspec.UNSET if answer is None else cast(msgspec.Raw, answer),
             problem=problem,
         )

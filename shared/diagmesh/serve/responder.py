@@ -19,7 +19,7 @@ from diagmesh.contract.wire import Answer, Problem, Question
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.kinds import Asked, Endpoint, Kinds
 from diagmesh.serve.replies import Identity, Outgoing, Scribe
-from diagmesh.workers import current_kind
+from diagmesh.workers import current_budget_s, current_kind
 
 __all__ = ["KindStats", "Responder"]
 
@@ -144,6 +144,7 @@ class Responder:
 
     async def _work(self, job: _Job, question: Question) -> None:
         current_kind.set(job.asked.kind)
+        current_budget_s.set(job.asked.budget_s)
         outgoing: Outgoing | None = None
         try:
             outgoing = self._settle(job, answer=await job.endpoint.look(question, job.asked))
@@ -214,6 +215,9 @@ class Responder:
         except BusError as error:
             self.unsent += 1
             log.warning("a reply could not be sent: %s", error)
+        except Exception:
+            self.unsent += 1
+            log.exception("a reply could not be sent")
 
     # --- going away
 

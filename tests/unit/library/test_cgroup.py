@@ -1,14 +1,20 @@
 """Control groups of every layout from small trees, and the quota of a real group where the machine allows one."""
 
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from diagmesh.adapters.cgroup import CgroupLook, CgroupReader
-from diagmesh.adapters.cgroup_files import parse_stall
+from diagmesh.adapters.cgroup_files import number, parse_stall, text
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.contract.answers.cgroup import Bound, CgroupVersion, PressureScope
+from diagmesh.errors import Unreadable
 from support.children import Child, until
 from support.nobody import as_nobody, needs_root
 from support.quota import cpu_group, join
@@ -171,9 +177,108 @@ def test_files_without_read_permission_are_blind() -> None:
     assert printed == "None 0.5 [('memory usage', True)]"
 
 
-@pytest.mark.parametrize("text", ["", "some avg10=x", "nonsense\n\n", "full avg10=1.0 avg60=1 avg300=1 total=1"])
-def test_a_pressure_file_of_another_form_is_none(text: str) -> None:
-    assert parse_stall(text) is None
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Opening anything more fails with EMFILE."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/dev/null", os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_that_cannot_be_opened_is_refused_not_unlimited(tmp_path: Path) -> None:
+    limit = tmp_path / "memory.max"
+    limit.write_text("1000\n", encoding="ascii")
+    with no_descriptor_left(), pytest.raises(Unreadable, match=r"memory limit: .*memory\.max.*Too many open files"):
+        number(str(limit), "memory limit")
+    assert number(str(limit), "memory limit") == 1000
+    assert number(str(tmp_path / "memory.high"), "memory limit") is None
+
+
+@pytest.mark.parametrize("absent", [errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP])
+def test_what_the_kernel_does_not_keep_is_none(monkeypatch: pytest.MonkeyPatch, absent: int) -> None:
+    monkeypatch.setattr(os, "read", lambda *_: raising(absent))
+    assert text("/dev/null", "pressure") is None
+
+
+@pytest.mark.parametrize("broken", [errno.EIO, errno.EINVAL, errno.EPERM])
+def test_what_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch, broken: int) -> None:
+    monkeypatch.setattr(os, "read", lambda *_: raising(broken))
+    with pytest.raises(Unreadable, match="pressure"):
+        text("/dev/null", "pressure")
+
+
+def raising(number: int) -> bytes:
+    raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("content", ["", "much\n", "12 13\n"])
+def test_a_limit_of_another_form_is_refused_not_unlimited(tmp_path: Path, content: str) -> None:
+    (tmp_path / "pids.max").write_text(content, encoding="ascii")
+    with pytest.raises(Unreadable, match=r"task limit: pids\.max of the control group holds no number"):
+        number(str(tmp_path / "pids.max"), "task limit")
+
+
+def unit_tree(tmp_path: Path) -> tuple[CgroupReader, Path]:
+    """The reader of the tree of a v2 unit, and the directory of its group."""
+    root = plant((DATA / "cgroups" / "v2_unit.tree").read_text(encoding="utf-8"), tmp_path)
+    (root / "proc" / str(PID) / "stat").write_text(stat_line(PID), encoding="utf-8")
+    reader = CgroupReader(PidDir(PID, f"{root}/proc"), str(root), f"{root}/proc")
+    return reader, root / "sys/fs/cgroup/system.slice/orders.service"
+
+
+def test_a_limit_stands_also_when_what_is_used_of_it_cannot_be_told(tmp_path: Path) -> None:
+    reader, group = unit_tree(tmp_path)
+    (group / "memory.current").unlink()
+    (group / "pids.current").unlink()
+    seen = reader.look()
+    assert seen.memory is not None
+    assert (seen.memory.bound, seen.memory.limit_bytes) == (Bound.LIMITED, 512 << 20)
+    assert (seen.memory.share_of_limit, seen.memory.headroom_bytes) == (None, None)
+    assert seen.pids is not None
+    assert (seen.pids.bound, seen.pids.limit, seen.pids.share_of_limit) == (Bound.LIMITED, 100, None)
+    assert {"cgroup memory of its limit", "cgroup pids of its limit"} == {blind.what for blind in seen.blind}
+
+
+@pytest.mark.parametrize("content", ["50000\n", "much 100000\n", "50000 0\n", ""])
+def test_a_quota_of_another_form_is_refused_not_unlimited(tmp_path: Path, content: str) -> None:
+    reader, group = unit_tree(tmp_path)
+    (group / "cpu.max").write_text(content, encoding="ascii")
+    seen = reader.look()
+    assert seen.cpu is None
+    assert [blind.what for blind in seen.blind] == ["cpu quota"]
+    assert reader.cpu() is None
+
+
+def test_throttled_time_that_is_not_counted_is_not_zero(tmp_path: Path) -> None:
+    reader, group = unit_tree(tmp_path)
+    (group / "cpu.stat").write_text("usage_usec 12500000\nnr_periods 200\nnr_throttled 50\n", encoding="ascii")
+    cpu = reader.look().cpu
+    assert cpu is not None
+    assert (cpu.throttled_periods, cpu.throttled_s) == (50, None)
+
+
+@needs_root
+def test_a_group_behind_a_closed_door_is_blind_with_the_reason() -> None:
+    with TemporaryDirectory() as folder:  # not tmp_path: its parents are closed to other users
+        Path(folder).chmod(0o755)
+        _, group = unit_tree(Path(folder))
+        group.parent.chmod(0)
+        printed = as_nobody(
+            "from diagmesh.adapters.cgroup import CgroupReader\nfrom diagmesh.adapters.procfs import PidDir",
+            f"look = CgroupReader(PidDir({PID}, '{folder}/proc'), '{folder}', '{folder}/proc').look()\n"
+            "print(look.memory, [(b.what, b.why, bool(b.fix)) for b in look.blind][:1])",
+        )
+    assert printed == "None [('cgroup', 'permission denied: orders.service of the control group', True)]"
+
+
+@pytest.mark.parametrize("content", ["", "some avg10=x", "nonsense\n\n", "full avg10=1.0 avg60=1 avg300=1 total=1"])
+def test_a_pressure_file_of_another_form_is_none(content: str) -> None:
+    assert parse_stall(content) is None
 
 
 def test_a_burner_in_a_real_group_runs_into_its_quota() -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from diagmesh.adapters.cgroup_names import in_container, in_unit, memberships
+from diagmesh.adapters.cgroup_names import group_lines, in_container, in_unit
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.ways import ByPid, way_of
 from diagmesh.errors import SettingsError
@@ -158,7 +158,7 @@ def test_a_way_that_cannot_work_is_refused_by_its_key(way: dict[str, str]) -> No
 
 @pytest.mark.parametrize("line", CONTAINERS)
 def test_containers_are_known_by_every_runtime_s_path(line: str) -> None:
-    lines = memberships(line)
+    lines = group_lines(line)
     assert in_container(lines, ID[:12])
     assert in_container(lines, ID)
     assert not in_container(lines, "ef" * 6)
@@ -168,16 +168,16 @@ def test_containers_are_known_by_every_runtime_s_path(line: str) -> None:
     "line", [f"0::/machine.slice/libpod-conmon-{ID}.scope", f"0::/system.slice/crio-conmon-{ID}.scope"]
 )
 def test_the_monitor_of_a_container_is_not_in_it(line: str) -> None:
-    assert not in_container(memberships(line), ID[:12])
+    assert not in_container(group_lines(line), ID[:12])
 
 
 def test_units_are_known_by_their_own_hierarchy() -> None:
-    lines = memberships(
+    lines = group_lines(
         "4:memory:/other\n1:name=systemd:/system.slice/orders.service/worker\n0::/system.slice/orders.service"
     )
     assert in_unit(lines, "orders.service")
     assert not in_unit(lines, "worker.service")
-    assert in_unit(memberships("0::/system.slice/system-orders.slice/orders@1.service"), "orders@1.service")
+    assert in_unit(group_lines("0::/system.slice/system-orders.slice/orders@1.service"), "orders@1.service")
 
 
 def plant_process(root: Path, pid: int, parent: int, group: str, *, start: int) -> None:

@@ -1,10 +1,12 @@
 """A member of the mesh: it comes, is asked, tells, survives a cut, and leaves on purpose."""
 
 import asyncio
+import itertools
 import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
@@ -107,6 +109,74 @@ async def test_events_are_counted_not_repeated() -> None:
     assert len(told) == 32
 
 
+async def test_an_event_that_comes_while_its_like_is_sent_is_told_once() -> None:
+    server = MemoryServer()
+    told = await listen(server.bus(), "diagev.ev.>")
+    bus = server.bus()
+    events = Events(bus, "orders", "i1", "b1")
+    publish = bus.publish
+
+    async def slow(*arguments: Any, **named: Any) -> None:
+        await asyncio.sleep(0.02)
+        await publish(*arguments, **named)
+
+    bus.publish = slow  # type: ignore[method-assign]
+    events.emit("x", "first")
+    sending = asyncio.create_task(events.flush())
+    await asyncio.sleep(0.01)
+    events.emit("x", "second")
+    await sending
+    await events.flush()
+    await asyncio.sleep(0.02)
+    assert [(event["what"], event.get("count", 1)) for event in told] == [("first", 1), ("second", 1)]
+
+
+async def test_events_have_a_pace() -> None:
+    server = MemoryServer()
+    told = await listen(server.bus(), "diagev.ev.>")
+    events = Events(server.bus(), "orders", "i1", "b1")
+    running = asyncio.create_task(events.run())
+    for _ in range(20):
+        events.emit("x", "again and again")
+        await asyncio.sleep(0.01)
+    assert len(told) == 1, "at most one a second"
+    running.cancel()
+
+
+async def test_heartbeats_and_events_outlive_a_bad_moment(caplog: pytest.LogCaptureFixture) -> None:
+    server = MemoryServer()
+    beats = await listen(server.bus(), "diagev.hb.*.*")
+    bus = server.bus()
+    publish, bad = bus.publish, [True]
+
+    async def sometimes(*arguments: Any, **named: Any) -> None:
+        if bad.pop() if bad else False:
+            raise RuntimeError("something nobody thought of")
+        await publish(*arguments, **named)
+
+    one = member(bus)
+    bus.publish = sometimes  # type: ignore[method-assign]
+    await one.start()
+    await asyncio.sleep(0.2)
+    assert beats, "the next heartbeats came"
+    assert "a heartbeat failed" in caplog.text
+    await one.drain(1)
+
+
+async def test_heartbeats_are_not_in_step() -> None:
+    server = MemoryServer()
+    at: list[float] = []
+    loop = asyncio.get_running_loop()
+    await server.bus().subscribe("diagev.hb.*.*", lambda _: at.append(loop.time()))
+    one = member(server.bus(), heartbeat_s=0.1)
+    await one.start()
+    await asyncio.sleep(1.2)
+    await one.drain(1)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at[:-1])]
+    assert max(gaps) - min(gaps) > 0.001
+    assert min(gaps) < 0.0995, "jitter makes them come early, never late"
+
+
 async def test_events_wait_for_the_next_connection() -> None:
     server = MemoryServer()
     told = await listen(server.bus(), "diagev.ev.>")
@@ -125,7 +195,7 @@ async def test_a_heartbeat_while_cut_is_dropped() -> None:
     heard: list[Message] = []
     await server.bus().subscribe("diagev.>", heard.append)
     bus = server.bus()
-    beats = Heartbeats(bus, "orders", "i1", lambda: Heartbeat(v=1, boot="b"))
+    beats = Heartbeats(bus, "orders", "i1", lambda: Heartbeat(v=1, boot="b"), interval_s=5)
     server.cut()
     await beats.send()
     server.heal()

@@ -11,7 +11,7 @@ import pytest
 
 from diagmesh.contract.wire import Answer, Nothing
 from diagmesh.declare import agent
-from diagmesh.errors import DiagmeshError
+from diagmesh.errors import SettingsError
 from diagmesh.packs import load_agents
 
 AGENT = '''
@@ -78,7 +78,7 @@ def test_a_missing_package_is_listed(make_pack: MakePack) -> None:
 
 def test_the_same_kind_twice_names_both(make_pack: MakePack) -> None:
     points = [make_pack(name, {"depth": AGENT.format(name="depth")}) for name in ("first", "second")]
-    with pytest.raises(DiagmeshError, match=r"'depth' is declared twice: by first\.depth and by second\.depth"):
+    with pytest.raises(SettingsError, match=r"'depth' is declared twice: by first\.depth and by second\.depth"):
         load_agents(points)
 
 

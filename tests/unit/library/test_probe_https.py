@@ -52,6 +52,23 @@ async def test_a_ca_that_is_not_ours_is_named(authority: Authority) -> None:
     assert (result.ok, result.reason) == (False, "TLS: the certificate comes from a CA that we do not trust")
 
 
+async def test_a_ca_that_breaks_the_rules_is_refused_on_every_python_and_the_remedy_told(tmp_path: Path) -> None:
+    sloppy = Authority(tmp_path, key_usage="")
+    with scripted(answers(http_answer()), sloppy.leaf()) as door:
+        result = await look(f"https://{door.address}/", sloppy.bundle)
+    assert result.ok is False
+    assert result.reason == (
+        "TLS: a certificate of the chain breaks RFC 5280 (CA cert does not include key usage extension):"
+        " issue it anew by the rules"
+    )
+
+
+async def test_a_certificate_may_itself_be_what_is_trusted(authority: Authority) -> None:
+    certificate, key = authority.leaf()
+    with scripted(answers(http_answer()), (certificate, key)) as door:
+        assert (await look(f"https://{door.address}/", certificate)).ok is True
+
+
 async def test_plain_text_behind_https_is_named(authority: Authority) -> None:
     with scripted(lambda plug: plug.sendall(http_answer("400 Bad Request"))) as door:
         result = await look(f"https://{door.address}/", authority.bundle)

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,10 +24,10 @@ from diagmesh.adapters.limits import (
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.procstat import parse_stat
 from diagmesh.contract.answers.resources import ProcessState
-from diagmesh.errors import NotRunning
+from diagmesh.errors import NotRunning, Unreadable
 from support.children import Child, until
 from support.nobody import as_nobody, needs_root
-from support.trees import stat_line
+from support.trees import plant, stat_line
 
 SLEEPER = "import time; print('ready', flush=True); time.sleep(60)"
 
@@ -140,3 +141,40 @@ for read in (limits.io_of, limits.memory_split_of, lambda d: d.link("exe", "exec
 """,
     )
     assert printed.splitlines() == ["True", *["True True True"] * 4]
+
+
+def planted(root: Path, files: str) -> PidDir:
+    """A process of a small tree; ``files`` are those below its directory."""
+    plant(files, root / "7")
+    (root / "7" / "stat").write_text(stat_line(7), encoding="utf-8")
+    return PidDir(7, str(root))
+
+
+def test_switches_that_the_kernel_does_not_count_are_refused_not_zero(tmp_path: Path) -> None:
+    process = planted(tmp_path, "@ task/7/status\nName:\tapp\nThreads:\t1\n")
+    with pytest.raises(Unreadable, match="context switches: this kernel does not count them"):
+        context_switches_of(process)
+
+
+def test_switches_of_no_thread_at_all_are_refused_not_zero(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="context switches"):
+        context_switches_of(planted(tmp_path, "@ task/7/\n"))
+
+
+@pytest.mark.parametrize(("threads", "told"), [(512, True), (513, False)])
+def test_more_threads_than_512_are_not_read_one_by_one(tmp_path: Path, threads: int, told: bool) -> None:
+    status = "voluntary_ctxt_switches:\t2\nnonvoluntary_ctxt_switches:\t1\n"
+    process = planted(tmp_path, "".join(f"@ task/{number}/status\n{status}" for number in range(1, threads + 1)))
+    if told:
+        seen = context_switches_of(process)
+        assert (seen.voluntary, seen.involuntary) == (2 * threads, threads)
+    else:
+        with pytest.raises(Unreadable, match="513 threads are too many"):
+            context_switches_of(process)
+
+
+def test_a_thread_that_cannot_be_opened_is_refused_not_left_out(tmp_path: Path) -> None:
+    status = "voluntary_ctxt_switches:\t2\nnonvoluntary_ctxt_switches:\t1\n"
+    process = planted(tmp_path, f"@ task/7/status\n{status}@ task/8/status -> status\n")  # a loop of links: ELOOP
+    with pytest.raises(Unreadable, match="context switches"):
+        context_switches_of(process)

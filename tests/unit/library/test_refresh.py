@@ -105,3 +105,67 @@ async def test_an_asker_that_gives_up_does_not_end_the_look() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asker
     assert (await refresher.get(60)).value == 7
+
+
+async def test_an_expensive_look_that_fails_is_not_repeated_soon_either() -> None:
+    looks = []
+
+    def failing() -> int:
+        looks.append(1)
+        time.sleep(0.2)
+        raise Unreadable("sockets", "permission denied", "run it as root")
+
+    refresher = Refresher("sockets", failing, timeout_s=10)
+    for _ in range(3):
+        with pytest.raises(Unreadable, match=r"sockets: permission denied \(run it as root\)"):
+            await refresher.get(0)
+    assert len(looks) == 1
+
+
+async def test_a_cheap_failure_is_looked_at_again_whatever_age_is_allowed() -> None:
+    looks = []
+
+    def failing_once() -> int:
+        looks.append(1)
+        if len(looks) == 1:
+            raise Unreadable("sockets", "permission denied")
+        return 7
+
+    refresher = Refresher("sockets", failing_once, timeout_s=10)
+    with pytest.raises(Unreadable):
+        await refresher.get(60)
+    await asyncio.sleep(0.1)
+    assert (await refresher.get(60)).value == 7
+
+
+async def test_after_a_failure_an_earlier_look_is_not_told_as_the_last_one() -> None:
+    outcomes: list[int | Exception] = [1, Unreadable("sockets", "permission denied"), 2]
+
+    def work() -> int:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            time.sleep(0.2)
+            raise outcome
+        return outcome
+
+    refresher = Refresher("sockets", work, timeout_s=10)
+    assert (await refresher.get(60)).value == 1
+    for _ in range(2):
+        with pytest.raises(Unreadable):
+            await refresher.get(0)
+
+
+async def test_value_and_age_belong_together_while_a_look_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may be stopped between any two of its steps: what it publishes, it publishes in one."""
+    refresher = Refresher("sockets", lambda: 7, timeout_s=10)
+    written = []
+    plain = Refresher.__setattr__
+
+    def noting(self: Refresher[int], name: str, value: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            written.append(name)
+        plain(self, name, value)
+
+    monkeypatch.setattr(Refresher, "__setattr__", noting)
+    assert (await refresher.get(60)).value == 7
+    assert len(written) == 1

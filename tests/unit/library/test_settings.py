@@ -71,6 +71,33 @@ def test_a_missing_file_is_named() -> None:
         load(SidecarSettings, "/nowhere/x.toml", {})
 
 
+def test_a_single_value_from_the_environment() -> None:
+    environment = {"DIAGMESH_HEARTBEAT_S": "2.5", "DIAGMESH_FORGET_AFTER_S": "60", "DIAGMESH_FIXTURES": "/x"}
+    assert load(SidecarSettings, None, environment).heartbeat_s == 2.5, "and what is the coordinator's is left alone"
+    assert load(CoordinatorSettings, None, environment).forget_after_s == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DIAGMESH_HEARTBEAT_S", "often", "environment (DIAGMESH_HEARTBEAT_S): "),
+        ("DIAGMESH_HEARTBEATS", "2", "DIAGMESH_HEARTBEATS is no setting"),
+        ("DIAGMESH_NATS__URLL", "x", "unknown field `urll` - at `$.nats`"),
+    ],
+)
+def test_a_wrong_variable_is_named_not_the_file(tmp_path: Path, name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(SidecarSettings, write(tmp_path, GOOD), {name: value})
+    assert says in str(caught.value)
+    assert "settings.toml" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[nats]\nurl = 'nats://a:4222'"])
+def test_a_coordinator_keeps_the_inbox_of_its_role(tmp_path: Path, text: str) -> None:
+    for environment in ({}, {"DIAGMESH_NATS__URL": "nats://b:4222"}):
+        assert load(CoordinatorSettings, write(tmp_path, text), environment).nats.inbox_prefix == "_INBOX_coord"
+
+
 def test_a_variable_that_is_no_table() -> None:
     with pytest.raises(SettingsError, match="DIAGMESH_NATS__URL__X"):
         load(SidecarSettings, None, {"DIAGMESH_NATS__URL": "x", "DIAGMESH_NATS__URL__X": "y"})

@@ -1,17 +1,21 @@
 """Filesystems, interfaces and the host, as the system tells them; tables of any content."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagmesh.adapters.filesystems import disks_of, fullest, mount_of, parse_mount_points
+from diagmesh.adapters.filesystems import disks_of, fullest
 from diagmesh.adapters.host import host
+from diagmesh.adapters.mountinfo import mount_of, parse_mountinfo
 from diagmesh.adapters.network import interfaces_of, network_of, parse_interfaces
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.contract.answers.surroundings import Filesystem
@@ -40,7 +44,7 @@ def test_interfaces_are_added_up_without_loopback() -> None:
 @given(st.text(max_size=300))
 def test_any_text_gives_interfaces_and_mounts_or_none(text: str) -> None:
     assert all(one.rx_bytes >= 0 for one in parse_interfaces(text))
-    mounts = parse_mount_points(text)
+    mounts = parse_mountinfo(text)
     assert mount_of("/x", mounts) is None or mounts
 
 
@@ -78,7 +82,7 @@ def test_a_deleted_file_still_tells_its_filesystem() -> None:
 
 
 def test_the_longest_and_the_last_mount_holds_a_path() -> None:
-    mounts = parse_mount_points(
+    mounts = parse_mountinfo(
         "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:2 / /data rw - xfs /dev/b rw\n"
         "3 2 8:3 / /data rw - nfs4 server:/x rw\n4 1 8:4 / /with\\040blank rw - ext4 /dev/c rw\n"
     )
@@ -88,6 +92,53 @@ def test_the_longest_and_the_last_mount_holds_a_path() -> None:
         ("/", "ext4"),
         ("/with blank", "ext4"),
     ]
+
+
+def test_a_filesystem_without_a_name_still_has_its_options() -> None:
+    (mount,) = parse_mountinfo("5 1 0:9 /part /x rw shared:1 - cgroup  rw,cpu,cpuacct")
+    assert (mount.root, mount.point, mount.kind) == ("/part", "/x", "cgroup")
+    assert mount.options == {"rw", "cpu", "cpuacct"}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("call", ["statvfs", "stat"])
+def test_a_filesystem_that_fails_is_blind_by_the_name_of_its_mount(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: str, number: int
+) -> None:
+    with Child(HOLDER, str(tmp_path / "held"), cwd=tmp_path) as child:
+        process = PidDir(child.pid)
+        there = disks_of(process)
+        monkeypatch.setattr(os, call, failing(getattr(os, call), number))
+        seen = disks_of(process)
+    assert there.filesystems
+    assert seen.filesystems == ()
+    mounts = {f"filesystem {one.mount}" for one in there.filesystems}
+    assert {blind.what for blind in seen.blind} >= mounts
+    assert all(blind.why == os.strerror(number) and blind.fix for blind in seen.blind)
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESRCH])
+def test_a_file_that_was_closed_meanwhile_is_not_blind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    with Child(HOLDER, str(tmp_path / "held"), cwd=tmp_path) as child:
+        process = PidDir(child.pid)
+        monkeypatch.setattr(os, "stat", failing(os.stat, number, only="/fd/"))
+        seen = disks_of(process)
+    assert seen.blind == ()
+    assert [one for one in seen.filesystems if "cwd" in one.used_for]
+    assert not [one for one in seen.filesystems if "open files" in one.used_for]
+
+
+def failing(real: Callable[..., Any], number: int, only: str = "") -> Callable[..., Any]:
+    """The call with an error of the system for files of processes."""
+
+    def call(path: Any, *rest: Any, **named: Any) -> Any:
+        if str(path).startswith("/proc/self/fd/") and only in str(path).removeprefix("/proc/self/fd/"):
+            raise OSError(number, os.strerror(number))
+        return real(path, *rest, **named)
+
+    return call
 
 
 def test_read_only_images_are_not_the_fullest() -> None:

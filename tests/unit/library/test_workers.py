@@ -8,7 +8,7 @@ import pytest
 
 from diagmesh import workers
 from diagmesh.errors import Unavailable
-from diagmesh.workers import KindThreads, current_kind
+from diagmesh.workers import KindThreads, current_budget_s, current_kind
 
 
 @pytest.fixture
@@ -46,6 +46,21 @@ async def test_hanging_looks_are_refused_at_once(threads: KindThreads, monkeypat
     assert threads.submit(lambda: 7).result(5) == 7
     gate.set()
     assert all(future.result(5) for future in hung)
+
+
+async def test_a_look_with_a_long_budget_does_not_hang_yet(
+    threads: KindThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_HANGING_S", 0.05)
+    gate.clear()
+    current_kind.set("health")
+    current_budget_s.set(30)
+    running = [threads.submit(gate.wait, 20) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    waiting = threads.submit(lambda: 7)
+    gate.set()
+    assert waiting.result(5) == 7
+    assert all(future.result(5) for future in running)
 
 
 async def test_the_queue_is_bounded(threads: KindThreads) -> None:

@@ -6,8 +6,8 @@ import os
 import socket
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.probes.door import Fault, Look
-from diagmesh.adapters.probes.threads import in_thread
+from diagmesh.adapters.probes.door import Fault, Visit
+from diagmesh.adapters.threads import in_thread
 
 __all__ = ["Address", "Resolver", "connect"]
 
@@ -77,19 +77,19 @@ class Resolver:
         return [Address(family, where) for family, _, _, _, where in found]  # type: ignore[arg-type]
 
 
-async def connect(resolver: Resolver, look: Look) -> socket.socket:
+async def connect(resolver: Resolver, visit: Visit) -> socket.socket:
     """A connected, non-blocking socket; the caller closes it.
 
     Raises:
         Fault: no address took the connection; every address is named with its reason.
         TimeoutError: the time-out of the look is over.
     """
-    look.enter("resolve")
+    visit.enter("resolve")
     addresses = await resolver.addresses()
-    look.enter("connect")
+    visit.enter("connect")
     failed: dict[Address, Fault] = {}
     for position, address in enumerate(addresses):
-        share_s = look.left_s() / (len(addresses) - position)
+        share_s = visit.left_s() / (len(addresses) - position)
         try:
             return await _connect_one(address, share_s)
         except Fault as fault:

@@ -9,7 +9,7 @@ import msgspec
 from diagmesh.settings import ProbeSettings
 from diagmesh.target import ProbeResult
 
-__all__ = ["BEGAN_TO_ANSWER", "Door", "Fault", "Look"]
+__all__ = ["BEGAN_TO_ANSWER", "Door", "Fault", "Visit"]
 
 BEGAN_TO_ANSWER: Final = "body"
 _WAITING: Final = {
@@ -38,8 +38,8 @@ class Fault(Exception):
         self.fix = fix
 
 
-class Look:
-    """The notebook of one look; a thread may write while the loop reads (each write is a single step)."""
+class Visit:
+    """One bounded look and what it found so far; a thread may write while the loop reads (each write is one step)."""
 
     def __init__(self, timeout_s: float) -> None:
         self.started = time.monotonic()
@@ -90,35 +90,35 @@ class Door:
 
     async def look(self) -> ProbeResult:
         """Knock once, bounded by the time-out over all phases together."""
-        look = Look(self.timeout_s)
+        visit = Visit(self.timeout_s)
         try:
             async with asyncio.timeout(self.timeout_s):
-                await self._knock(look)
+                await self._knock(visit)
         except Fault as fault:
-            return self._result(look, fault)
+            return self._result(visit, fault)
         except TimeoutError:
-            return self._result(look, look.timed_out())
+            return self._result(visit, visit.timed_out())
         except Exception as error:  # noqa: BLE001  one broken probe must not take the answer about the others with it
             words = f"the probe itself failed with {type(error).__name__}"
-            return self._result(look, Fault(words, ok=None, fix="report this as a fault of diagmesh"))
-        return self._result(look, None)
+            return self._result(visit, Fault(words, ok=None, fix="report this as a fault of diagmesh"))
+        return self._result(visit, None)
 
-    async def _knock(self, look: Look) -> None:
+    async def _knock(self, visit: Visit) -> None:
         """Return when the door answers as declared, raise `Fault` when not."""
         raise NotImplementedError
 
-    def _result(self, look: Look, fault: Fault | None) -> ProbeResult:
-        look.enter("")  # the phase in which it ended counts as well
+    def _result(self, visit: Visit, fault: Fault | None) -> ProbeResult:
+        visit.enter("")  # the phase in which it ended counts as well
         result = ProbeResult(
             name=self.name,
             kind=self.kind,
             target=self.target,
             ok=True,
-            took_ms=_ms(time.monotonic() - look.started),
-            phases_ms=dict(look.phases_ms),
-            status_code=look.status_code,
+            took_ms=_ms(time.monotonic() - visit.started),
+            phases_ms=dict(visit.phases_ms),
+            status_code=visit.status_code,
             required=self.required,
-            instances=look.instances,
+            instances=visit.instances,
         )
         if fault is None:
             return result

@@ -8,7 +8,7 @@ import ssl
 import threading
 from typing import Any, Final
 
-from diagmesh.adapters.probes.door import BEGAN_TO_ANSWER, Fault, Look
+from diagmesh.adapters.probes.door import BEGAN_TO_ANSWER, Fault, Visit
 from diagmesh.adapters.probes.given import Url
 from diagmesh.adapters.probes.tls import Tls, tls_fault
 
@@ -23,9 +23,9 @@ _BROKEN_OFF: Final = "the connection broke in the middle of the answer"
 class Exchange:
     """One request and its answer on a socket of ours, with one deadline over every single read and write."""
 
-    def __init__(self, plug: socket.socket, look: Look, to: Url, tls: Tls | None) -> None:
+    def __init__(self, plug: socket.socket, visit: Visit, to: Url, tls: Tls | None) -> None:
         self._plug = plug
-        self._look = look
+        self._visit = visit
         self._url = to
         self._tls = tls
         self._lock = threading.Lock()
@@ -46,9 +46,9 @@ class Exchange:
         try:
             if self._tls is not None:
                 self._handshake(self._tls)
-            self._look.enter("first_byte")
+            self._visit.enter("first_byte")
             connection = http.client.HTTPConnection(self._url.host, self._url.port)
-            connection.sock = _Guarded(self._plug, self._look)
+            connection.sock = _Guarded(self._plug, self._visit)
             connection.putrequest("GET", self._url.path, skip_host=True)
             for name, value in self._with_defaults(headers).items():
                 connection.putheader(name, value)
@@ -56,7 +56,7 @@ class Exchange:
             response = connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._fault(error) from None
-        self._look.status_code = response.status
+        self._visit.status_code = response.status
         return response
 
     def body(self, response: http.client.HTTPResponse) -> bytes:
@@ -70,11 +70,11 @@ class Exchange:
         return body
 
     def _handshake(self, tls: Tls) -> None:
-        self._look.enter("tls")
+        self._visit.enter("tls")
         context = tls.context()
         with self._lock:
             self._plug = context.wrap_socket(self._plug, server_hostname=self._url.host, do_handshake_on_connect=False)
-        self._plug.settimeout(self._look.left_s())
+        self._plug.settimeout(self._visit.left_s())
         self._plug.do_handshake()
 
     def _with_defaults(self, headers: dict[str, str]) -> dict[str, str]:
@@ -86,12 +86,12 @@ class Exchange:
 
     def _fault(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):
-            return self._look.timed_out()
+            return self._visit.timed_out()
         if isinstance(error, ssl.SSLError):
             return tls_fault(error)
-        if self._look.phase == "tls":
+        if self._visit.phase == "tls":
             return Fault("closed the connection during the TLS handshake: it may speak no TLS (plain text)")
-        return Fault(_broken_http(error, began=self._look.phase == BEGAN_TO_ANSWER))
+        return Fault(_broken_http(error, began=self._visit.phase == BEGAN_TO_ANSWER))
 
 
 def _broken_http(error: Exception, *, began: bool) -> str:
@@ -115,16 +115,16 @@ def _shut(plug: socket.socket) -> None:
 class _Guarded:
     """What `http.client` uses of a socket, with the deadline of the look over all of it."""
 
-    def __init__(self, plug: socket.socket, look: Look) -> None:
+    def __init__(self, plug: socket.socket, visit: Visit) -> None:
         self._plug = plug
-        self._look = look
+        self._visit = visit
 
     def sendall(self, data: bytes) -> None:
-        self._plug.settimeout(self._look.left_s())
+        self._plug.settimeout(self._visit.left_s())
         self._plug.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Drip(self._plug, self._look))
+        return io.BufferedReader(_Drip(self._plug, self._visit))
 
     def close(self) -> None:
         """The exchange closes the socket."""
@@ -133,16 +133,16 @@ class _Guarded:
 class _Drip(io.RawIOBase):
     """Reads that share one deadline: a server that sends a byte each second gains nothing by it."""
 
-    def __init__(self, plug: socket.socket, look: Look) -> None:
+    def __init__(self, plug: socket.socket, visit: Visit) -> None:
         self._plug = plug
-        self._look = look
+        self._visit = visit
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._plug.settimeout(self._look.left_s())
+        self._plug.settimeout(self._visit.left_s())
         count = self._plug.recv_into(buffer)
-        if count and self._look.phase == "first_byte":
-            self._look.enter(BEGAN_TO_ANSWER)
+        if count and self._visit.phase == "first_byte":
+            self._visit.enter(BEGAN_TO_ANSWER)
         return count

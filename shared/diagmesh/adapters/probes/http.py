@@ -4,11 +4,11 @@ import contextlib
 from typing import Final
 
 from diagmesh.adapters.probes.connect import Resolver, connect
-from diagmesh.adapters.probes.door import Door, Fault, Look
-from diagmesh.adapters.probes.exchange import Exchange
-from diagmesh.adapters.probes.given import Value, pattern, url, without_secrets
-from diagmesh.adapters.probes.threads import in_thread
+from diagmesh.adapters.probes.door import Door, Fault, Visit
+from diagmesh.adapters.probes.exchange import BODY_LIMIT_BYTES, Exchange
+from diagmesh.adapters.probes.given import Value, body_text, url, without_secrets
 from diagmesh.adapters.probes.tls import Tls
+from diagmesh.adapters.threads import in_thread
 from diagmesh.settings import ProbeSettings
 
 __all__ = ["HttpDoor"]
@@ -18,7 +18,7 @@ class HttpDoor(Door):
     """A URL that is fetched with GET: no proxy, no redirect followed, no more than 64 KiB of the body read.
 
     Raises:
-        SettingsError: the URL, the expression, a header or the CA bundle is wrong; the message names the key.
+        SettingsError: the URL, the expected text, a header or the CA bundle is wrong; the message names the key.
     """
 
     def __init__(self, settings: ProbeSettings, where: str) -> None:
@@ -26,14 +26,14 @@ class HttpDoor(Door):
         super().__init__("http", self.url.shown, settings)
         self._resolver = Resolver(self.url.host, self.url.port)
         self._headers = tuple(Value(name, text, f"{where}.headers") for name, text in settings.headers.items())
-        self._body = pattern(settings.expect_body, f"{where}.expect_body") if settings.expect_body else None
+        self._text = body_text(settings.expect_body, f"{where}.expect_body", BODY_LIMIT_BYTES)
         self._fine = frozenset(settings.expect_status or range(200, 300))
         self._fine_words = ", ".join(map(str, settings.expect_status)) or "200 to 299"
         self._tls = Tls(settings.tls_ca_file, f"{where}.tls_ca_file") if self.url.secure else None
 
-    async def _knock(self, look: Look) -> None:
-        plug = await connect(self._resolver, look)
-        exchange = Exchange(plug, look, self.url, self._tls)
+    async def _knock(self, visit: Visit) -> None:
+        plug = await connect(self._resolver, visit)
+        exchange = Exchange(plug, visit, self.url, self._tls)
         try:
             answer = in_thread(lambda: self._fetch(exchange), f"probe {self.url.host}")
         except RuntimeError:
@@ -43,8 +43,9 @@ class HttpDoor(Door):
             body = await answer
         finally:
             exchange.abort()
-        if self._body is not None and not self._body.search(body.decode("utf-8", "replace")):
-            raise Fault(f"status {look.status_code}, but the body ({len(body)} B looked at) does not match")
+        if self._text not in body:
+            words = f"the expected text is not in the body ({len(body)} B looked at)"
+            raise Fault(f"status {visit.status_code}, but {words}")
 
     def _fetch(self, exchange: Exchange) -> bytes:
         """The body, in a thread that ends at the deadline or when the exchange is aborted."""

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from diagmesh.adapters.probes.door import Door, Fault, Look
+from diagmesh.adapters.probes.door import Door, Fault, Visit
 from diagmesh.adapters.probes.given import subject
+from diagmesh.contract.codec import ERROR_CODE_HEADER, ERROR_HEADER
 from diagmesh.errors import BusError, NoAnswer, NoResponders, NotPermitted
 from diagmesh.settings import ProbeSettings
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:  # the caller brings the bus
 
 __all__ = ["NatsDoor", "bus_fault", "need", "service_error"]
 
-_ERROR_HEADER: Final = "nats-service-error"
-_CODE_HEADER: Final = "nats-service-error-code"
+_FOLDED_ERROR: Final = ERROR_HEADER.lower()
+_FOLDED_CODE: Final = ERROR_CODE_HEADER.lower()
 
 
 class NatsDoor(Door):
@@ -27,16 +28,14 @@ class NatsDoor(Door):
         super().__init__("nats", subject(settings.nats, f"{where}.nats"), settings)
         self._bus = bus
 
-    async def _knock(self, look: Look) -> None:
+    async def _knock(self, visit: Visit) -> None:
         bus = need(self._bus)
-        look.enter("reply")
+        visit.enter("reply")
         try:
-            reply = await bus.request(self.target, b"", timeout_s=look.left_s())
+            reply = await bus.request(self.target, b"", timeout_s=visit.left_s())
         except BusError as error:
-            raise bus_fault(error, self.target, look) from None
-        if reply.no_responders:
-            raise bus_fault(NoResponders(), self.target, look)
-        look.status_code, words = service_error(reply)
+            raise bus_fault(error, self.target, visit) from None
+        visit.status_code, words = service_error(reply)
         if words:
             raise Fault(words)
 
@@ -53,12 +52,12 @@ def need(bus: "Bus | None") -> "Bus":
     return bus
 
 
-def bus_fault(error: BusError, asked: str, look: Look) -> Fault:
+def bus_fault(error: BusError, asked: str, visit: Visit) -> Fault:
     """What a refusal of the bus says about the door; our own connection or rights say nothing about it."""
     if isinstance(error, NoResponders):
         return Fault(f"no responders: nobody listens on {asked}")
     if isinstance(error, NoAnswer):
-        return look.timed_out()
+        return visit.timed_out()
     if isinstance(error, NotPermitted):
         fix = f"allow the role of target.nats to publish on {asked}"
         return Fault(f"the server does not let us ask {asked}", ok=None, fix=fix)
@@ -69,7 +68,7 @@ def bus_fault(error: BusError, asked: str, look: Look) -> Fault:
 def service_error(reply: "Message") -> tuple[int | None, str]:
     """The code and the words of a service error (ADR-32); no words when it is none."""
     headers = {name.lower(): value for name, value in (reply.headers or {}).items()}
-    text, code = headers.get(_ERROR_HEADER), headers.get(_CODE_HEADER, "")
+    text, code = headers.get(_FOLDED_ERROR), headers.get(_FOLDED_CODE, "")
     number = int(code) if code.isascii() and code.isdigit() and len(code) < 6 else None
     if text is None and not code:
         return None, ""

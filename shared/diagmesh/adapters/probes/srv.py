@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from diagmesh.adapters.probes.door import Door, Fault, Look
+from diagmesh.adapters.probes.door import Door, Fault, Visit
 from diagmesh.adapters.probes.given import service_name
 from diagmesh.adapters.probes.nats import bus_fault, need, service_error
 from diagmesh.contract.names import legalise
@@ -49,19 +49,19 @@ class SrvDoor(Door):
         self._instance = instance
         self._recognised = False
 
-    async def _knock(self, look: Look) -> None:
+    async def _knock(self, visit: Visit) -> None:
         heard = _Heard()
         bus = need(self._bus)
-        look.enter("reply")
+        visit.enter("reply")
         inbox = bus.open_inbox(heard.message, heard.trouble)
         try:
             await bus.publish(self.target, b"", reply=inbox.reply_to(0, self.target))
-            await heard.until_quiet(look)
+            await heard.until_quiet(visit)
         except BusError as error:
-            raise bus_fault(error, self.target, look) from None
+            raise bus_fault(error, self.target, visit) from None
         finally:
             inbox.close()
-        look.instances = len(heard.pings)
+        visit.instances = len(heard.pings)
         self._judge(heard)
 
     def _judge(self, heard: "_Heard") -> None:
@@ -105,16 +105,16 @@ class _Heard:
         self._error = error if isinstance(error, BusError) else BusError(str(error))
         self._news.set()
 
-    async def until_quiet(self, look: Look) -> None:
+    async def until_quiet(self, visit: Visit) -> None:
         """Wait for the first reply until the time-out, then for further ones until it is quiet."""
         await self._news.wait()
         while self._news.is_set():
             self._news.clear()
             if self._error is not None and not self.pings:
                 raise self._error
-            slowest_s = time.monotonic() - look.started
+            slowest_s = time.monotonic() - visit.started
             # Never up to the very time-out: what came by then is an answer, not a time-out.
-            pause_s = min(max(_QUIET_S, 3 * slowest_s), max(0.0, look.left_s() - 0.02))
+            pause_s = min(max(_QUIET_S, 3 * slowest_s), max(0.0, visit.left_s() - 0.02))
             try:
                 async with asyncio.timeout(pause_s):
                     await self._news.wait()

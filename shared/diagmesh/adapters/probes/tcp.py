@@ -1,7 +1,7 @@
 """TCP: does the port take a connection, and how long does each step take."""
 
 from diagmesh.adapters.probes.connect import Resolver, connect
-from diagmesh.adapters.probes.door import Door, Look
+from diagmesh.adapters.probes.door import Door, Visit
 from diagmesh.adapters.probes.given import host_and_port
 from diagmesh.settings import ProbeSettings
 
@@ -23,5 +23,5 @@ class TcpDoor(Door):
         super().__init__("tcp", shown, settings)
         self._resolver = Resolver(host, port)
 
-    async def _knock(self, look: Look) -> None:
-        (await connect(self._resolver, look)).close()
+    async def _knock(self, visit: Visit) -> None:
+        (await connect(self._resolver, visit)).close()

@@ -19,6 +19,12 @@ _CERTIFICATE: Final = {
     23: "the certificate was revoked",
 }
 _WRONG_NAME: Final = frozenset({62, 64})
+_AGAINST_THE_RULES: Final = range(79, 95)
+_FLAGS: Final = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+"""Checked by the rules of RFC 5280, and a trusted certificate need not be that of a root.
+
+Python does so by itself from 3.13 on; with it set here the verdict does not depend on which Python runs the sidecar.
+"""
 _PLAIN_TEXT: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
 )
@@ -26,6 +32,9 @@ _PLAIN_TEXT: Final = frozenset(
 
 class Tls:
     """Whom the probe trusts: a CA bundle of its own, read afresh at each look, or that of the system.
+
+    It is strict: a chain that breaks RFC 5280 (no key usage in the CA, no key identifiers) is refused, as current
+    clients refuse it.
 
     Raises:
         SettingsError: the bundle cannot be read or holds no certificate.
@@ -53,10 +62,16 @@ class Tls:
 
     def _context(self) -> ssl.SSLContext:
         if self._ca_file:
-            return ssl.create_default_context(cafile=self._ca_file)
+            return _strict(self._ca_file)
         if self._system is None:
-            self._system = ssl.create_default_context()
+            self._system = _strict(None)
         return self._system
+
+
+def _strict(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.verify_flags |= _FLAGS
+    return context
 
 
 def tls_fault(error: ssl.SSLError) -> Fault:
@@ -64,6 +79,9 @@ def tls_fault(error: ssl.SSLError) -> Fault:
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _WRONG_NAME:
             return Fault("TLS: the certificate is for another name")
+        if error.verify_code in _AGAINST_THE_RULES:
+            rule = error.verify_message
+            return Fault(f"TLS: a certificate of the chain breaks RFC 5280 ({rule}): issue it anew by the rules")
         return Fault(f"TLS: {_CERTIFICATE.get(error.verify_code, error.verify_message)}")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Fault("TLS: closed the connection during the TLS handshake: it may speak no TLS (plain text)")

@@ -19,7 +19,15 @@ from diagmesh.bus.core import BusState, Handler, Message, StateChange, Subscript
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.bus.nats.link import FAILURES, Link
 from diagmesh.bus.reasons import explain, redact
-from diagmesh.errors import CannotConnect, ConnectionLost, MessageTooLarge, NoAnswer, NotConnected, NotPermitted
+from diagmesh.errors import (
+    CannotConnect,
+    ConnectionLost,
+    MessageTooLarge,
+    NoAnswer,
+    NotConnected,
+    NotPermitted,
+    SettingsError,
+)
 from diagmesh.settings import NatsSettings
 
 __all__ = ["NatsBus"]
@@ -71,6 +79,8 @@ class NatsBus:
         self._supervisor: asyncio.Task[None] | None = None
         self._attempts = 0
         self._trouble = ""
+        self._refusal = ""
+        self._dropped = 0
         self._backoff_s = _BACKOFF_FIRST_S
 
     # --- coming up and going away
@@ -81,6 +91,7 @@ class NatsBus:
 
         Raises:
             CannotConnect: each server was tried once, or ``timeout_s`` has passed; with the reason.
+            SettingsError: as `start`.
         """
         bus = cls(settings, name)
         bus.start()
@@ -108,7 +119,7 @@ class NatsBus:
         """Begin to connect, and go on trying for as long as the bus is open; a server that is away raises nothing.
 
         Raises:
-            CannotConnect: the settings can never work (no URL, credentials file missing).
+            SettingsError: the settings can never work (no URL, no usable credentials file).
         """
         self._check_settings()
         if self._supervisor is None:
@@ -116,15 +127,19 @@ class NatsBus:
 
     def _check_settings(self) -> None:
         if not self._urls:
-            raise CannotConnect("no server URL: set nats.url, DIAGMESH_NATS__URL or --nats")
+            raise SettingsError("nats.url: no server URL; set it, or DIAGMESH_NATS__URL, or --nats")
         if not all(map(_well_formed, self._urls)):
-            raise CannotConnect("the server URL is malformed; it looks like nats://host:4222")
+            raise SettingsError("nats.url: malformed; it looks like nats://host:4222")
         for what, path in (("nkey_file", self._settings.nkey_file), ("creds_file", self._settings.creds_file)):
-            try:
-                if path:
-                    Path(path).open("rb").close()
-            except OSError as error:
-                raise CannotConnect(f"cannot read {what} {path}: {error.strerror}") from None
+            if path:
+                from diagmesh.keys import read_seed  # noqa: PLC0415  the signing library only where keys are used
+
+                try:
+                    read_seed(Path(path))
+                except SettingsError as error:
+                    raise SettingsError(f"nats.{what}: {error}") from None
+        if self._settings.tls_ca_file and not Path(self._settings.tls_ca_file).is_file():
+            raise SettingsError(f"nats.tls_ca_file: there is no file {self._settings.tls_ca_file}")
 
     async def close(self, timeout_s: float = 2.0) -> None:
         """See `diagmesh.bus.core.Bus.close`."""
@@ -145,8 +160,13 @@ class NatsBus:
             link = Link(self._settings, self._name, url, self._refused)
             try:
                 await self._live(link, url)
+            except Exception as error:
+                # Whatever goes wrong with one connection, the next is tried; a bus that has given up helps nobody.
+                log.exception("a connection to %s failed in a way that is not known to us", redact(url))
+                self._failed(link.reason or explain(error), url)
             finally:
                 self._link = None
+                self._dropped += link.dropped
                 await link.discard()
             await asyncio.sleep(random.uniform(0, self._backoff_s))  # noqa: S311  jitter, no secret
             self._backoff_s = min(_BACKOFF_MOST_S, self._backoff_s * 2)
@@ -155,21 +175,25 @@ class NatsBus:
         try:
             await link.open()
         except FAILURES as error:
-            never = self._state.state is BusState.CONNECTING
-            state = BusState.CONNECTING if never else BusState.RECONNECTING
-            self._attempts += 1
-            self._trouble = link.reason or explain(error)
-            self._changed(StateChange(state, f"{self._trouble} [{redact(url)}]"))
+            self._failed(link.reason or explain(error), url)
             return
         self._backoff_s = _BACKOFF_FIRST_S
+        self._refusal = ""
         self._discovered = link.discovered()
         self._link = link
         for registered in list(self._registry):
             await self._attach(registered, link)
         await link.flush(_FLUSH_S)
-        self._changed(StateChange(BusState.CONNECTED))
+        self._changed(StateChange(BusState.CONNECTED, self._refusal))
         await link.until_lost()
         self._changed(StateChange(BusState.RECONNECTING, link.reason or "the connection broke"))
+
+    def _failed(self, reason: str, url: str) -> None:
+        never = self._state.state is BusState.CONNECTING
+        self._attempts += 1
+        self._trouble = reason
+        state = BusState.CONNECTING if never else BusState.RECONNECTING
+        self._changed(StateChange(state, f"{reason} [{redact(url)}]"))
 
     def _next_url(self) -> str:
         pool = self._urls + [url for url in self._discovered if url not in self._urls]
@@ -185,7 +209,12 @@ class NatsBus:
             if known:
                 self._inboxes.all_in_trouble(error)
         if not known:
-            log.warning("%s", error)
+            log.error("%s", error)
+            if verb == "subscribe":
+                # We are connected, and yet not there for whoever asks: that must be seen wherever the state is.
+                self._refusal = str(error)
+                if self._state.state is BusState.CONNECTED:
+                    self._changed(StateChange(BusState.CONNECTED, self._refusal))
 
     def _changed(self, change: StateChange) -> None:
         before = self._state
@@ -211,6 +240,11 @@ class NatsBus:
     def server(self) -> str:
         """See `diagmesh.bus.core.Bus.server`."""
         return self._link.server if self._link is not None and self._state.state is BusState.CONNECTED else ""
+
+    @property
+    def dropped(self) -> int:
+        """See `diagmesh.bus.core.Bus.dropped`."""
+        return self._dropped + (self._link.dropped if self._link is not None else 0)
 
     @property
     def max_payload(self) -> int:

@@ -230,5 +230,5 @@ class Link:
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
     """For work whose failure is seen elsewhere (the bus notices a dead link by itself)."""
-    with contextlib.suppress(nats.errors.Error, OSError):
+    with contextlib.suppress(Exception):
         await work

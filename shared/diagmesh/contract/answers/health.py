@@ -32,12 +32,9 @@ class Verdict(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """How a process ended. Only its parent learns that, so beside a process that others started it is *unknown*."""
+    """How a process ended. Only its parent learns that, and no sidecar is the parent of its neighbour: *unknown*."""
 
     UNKNOWN = "unknown"
-    EXITED = "exited"
-    SIGNALLED = "signalled"
-    OUT_OF_MEMORY = "out of memory"
 
 
 class HealthQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

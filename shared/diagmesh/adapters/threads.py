@@ -15,7 +15,7 @@ def in_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
     """Start ``work`` in a thread and return the future of its outcome.
 
     Not the loop's pool: it is small and shared, so that a few doors that hang would keep other readers waiting, and
-    its threads are joined at exit. How many run at a time is bounded by the callers: one per probe.
+    its threads are joined at exit. How many run at a time is bounded by the callers: one per probe or expensive look.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
