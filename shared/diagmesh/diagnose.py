@@ -11,6 +11,7 @@ from diagmesh.declare import Hit, Limits, RuleSpec, Scope, Unjudged
 from diagmesh.errors import SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label
+from diagmesh.packs import RulePack
 from diagmesh.settings import RuleSettings
 
 __all__ = ["Diagnosis", "Engine", "chosen"]
@@ -42,19 +43,20 @@ class Engine:
     """Rules with the thresholds of the settings.
 
     Args:
-        rules: to apply.
+        pack: the rules to apply, with their pages.
         settings: thresholds and suppressions, the more particular last.
+        codes: apply only these codes or families; empty for all.
 
     Raises:
         SettingsError: a setting names a rule or a threshold that does not exist, or has a wrong type.
     """
 
-    def __init__(self, rules: Sequence[RuleSpec], settings: Sequence[RuleSettings] = ()) -> None:
-        self.rules: Final = tuple(sorted(rules, key=lambda one: one.code))
+    def __init__(self, pack: RulePack, settings: Sequence[RuleSettings] = (), codes: Collection[str] = ()) -> None:
+        self.rules: Final = tuple(chosen(pack.rules.values(), codes))
+        self._advice = {code: page.advice() for code, page in pack.pages.items()}
         self._settings = tuple(settings)
-        codes = {one.code: one for one in self.rules}
         for number, one in enumerate(self._settings):
-            _check(one, f"rules[{number}]", codes)
+            _check(one, f"rules[{number}]", pack.rules)
 
     def diagnose(self, seen: Evidence, labels: Mapping[Key, Mapping[str, str]] | None = None) -> Diagnosis:
         """Apply every rule; one that raises is *broken* and the rest goes on."""
@@ -65,7 +67,7 @@ class Engine:
             verdict, hits = self._apply(one, seen, labels or {})
             verdicts.append(verdict)
             told, quiet = self._split(one, hits, labels or {})
-            findings += _findings(one, told)
+            findings += self._findings(one, told)
             suppressed += quiet
         findings.sort(key=lambda finding: (-finding.severity.rank, finding.code))
         return Diagnosis(findings=tuple(findings), verdicts=tuple(verdicts), suppressed=tuple(suppressed))
@@ -76,7 +78,7 @@ class Engine:
         found: list[Finding] = []
         for one in rules:
             _, hits = self._apply(one, seen, labels)
-            found += _findings(one, self._split(one, hits, labels)[0])
+            found += self._findings(one, self._split(one, hits, labels)[0])
         return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.code)))
 
     # --- one rule
@@ -142,6 +144,12 @@ class Engine:
                 quiet.setdefault(setting.why, []).append(label(hit.where))
         return told, [Suppressed(code=one.code, instances=tuple(names), why=why) for why, names in quiet.items()]
 
+    def _findings(self, one: RuleSpec, hits: Sequence[Hit]) -> list[Finding]:
+        groups: dict[str, list[Hit]] = {}
+        for hit in hits:
+            groups.setdefault(hit.severity or one.severity, []).append(hit)
+        return [_finding(one, same, self._advice[one.code]) for same in groups.values()]
+
 
 def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Key, str]) -> RuleVerdict:
     found = {hit.where for hit in hits}
@@ -160,20 +168,13 @@ def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Ke
     return RuleVerdict(code=one.code, title=one.title, verdict=verdict, judged=judged, not_judged=blind, reason=reason)
 
 
-def _findings(one: RuleSpec, hits: Sequence[Hit]) -> list[Finding]:
-    """One finding per severity: who has it, what was seen where, and the advice."""
-    groups: dict[str, list[Hit]] = {}
-    for hit in hits:
-        groups.setdefault(hit.severity or one.severity, []).append(hit)
-    return [_finding(one, same) for same in groups.values()]
-
-
-def _finding(one: RuleSpec, hits: Sequence[Hit]) -> Finding:
+def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
+    """One finding of hits of one severity: who has it, what was seen where, and the advice."""
     first, many = hits[0], len(hits) > 1
     facts = [
         msgspec.structs.replace(fact, at=label(hit.where)) if many else fact for hit in hits for fact in hit.evidence
     ]
-    now = tuple(dict.fromkeys(line for hit in hits for line in hit.now)) + one.advice.now
+    now = tuple(dict.fromkeys(line for hit in hits for line in hit.now)) + advice.now
     return Finding(
         code=one.code,
         severity=first.severity or one.severity,
@@ -181,7 +182,7 @@ def _finding(one: RuleSpec, hits: Sequence[Hit]) -> Finding:
         title=f"{one.title}: {len(hits)} instances" if many else first.title,
         instances=tuple(label(hit.where) for hit in hits),
         evidence=tuple(facts[:_MOST_FACTS]),
-        advice=Advice(now=now[:_MOST_FACTS], soon=one.advice.soon, later=one.advice.later),
+        advice=Advice(now=now[:_MOST_FACTS], soon=advice.soon, later=advice.later),
     )
 
 
