@@ -26,6 +26,12 @@ from support.replies import DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED,
 GOLDEN = Path(__file__).parent / "golden"
 
 
+@pytest.fixture(autouse=True)
+def looked_at_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long after their collection the tests run."""
+    monkeypatch.setattr("diagmesh_cli.views.words._now", lambda: replies.NOW)
+
+
 def printed(view: RenderableType, width: int, *, colour: bool = False) -> str:
     kind: Any = "standard" if colour else None
     console = Terminal(file=io.StringIO(), width=width, force_terminal=colour, color_system=kind)
@@ -183,6 +189,11 @@ def test_each_kind_finds_its_view() -> None:
     assert view_of("health").columns[0] == "STATE"
     assert view_of("no-such-kind").answer is None
     assert view_of("words").answer is None
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(12, "12 s ago"), (7525, "2 h 5 min ago"), (-3, "0.0 s ago")])
+def test_how_long_ago_counts_from_now_and_never_back(seconds: float, said: str) -> None:
+    assert words.ago(replies.earlier(seconds)) == said
 
 
 @pytest.mark.parametrize(
