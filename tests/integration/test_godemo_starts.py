@@ -11,7 +11,7 @@ import pytest
 
 from diagmesh_cli.local.roles import make_keyring, server_config
 from support.children import until
-from support.godemo import SOURCE, GoDemo, GoService, ask, build
+from support.godemo import SOURCE, GoDemo, GoService, ask, build, consumer
 from support.golang import Go
 from support.natsserver import MakeServer
 
@@ -123,6 +123,28 @@ def _any(answers: list[object]) -> str:
     request_id: str = answer[0]["X-Request-Id"]
     assert len(request_id) == 32
     return request_id
+
+
+@pytest.mark.parametrize("fault", ["ack-late", "nak-always"])
+def test_what_is_delivered_again_ends_with_the_switch(
+    programs: Path, make_server: MakeServer, tmp_path: Path, fault: str
+) -> None:
+    """With deliveries without end no event is lost, and nothing of the fault remains."""
+    server = make_server(jetstream=True).start()
+    with GoDemo(programs, server.url, tmp_path) as demo:
+        flags = {"inventory": ("--ack-wait", "500ms", "--max-deliver", "-1")}
+        services = {name: demo.service(name, *flags.get(name, ())) for name in NAMES}
+        demo.connected(*services.values())
+        load = demo.load(20, "--for", "2.5s")
+        services["inventory"].turn(fault)
+        assert until(lambda: consumer(server.url), lambda now: now["num_redelivered"] > 3)["num_redelivered"] > 3
+        services["inventory"].turn(fault, on=False)
+        assert until(lambda: not load.program.running)
+        settled = ("num_redelivered", "num_ack_pending", "num_pending")
+        left = until(lambda: [consumer(server.url)[name] for name in settled], lambda now: now == [0, 0, 0])
+        assert left == [0, 0, 0]
+        stored = ask(server.url, "$JS.API.STREAM.INFO.ORDERS")[1]["state"]["messages"]
+        assert services["inventory"].metric("inventory_booked_total") >= stored > 10
 
 
 @pytest.mark.parametrize(
