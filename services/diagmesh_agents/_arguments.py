@@ -27,7 +27,7 @@ def _parser() -> ProgramParser:
     target.add_argument("--pid-file", metavar="FILE", help="file that holds the process id")
     target.add_argument("--port", type=int, help="TCP port that it listens on")
     target.add_argument("--exe", metavar="PATH", help="its executable: full path or file name")
-    target.add_argument("--command", metavar="REGEX", help="expression that its command line matches")
+    target.add_argument("--command", metavar="PATTERN", help="fits its whole command line: '*orders*8080*'")
     target.add_argument("--systemd", metavar="UNIT", help="its systemd unit")
     target.add_argument("--container", metavar="ID", help="its container id (at least 12 characters)")
     doors = parser.add_argument_group("its doors (each may be given several times)")

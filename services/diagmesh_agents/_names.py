@@ -1,12 +1,13 @@
 """Default instance names: the pod's or the host's, with a suffix when two sidecars of a host would take the same."""
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
 from typing import Final
 
-from diagmesh.contract.names import legalise
 from diagmesh.errors import DiagmeshError
+from diagmesh.hostname import default_instance
 
 __all__ = ["NameKeeper"]
 
@@ -21,29 +22,36 @@ class NameKeeper:
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        raw = environment.get("POD_NAME") or environment.get("HOSTNAME") or socket.gethostname()
-        self._base = legalise(raw)
+        self._base = default_instance(environment)
         self._held: list[socket.socket] = []
 
     def take(self, service: str) -> str:
         """The first free name of that service.
 
         Raises:
-            DiagmeshError: a thousand are taken.
+            DiagmeshError: a thousand are taken, or the system gives none.
         """
         for number in range(1, _MOST_SUFFIX):
             name = self._base if number == 1 else f"{self._base[:58]}-{number}"
-            if self._hold(f"\0diagmesh/{service}/{name}"):
-                return name
+            try:
+                if self._hold(f"\0diagmesh/{service}/{name}"):
+                    return name
+            except OSError as error:
+                raise DiagmeshError(
+                    f"the default name {name} of {service} cannot be kept free of others: {error.strerror};"
+                    " give a name with --instance"
+                ) from None
         raise DiagmeshError(f"no free instance name for {service} on this host; give one with --instance")
 
     def _hold(self, address: str) -> bool:
         keeper = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             keeper.bind(address)
-        except OSError:
+        except OSError as error:
             keeper.close()
-            return False
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
         self._held.append(keeper)
         return True
 

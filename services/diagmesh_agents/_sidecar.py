@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Collection
 from typing import Final
 
@@ -12,9 +11,9 @@ import msgspec
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
 from diagmesh.bus.nats import NatsBus
-from diagmesh.contract.names import legalise
 from diagmesh.declare import AgentSpec
 from diagmesh.errors import SettingsError
+from diagmesh.hostname import host_name
 from diagmesh.member import Member, addresses_of_instance, new_boot
 from diagmesh.packs import load_agents
 from diagmesh.serve import AgentKinds, Identity
@@ -40,9 +39,7 @@ class _Place:
         self.neighbour = Neighbour(target, probes)
         self.member = Member(
             self.bus,
-            Identity(
-                service=target.service, instance=target.instance, boot=new_boot(), host=legalise(socket.gethostname())
-            ),
+            Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name()),
             AgentKinds(agents, self.neighbour),
             addresses_of_instance(target.service, target.instance),
             heartbeat_s=settings.heartbeat_s,
@@ -57,7 +54,7 @@ class _Place:
             self.observer.start()
         self._watch = asyncio.get_running_loop().create_task(self.neighbour.run(), name=f"neighbour {self.name}")
         await self.member.start()
-        log.info("serving %s: %s", self.name, self.neighbour.sighting().looked_for)
+        log.info("serving %s: %s", self.name, self.neighbour.looked_for)
 
     async def stop(self) -> None:
         await self.member.drain(_DRAIN_S)

@@ -17,7 +17,7 @@ from diagmesh.errors import BusError
 from diagmesh.expected import Absence, Expected, Key
 from diagmesh.gather import learn
 from diagmesh.membership import Membership
-from diagmesh.roster import Roster, expected
+from diagmesh.roster import Roster
 from diagmesh.settings import CoordinatorSettings
 
 __all__ = ["Directory"]
@@ -166,7 +166,7 @@ class Directory:
         """
         # The heartbeats of a sidecar that was killed just now are still in time: its connection tells sooner.
         live = [
-            expected(known, self._clock())
+            known.expected(self._clock())
             for known in self.roster.instances(service)
             if known.live(self._clock()) and instance in ("", known.key.instance)
         ]

@@ -54,14 +54,16 @@ class MeshKinds:
         """How a kind is answered; None when nobody in the mesh answers it."""
         if kind == services.KIND:
             return self._services()
-        if kind in self._directory.roster.kinds() or self._may_exist(kind):
-            return self._fanout(kind)
-        return None
+        known = kind in self._directory.roster.kinds()
+        if not self._directory.warming and len(self._directory.roster):
+            self._guesses.clear()
+            return self._fanout(kind) if known else None
+        return self._fanout(kind) if known or self._may_exist(kind) else None
 
     def _may_exist(self, kind: str) -> bool:
         """While we know nobody, we cannot say that nobody answers a kind; bounded, so that askers cannot fill us."""
-        if not self._directory.warming and len(self._directory.roster):
-            return False
+        if kind in self._pack.agents:
+            return True
         try:
             check_token(kind, "kind")
         except BadName:

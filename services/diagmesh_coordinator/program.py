@@ -3,15 +3,17 @@
 import asyncio
 import gc
 import logging
+import os
 import secrets
-import socket
+from collections.abc import Mapping
 from typing import Final
 
 from diagmesh.bus.core import Bus, Subscription
 from diagmesh.bus.nats import NatsBus
-from diagmesh.contract.names import check_token, legalise
+from diagmesh.contract.names import check_token
 from diagmesh.contract.subjects import QUEUE
 from diagmesh.errors import BadName, SettingsError
+from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
 from diagmesh.packs import load_agents
 from diagmesh.serve import Identity, Responder
@@ -20,7 +22,7 @@ from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.forget import ControlKinds
 from diagmesh_coordinator.kinds import MeshKinds
 
-__all__ = ["Running", "serve"]
+__all__ = ["Running", "default_name", "serve"]
 
 log = logging.getLogger("diagmesh.coordinator")
 
@@ -41,9 +43,7 @@ class Running:
 
     def __init__(self, bus: Bus, settings: CoordinatorSettings, instance: str) -> None:
         self.directory = Directory(bus, settings)
-        self.identity = Identity(
-            service="mesh", instance=instance, boot=new_boot(), host=legalise(socket.gethostname())
-        )
+        self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
         self._bus = bus
         self._member = Member(
             bus,
@@ -79,13 +79,18 @@ class Running:
         await self.directory.stop()
 
 
+def default_name(environment: Mapping[str, str] = os.environ) -> str:
+    """The pod's or the host's name, with a random suffix: several coordinators of a host must not share one."""
+    return f"{default_instance(environment)[:50].rstrip('-')}-{secrets.token_hex(2)}"
+
+
 async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> int:
     """Coordinate until ``stop``; a server that is away is waited for.
 
     Raises:
         SettingsError: the instance name or an operator's key is wrong.
     """
-    instance = settings.instance or f"{legalise(socket.gethostname())[:50].rstrip('-')}-{secrets.token_hex(2)}"
+    instance = settings.instance or default_name()
     try:
         check_token(instance, "instance")
         for service in settings.replicas:

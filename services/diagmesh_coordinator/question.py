@@ -28,9 +28,9 @@ class FanoutQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=
     chosen: MeshQuestion = MeshQuestion()
     own: dict[str, msgspec.Raw] = {}
 
-    def body(self, budget_s: float) -> bytes:
+    def body(self, budget_ms: int) -> bytes:
         """What each agent is asked."""
-        fields: dict[str, object] = {"timeout_ms": max(1, int(budget_s * 1000))}
+        fields: dict[str, object] = {"timeout_ms": budget_ms}
         if self.chosen.detail is not Detail.NORMAL:
             fields["detail"] = self.chosen.detail
         return encode({**fields, **self.own})

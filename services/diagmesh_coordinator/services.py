@@ -13,7 +13,7 @@ from diagmesh.contract.mesh import (
 )
 from diagmesh.errors import Declined
 from diagmesh.expected import Absence, Key
-from diagmesh.roster import Known, expected
+from diagmesh.roster import Known
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
 
@@ -45,7 +45,7 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         )
     known = [one for service in named for one in roster.instances(service)]
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
-    why = await directory.absences([expected(one, now) for one in known], now - _LOOK_AGE_S)
+    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S)
     entries = tuple(
         ServiceEntry(
             service=service,

@@ -53,7 +53,9 @@ class Gathered(msgspec.Struct, kw_only=True):
     """What came, who is missing and why, and why it stopped.
 
     Args:
-        expected: how many should have answered, with those that answered unknown.
+        expected: how many should have answered, with those that answered unknown and those declared but never seen.
+        silent: the expected who were not heard; of the declared replicas that were never seen only the first are named.
+        unnamed: how many declared replicas that were never seen are not named among the silent.
         newcomers: instances that answered although nobody knew of them; they count as expected.
         not_waited_for: how many expected were not heard because of a limit or our own connection; never silent.
         took_s: time from the first question to the end.
@@ -62,6 +64,7 @@ class Gathered(msgspec.Struct, kw_only=True):
     kind: str
     replies: list[Reply]
     silent: tuple[Silent, ...]
+    unnamed: int = 0
     unexpected: tuple[Unexpected, ...]
     expected: int
     newcomers: tuple[Key, ...]

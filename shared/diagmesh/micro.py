@@ -68,8 +68,7 @@ class Discovery:
 
     async def stop(self) -> None:
         """Listen no more."""
-        for subscription in self._subscriptions:
-            await subscription.unsubscribe()
+        await asyncio.gather(*(subscription.unsubscribe() for subscription in self._subscriptions))
 
     def _take(self, message: Message) -> None:
         # Discovery is a courtesy: under a flood it falls silent before it takes time or memory.

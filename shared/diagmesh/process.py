@@ -62,6 +62,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     Returns:
         What ``main`` returns; 64 for wrong settings, 3 when the mesh cannot be had, 70 for our own fault.
     """
+    _open_standard_streams()
     threads = KindThreads()
 
     async def guarded() -> int:
@@ -89,6 +90,13 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _open_standard_streams() -> None:
+    """Whoever started us may have closed them; a socket of ours must not take their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _on_signal(stop: asyncio.Event) -> None:

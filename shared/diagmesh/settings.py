@@ -1,6 +1,7 @@
 """Settings: frozen structs, a TOML file then the environment, parsed once; every error names its key."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
 ENVIRONMENT_PREFIX: Final = "DIAGMESH_"
 _NO_SETTINGS: Final = frozenset({"DIAGMESH_DEBUG", "DIAGMESH_FIXTURES", "DIAGMESH_UPDATE_GOLDEN"})
 """Variables with our prefix that are for the CLI and for tests."""
+_INBOX: Final = re.compile(r"_INBOX(_[A-Za-z0-9_-]+)?(\.[A-Za-z0-9_-]+)*\Z")
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
@@ -56,6 +58,11 @@ class NatsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
     tls_ca_file: str = ""
     tls_first: bool = False
     connect_timeout_s: Seconds = 2.0
+
+    def __post_init__(self) -> None:
+        """Agents answer to inboxes only, so everything else would be waiting for nothing."""
+        if not _INBOX.match(self.inbox_prefix):
+            raise ValueError(f"inbox_prefix {self.inbox_prefix!r} must be _INBOX, or _INBOX_ and a name (_INBOX_coord)")
 
 
 class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,7 +132,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
         pid_file: a file that holds the process id.
         port: a TCP port that it listens on.
         exe: path of its executable (or the file name alone).
-        command: regular expression that its command line matches.
+        command: shell-style pattern that fits its whole command line, joined by blanks (``*orders*--port 8080*``).
         systemd: name of its systemd unit.
         container: id (or a prefix of at least 12 characters) of its container.
         probes: doors to knock at.

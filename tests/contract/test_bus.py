@@ -108,6 +108,26 @@ async def test_inbox_attributes_by_token(make_bus: MakeBus) -> None:
     assert len(got) == 2
 
 
+async def test_a_reply_subject_cannot_be_guessed(make_bus: MakeBus) -> None:
+    bus = await make_bus()
+    got: list[bytes] = []
+    replies = []
+    for number in range(3):
+        inbox = bus.open_inbox(lambda message: got.append(message.data), lambda _: None)
+        replies.append(inbox.reply_to(number, "diag.a.health"))
+    names = {reply.rsplit(".", 2)[1] for reply in replies}
+    assert len(names) == 3
+    assert all(len(name) >= 16 for name in names)
+    await bus.publish("diag.nobody.health", reply=replies[0])  # so that the inbox is listened to
+    await asyncio.sleep(0.1)
+    got.clear()
+    base = replies[0].rsplit(".", 1)[0]
+    for token in ("1", "99", "x", "0"):
+        await bus.publish(f"{base}.{token}", token.encode())
+    await asyncio.sleep(0.1)
+    assert got == [b"0"], "only tokens that were given out"
+
+
 async def test_too_large_is_refused_before_it_is_sent(make_bus: MakeBus) -> None:
     bus = await make_bus()
     assert bus.max_payload == 4096

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagmesh.contract.codec import ERROR_HEADER, decode_question, decode_reply, encode, error_headers
+from diagmesh.contract.control import ForgetQuestion
 from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.wire import QUESTION_LIMIT_BYTES, Detail, Nothing, Problem, Reply, Status
 from diagmesh.errors import Declined
@@ -41,6 +42,9 @@ def test_common_fields() -> None:
         (b'{"limit": 0}', "at `$.limit`"),
         (b"{", "no JSON object"),
         (b"\xff\xfe", "no JSON object"),
+        (b'{"detail":"\xff"}', "no JSON object"),
+        (b'{"\xff":1}', "no JSON object"),
+        (b'{"services":["\xff"]}', "no JSON object"),
         (b'"health"', "Expected `object`, got `str`"),
     ],
 )
@@ -52,7 +56,19 @@ def test_a_refusal_names_path_and_types(body: bytes, says: str) -> None:
     assert "timeout_ms" in caught.value.hint
 
 
-@given(st.binary(max_size=300) | json_values.map(msgspec.json.encode))
+def test_an_empty_body_lacks_what_must_be_there() -> None:
+    with pytest.raises(Declined, match="missing required field `service`"):
+        decode_question(b"", ForgetQuestion)
+
+
+raw_in_strings = st.builds(
+    lambda name, value: b'{"' + name + b'":["' + value + b'"]}',
+    st.sampled_from([b"services", b"instances", b"labels"]) | st.binary(max_size=8),
+    st.binary(max_size=20),
+)
+
+
+@given(st.binary(max_size=300) | json_values.map(msgspec.json.encode) | raw_in_strings)
 def test_any_bytes_are_a_question_or_a_400(body: bytes) -> None:
     refused: Declined | None = None
     try:

@@ -71,7 +71,8 @@ def test_inboxes(reply: str) -> None:
 @pytest.mark.parametrize(
     "reply",
     ["", "_INBOX", "_INBOXX.y", "diagctl.orders.chaos", "_INBOX.*", "_INBOX.>", "_INBOX.a b", "_INBOX..x", "_INBOX.a.",
-     "_R_", "_RX_.a", "$JS.API.STREAM.DELETE.x", "diag._INBOX.x", "_inbox.x", "_INBOX.a\n", "_INBOX.a\x00b", "_INBOX.a\u2003b"],
+     "_R_", "_RX_.a", "$JS.API.STREAM.DELETE.x", "diag._INBOX.x", "_inbox.x",
+     "_INBOX.a\n", "_INBOX.a\x00b", "_INBOX.a\u2003b"],
 )  # fmt: skip
 def test_no_inboxes(reply: str) -> None:
     assert not subjects.is_inbox(reply)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -154,6 +155,115 @@ async def test_messages_that_come_too_fast_are_counted(
     await until(is_connected(bus))
     assert bus.dropped == before, "the count outlives the connection"
     await bus.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"PUB deaf.\xff 1\r\nx\r\n",
+        b"PUB deaf.x _INBOX.\xff 1\r\nx\r\n",
+        b"HPUB deaf.x 11 12\r\ngarbage\r\n\r\nx\r\n",
+        b"HPUB deaf.x 18 19\r\nNATS/1.0\r\n\xff: y\r\n\r\nx\r\n",
+    ],
+)
+async def test_nothing_that_a_publisher_sends_makes_us_deaf(nats_server: NatsServer, line: bytes) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    await bus.subscribe("deaf.*", lambda _: None)
+    await answering(bus, "ping")
+    await bus.barrier()
+    link_before = bus._link
+    reader, writer = await asyncio.open_connection(nats_server.host, nats_server.port)
+    await reader.readline()
+    writer.write(b'CONNECT {"verbose":false,"headers":true,"protocol":1}\r\n' + line * 5 + b"PING\r\n")
+    await asyncio.wait_for(reader.readuntil(b"PONG"), 5)
+    for _ in range(5):
+        assert (await bus.request("ping", timeout_s=2)).data == b"pong"
+    writer.close()
+    await asyncio.sleep(0.5)
+    assert bus._link is link_before, "the connection was never lost"
+    await bus.close()
+
+
+@pytest.mark.parametrize("url", ["tls://alice:s3cret@{}", "nats://alice:s3cret@{}"])
+async def test_nothing_goes_to_a_plain_server_when_tls_is_wanted(tmp_path: Path, url: str) -> None:
+    heard = bytearray()
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.15.1","max_payload":1048576,"proto":1,"headers":true}\r\n')
+        heard.extend(await reader.read(4096))
+        writer.close()
+
+    (tmp_path / "ca.pem").write_text("")
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    address = "{}:{}".format(*server.sockets[0].getsockname())
+    ca_file = "" if url.startswith("tls") else ssl.get_default_verify_paths().cafile or ""
+    settings = NatsSettings(url=url.format(address), tls_ca_file=ca_file)
+    if not settings.tls_ca_file and not url.startswith("tls"):
+        pytest.skip("this system has no CA bundle to name")
+    with pytest.raises(CannotConnect, match="does not speak TLS, so nothing was sent"):
+        await NatsBus.connect(settings, "test")
+    assert bytes(heard) == b""
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_greeting_that_is_no_nats_is_called_so() -> None:
+    async def odd(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"INFO []\r\n")
+        await asyncio.sleep(0.2)
+        writer.close()
+
+    server = await asyncio.start_server(odd, "127.0.0.1", 0)
+    url = "nats://{}:{}".format(*server.sockets[0].getsockname())
+    with pytest.raises(CannotConnect, match="not the NATS protocol"):
+        await NatsBus.connect(NatsSettings(url=url), "test")
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_peer_that_joined_later_takes_over(make_server: MakeServer) -> None:
+    routes = [free_port(), free_port()]
+
+    def config(number: int) -> str:
+        return f"""cluster {{ name: c, listen: "127.0.0.1:{routes[number]}",
+            routes: ["nats-route://127.0.0.1:{routes[1 - number]}"] }}"""
+
+    first = make_server(name="n0", config=config(0)).start()
+    bus = await NatsBus.connect(NatsSettings(url=first.url), "test")
+    await answering(bus, "ping")
+    second = make_server(name="n1", config=config(1)).start()
+    assert bus._link is not None
+    connection = bus._link
+    await until(lambda: any(str(second.port) in url for url in connection.discovered()))
+    first.kill()
+    await until(lambda: bus.server == "n1")
+    asker = await NatsBus.connect(NatsSettings(url=second.url), "asker")
+    assert (await asker.request("ping", timeout_s=2)).data == b"pong"
+    await asker.close()
+    await bus.close()
+
+
+async def test_a_server_that_ends_each_connection_is_not_hammered() -> None:
+    accepted = 0
+
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        writer.write(b'INFO {"server_id":"x","version":"2.15.1","max_payload":1048576,"proto":1,"headers":true}\r\n')
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"PONG\r\n")
+        await writer.drain()
+        writer.write(b"-ERR 'wat'\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(rude, "127.0.0.1", 0)
+    bus = NatsBus(NatsSettings(url="nats://{}:{}".format(*server.sockets[0].getsockname())), "test")
+    bus.start()
+    await asyncio.sleep(3)
+    assert 1 < accepted < 15
+    await bus.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_questions_wait_for_the_subscriptions_but_answers_do_not(nats_server: NatsServer) -> None:

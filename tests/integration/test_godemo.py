@@ -44,6 +44,12 @@ class System:
         paid = self.paid()
         assert until(lambda: self.paid() > paid + 3), self.load.lines(level="error")[-3:]
 
+    def reset(self) -> None:
+        """Turn off what a failed test has left on."""
+        for service in self.services:
+            for active in service.order()[1]["active"]:
+                service.turn(active["fault"], on=False)
+
     def paid(self) -> float:
         return self.orders.metric('orders_total{state="paid"}')
 
@@ -65,15 +71,18 @@ def running(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def system(running: System) -> Iterator[System]:
     """The system, well before and after the test."""
+    running.reset()
     running.calm()
     yield running
     running.calm()
 
 
 @pytest.fixture
-def spare(running: System) -> GoService:
+def spare(running: System) -> Iterator[GoService]:
     """A copy of payments that may be ended."""
-    return running.demo.service("payments", instance=f"spare-{time.monotonic_ns()}")
+    copy = running.demo.service("payments", instance=f"spare-{time.monotonic_ns()}")
+    yield copy
+    copy.program.stop()
 
 
 # How it works when nothing is broken.
@@ -246,21 +255,17 @@ def test_lost_goroutines_stay(spare: GoService) -> None:
     assert spare.program.stop() == 0
 
 
-@pytest.mark.parametrize(("fault", "share"), [("spin", 0.25), ("allocate", 0.1)])
-def test_it_computes(system: System, fault: str, share: float) -> None:
-    """A share of one core that a loaded machine still leaves it."""
+@pytest.mark.parametrize("fault", ["spin", "allocate"])
+def test_it_computes(system: System, fault: str) -> None:
     service = system.payments
     collected = service.metric("go_gc_cycles_total")
     service.turn(fault)
-    used, began = service.cpu_s(), time.monotonic()
-    assert until(lambda: service.cpu_s() > used + 0.4, within_s=15.0)
-    assert (service.cpu_s() - used) / (time.monotonic() - began) > share
+    share = _cpu_share(service)
+    assert share > 0.1, "what a loaded machine still leaves it"
     if fault == "allocate":
         assert until(lambda: service.metric("go_gc_cycles_total") > collected + 10)
     service.turn(fault, on=False)
-    used, began = service.cpu_s(), time.monotonic()
-    time.sleep(1.0)
-    assert (service.cpu_s() - used) / (time.monotonic() - began) < share
+    assert _cpu_share(service) < share / 2
 
 
 def test_a_held_lock_stops_everybody_and_is_seen(system: System) -> None:
@@ -470,6 +475,13 @@ def test_the_connection_is_made_again_and_again(system: System) -> None:
 
 def _errors(service: GoService, says: str) -> list[dict[str, Any]]:
     return [line for line in service.lines(level="error") if says in line.get("error", "")]
+
+
+def _cpu_share(service: GoService) -> float:
+    """Share of one core that it uses, over a second."""
+    used, began = service.cpu_s(), time.monotonic()
+    time.sleep(1.0)
+    return (service.cpu_s() - used) / (time.monotonic() - began)
 
 
 def _seconds(do: Callable[[], object]) -> float:

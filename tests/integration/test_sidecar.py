@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -163,6 +164,28 @@ async def test_the_watched_process_does_not_notice(
     assert state == "S"
     with pytest.raises(BusError):
         await bus.request("diag.orders.health.i1", timeout_s=0.5)
+
+
+async def test_a_frozen_server_does_not_hold_the_end(beside: Program, nats_server: NatsServer) -> None:
+    nats_server.freeze()
+    try:
+        started = time.monotonic()
+        beside.send(signal.SIGTERM)
+        assert await beside.ended() == 0
+        assert time.monotonic() - started < 9, "a container is killed after 10 s"
+    finally:
+        nats_server.thaw()
+
+
+async def test_closed_standard_streams_are_no_trouble(
+    nats_server: NatsServer, watched: Program, bus: NatsBus, tmp_path: Path
+) -> None:
+    code = "import os, sys; os.close(0); os.close(1); os.execv(sys.executable, [sys.executable, '-m', *sys.argv[1:]])"
+    who = ["--service", "orders", "--instance", "i1", "--nats", nats_server.url, "--pid", str(watched.pid)]
+    with Program([sys.executable, "-c", code, "diagmesh_agents", *who], tmp_path) as program:
+        await ready(bus)
+        program.send(signal.SIGTERM)
+        assert await program.ended() == 0, program.log_text()
 
 
 async def test_discovery_on_a_real_server(beside: Program, bus: NatsBus) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "DIRECTORY",
     "DOWN",
     "FINDING",
+    "NOW",
     "PROBLEM",
     "SILENT",
     "UP",
@@ -52,9 +53,13 @@ __all__ = [
 ]
 
 
+NOW: Final = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+"""When the replies are looked at; views that tell how long ago something was are given it as their clock."""
+
+
 def earlier(seconds: float) -> datetime:
-    """A moment so long ago; tests say it in hours, so that the time they take does not show."""
-    return datetime.now(UTC) - timedelta(seconds=seconds)
+    """A moment so long before `NOW`."""
+    return NOW - timedelta(seconds=seconds)
 
 
 def heard(answer: Any = None, service: str = "orders", instance: str = "i1", **fields: Any) -> Heard[Any]:

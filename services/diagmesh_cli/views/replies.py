@@ -11,7 +11,7 @@ from diagmesh.client import Heard, MeshResult
 from diagmesh.contract.mesh import Ended, Field, MeshAnswer
 from diagmesh.errors import Unreadable
 from diagmesh_cli.views.parts import finding_lines, indented, origin, problem_line, silent_lines, unexpected_lines
-from diagmesh_cli.views.view import view_of
+from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.words import plural, quantity, verdict
 
 __all__ = ["page", "rows", "sum_of"]

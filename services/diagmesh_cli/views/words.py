@@ -96,11 +96,16 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {int(seconds % 60)} s"
 
 
-def ago(moment: datetime | None, now: datetime | None = None) -> str:
+def ago(moment: datetime | None) -> str:
     """How long ago something was: ``12 s ago``, ``never``."""
     if moment is None:
         return "never"
-    return f"{duration(max(0.0, ((now or datetime.now(UTC)) - moment).total_seconds()))} ago"
+    return f"{duration(max(0.0, (_now() - moment).total_seconds()))} ago"
+
+
+def _now() -> datetime:
+    """From where `ago` counts; tests put a fixed moment here."""
+    return datetime.now(UTC)
 
 
 def quantity(value: float | None, unit: str) -> str:

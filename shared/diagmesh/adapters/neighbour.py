@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -15,9 +13,9 @@ from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
 from diagmesh.adapters.ways import Nowhere, way_of
-from diagmesh.contract.names import legalise
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.hostname import default_instance
 from diagmesh.settings import TargetSettings
 from diagmesh.target import Probe, Sighting
 
@@ -39,18 +37,15 @@ class Neighbour:
     Args:
         settings: how it is named and found.
         probes: its doors.
-        instance: its name, where the settings give none; default: the pod's or the host's name.
 
     Raises:
         SettingsError: the way to find the process cannot be used.
     """
 
-    def __init__(
-        self, settings: TargetSettings, probes: Sequence[Probe] = (), *, instance: str = "", root: str = PROC
-    ) -> None:
+    def __init__(self, settings: TargetSettings, probes: Sequence[Probe] = (), *, root: str = PROC) -> None:
         self._settings = settings
         self._probes = tuple(probes)
-        self._instance = settings.instance or instance or _default_instance()
+        self._instance = settings.instance or default_instance()
         self._root = root
         self._way = way_of(settings, root)
         self._lock = threading.RLock()
@@ -79,9 +74,9 @@ class Neighbour:
         return self._instance
 
     @property
-    def labels(self) -> dict[str, str]:
-        """Its free labels."""
-        return self._settings.labels
+    def looked_for(self) -> str:
+        """How its process is found, in words; nothing is searched for that."""
+        return self._way.words
 
     @property
     def probes(self) -> Sequence[Probe]:
@@ -219,7 +214,3 @@ class Neighbour:
                 type(error).__name__,
                 error,
             )
-
-
-def _default_instance() -> str:
-    return legalise(os.environ.get("POD_NAME") or socket.gethostname())

@@ -1,14 +1,15 @@
 """The ways to find a process: each tells which processes fit, or why none does, and names its setting."""
 
+import fnmatch
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from diagmesh.adapters.cgroup_names import GroupLine, group_lines, in_container, in_unit, unit_name
 from diagmesh.adapters.fits import Fits
 from diagmesh.adapters.listening import holders_of_port
+from diagmesh.adapters.pid_file import ByPidFile
 from diagmesh.adapters.procfs import PROC, PidDir, pids
 from diagmesh.errors import NotRunning, SettingsError, Unreadable
 from diagmesh.settings import TargetSettings
@@ -49,26 +50,6 @@ class ByPid:
         if start != self._start:
             return Fits(reason=f"process {self._pid} has ended, and its number now belongs to another process")
         return Fits((self._pid,))
-
-
-class ByPidFile:
-    """A file that holds the process id."""
-
-    def __init__(self, path: str) -> None:
-        self.words = f"pid file {path}"
-        self._path = path
-
-    def look(self) -> Fits:
-        """The process that the file names."""
-        try:
-            text = Path(self._path).read_text(encoding="utf-8", errors="replace")[:256].strip()
-        except OSError as error:
-            hidden = isinstance(error, PermissionError)
-            return Fits(reason=f"the pid file {self._path} cannot be read: {error.strerror}", hidden=hidden)
-        first = text.split()[0] if text else ""
-        if not (first.isascii() and first.isdigit() and 0 < int(first) < 2**31):
-            return Fits(reason=f"the pid file {self._path} holds no process id")
-        return Fits((int(first),), f"named by the pid file {self._path}")
 
 
 class ByPort:
@@ -116,24 +97,26 @@ class ByExe:
 
 
 class ByCommand:
-    """A regular expression for the command line (words joined by blanks). We and our ancestors do not count."""
+    """A shell-style pattern for the whole command line (words joined by blanks). We and our ancestors do not count.
+
+    No regular expression: every process of the machine is held against it, and a stranger's command line must not be
+    able to make that slow.
+    """
 
     def __init__(self, pattern: str, root: str) -> None:
         self.words = f"command matching {pattern!r}"
         self._root = root
-        try:
-            self._pattern = re.compile(pattern)
-        except re.error as error:
-            raise SettingsError(f"targets.command: {pattern!r} is no regular expression: {error}") from None
+        self._pattern = re.compile(fnmatch.translate(pattern))
+        self._hint = "" if "*" in pattern else f"; the pattern is for the whole line: '*{pattern}*' fits a part of it"
 
     def look(self) -> Fits:
         """The processes whose command line matches; kernel threads have none."""
         found = []
         for process in _others(self._root):
             command = _command(process).rstrip("\0").replace("\0", " ")
-            if command and self._pattern.search(command):
+            if command and self._pattern.match(command):
                 found.append(process.pid)
-        return Fits(tuple(found)) if found else _none("no command line matches", self._root)
+        return Fits(tuple(found)) if found else _none(f"no command line matches{self._hint}", self._root)
 
 
 class ByCgroup:

@@ -14,7 +14,7 @@ from diagmesh.aggregate.fields import Declared, Value, measured
 from diagmesh.aggregate.worst import Verdict, verdict_rank, worst_of
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.measures import Measure, Ranked
-from diagmesh.contract.mesh import Ended, Field, MeshAnswer
+from diagmesh.contract.mesh import Field, MeshAnswer
 from diagmesh.contract.wire import Answer, Reply, Status
 from diagmesh.expected import Gathered
 
@@ -34,25 +34,21 @@ class _Column(NamedTuple):
     seen: list[tuple[Value, str, int]]
 
 
-def add_up(
-    gathered: Gathered, answer: type[Answer] | None, *, each: bool = False, lacking: int = 0, warming: bool = False
-) -> MeshAnswer:
+def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = False) -> MeshAnswer:
     """The sum of a gather.
 
     Args:
         gathered: what came and who is missing.
         answer: the type of the answers, which declares what can be added up; None when the kind is not known here.
         each: hand the single replies on too.
-        lacking: declared replicas that nobody ever saw; they are among the silent already, but not yet expected.
-        warming: the asker has not heard long enough to know who should be there.
     """
     columns, notes = _read(gathered, answer)
     by_status: Counter[str] = Counter(map(_STATUS_OF, gathered.replies))
-    if gathered.silent:
-        by_status[Status.SILENT] = len(gathered.silent)
+    if silent := len(gathered.silent) + gathered.unnamed:
+        by_status[Status.SILENT] = silent
     return MeshAnswer(
         of=gathered.kind,
-        expected=gathered.expected + lacking,
+        expected=gathered.expected,
         answered=len(gathered.replies),
         silent=gathered.silent,
         unexpected=gathered.unexpected,
@@ -60,7 +56,7 @@ def add_up(
         worst=worst_of(gathered.replies, _bad_verdicts(columns), gathered.silent),
         fields={column.declared.path: _field(column) for column in columns},
         findings=merge(gathered.replies),
-        ended=Ended.WARMING if warming and gathered.ended is not Ended.CONNECTION_LOST else gathered.ended,
+        ended=gathered.ended,
         each=tuple(gathered.replies) if each else None,
         notes=(*gathered.notes, *notes),
     )

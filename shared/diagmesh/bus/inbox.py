@@ -28,7 +28,6 @@ class Inboxes:
         self._base: Final = f"{prefix}.{secrets.token_hex(8)}"
         self._open: dict[str, OpenInbox] = {}
         self._asked: dict[str, set[OpenInbox]] = {}
-        self._count = 0
 
     @property
     def subject(self) -> str:
@@ -41,15 +40,16 @@ class Inboxes:
 
     def open(self, handler: Handler, on_trouble: Trouble) -> "OpenInbox":
         """A new inbox; see `diagmesh.bus.core.Bus.open_inbox`."""
-        self._count += 1
-        inbox = OpenInbox(self, str(self._count), handler, on_trouble)
+        # Not to be guessed: whoever knows a reply subject can have an innocent member answer there for him.
+        inbox = OpenInbox(self, secrets.token_hex(8), handler, on_trouble)
         self._open[inbox.name] = inbox
         return inbox
 
     def deliver(self, message: Message) -> None:
-        """Hand an arrival to its inbox; whatever belongs to none (any more) is dropped."""
-        inbox = self._open.get(message.subject.rsplit(".", 2)[1])
-        if inbox is not None:
+        """Hand an arrival to its inbox; whatever answers no question of ours (any more) is dropped."""
+        _, name, token = message.subject.rsplit(".", 2)
+        inbox = self._open.get(name)
+        if inbox is not None and token in inbox.tokens:
             inbox.handler(message)
 
     def all_in_trouble(self, error: Exception) -> None:
@@ -84,11 +84,12 @@ class Inboxes:
 class OpenInbox:
     """The reply subjects of one gather or one request."""
 
-    __slots__ = ("_home", "_subjects", "handler", "name", "on_trouble")
+    __slots__ = ("_home", "_subjects", "handler", "name", "on_trouble", "tokens")
 
     def __init__(self, home: Inboxes, name: str, handler: Handler, on_trouble: Trouble) -> None:
         self._home = home
         self._subjects: set[str] = set()
+        self.tokens: set[str] = set()
         self.name = name
         self.handler = handler
         self.on_trouble = on_trouble
@@ -98,6 +99,7 @@ class OpenInbox:
         if subject not in self._subjects:
             self._subjects.add(subject)
             self._home._note(subject, self)
+        self.tokens.add(str(token))
         return self._home.reply_subject(self.name, token)
 
     def close(self) -> None:

@@ -37,6 +37,11 @@ _SYSTEM_ERRORS: Final[tuple[tuple[type[BaseException], str], ...]] = (
         TimeoutError,
         "no answer in time (frozen server, a firewall that drops, or a port that is no NATS client port)",
     ),
+    # What the client raises over a greeting that is none; a UnicodeDecodeError is a ValueError too, so it comes here.
+    *(
+        (kind, "something listens there, but what it says is not the NATS protocol")
+        for kind in (AttributeError, KeyError, IndexError, TypeError, UnicodeDecodeError)
+    ),
 )
 _NAME_UNKNOWN: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
 

@@ -8,16 +8,18 @@ import msgspec
 from diagmesh.client.kinds import answer_type_of
 from diagmesh.contract.codec import encode
 from diagmesh.contract.kinds import kind_of_type
-from diagmesh.contract.mesh import Selection
+from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Question
 from diagmesh.errors import BadName, Declined
+from diagmesh.gather import agent_budget_ms
 
 __all__ = ["kind_and_type", "mesh_body", "selection_of", "with_budget"]
 
 A = TypeVar("A", bound=Answer)
-_AGENT_SHARE: Final = 0.9
-"""An agent gets a little less time than its asker waits, so that its word of being late still arrives."""
+_SELECTION: Final = {field.name for field in msgspec.structs.fields(MeshQuestion)} - {
+    field.name for field in msgspec.structs.fields(Question)
+}
 
 
 @overload
@@ -37,14 +39,16 @@ def kind_and_type(kind: type[A] | str) -> tuple[str, type[Any] | None]:
     return kind_of_type(kind), kind
 
 
-def selection_of(fields: dict[str, Any]) -> Selection:
-    """The selection in keyword arguments.
+def selection_of(fields: dict[str, Any]) -> MeshQuestion:
+    """The selection in keyword arguments; the other fields of a mesh question come with the question itself.
 
     Raises:
         Declined: an unknown or wrong field, or a name that cannot stand in a subject.
     """
+    if wrong := sorted(fields.keys() - _SELECTION):
+        raise Declined(f"no field of a selection: {', '.join(wrong)}", hint=f"fields: {', '.join(sorted(_SELECTION))}")
     try:
-        chosen = msgspec.convert(fields, Selection)
+        chosen = msgspec.convert(fields, MeshQuestion)
         for service in chosen.services:
             check_token(service, "service")
         for instance in chosen.instances:
@@ -59,10 +63,10 @@ def with_budget(question: Question, timeout_s: float) -> Question:
     """A question for an agent, with the time that its asker leaves it; one that names its own keeps it."""
     if question.timeout_ms is not None:
         return question
-    return msgspec.structs.replace(question, timeout_ms=max(1, int(timeout_s * 1000 * _AGENT_SHARE)))
+    return msgspec.structs.replace(question, timeout_ms=agent_budget_ms(timeout_s))
 
 
-def mesh_body(question: Question, selection: Selection, timeout_s: float) -> bytes:
+def mesh_body(question: Question, selection: MeshQuestion, timeout_s: float) -> bytes:
     """The body of a question to a coordinator: the kind's own fields, the selection, and the time for it all."""
     fields: Mapping[str, Any] = msgspec.to_builtins(question)
     budget = {"timeout_ms": question.timeout_ms or max(1, int(timeout_s * 1000))}

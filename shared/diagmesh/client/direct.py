@@ -1,64 +1,104 @@
 """Ask the instances ourselves, with the coordinator's directory if there is one and by what can be learned if not."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from diagmesh.bus.core import Bus
-from diagmesh.contract.mesh import InstanceEntry, InstanceState, Selection, ServiceEntry, Services
-from diagmesh.expected import Expected, Key, label
-from diagmesh.gather import Ask, Plan, asks_for, learn
+from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, MeshQuestion, ServiceEntry, Services
+from diagmesh.errors import Unavailable
+from diagmesh.expected import Expected, Key
+from diagmesh.gather import Ask, Plan, choose, learn, means
 
-__all__ = ["NO_COORDINATOR", "from_directory", "learned"]
+__all__ = ["NO_COORDINATOR", "by_directory", "learned"]
 
 NO_COORDINATOR: Final = "no coordinator answered: the instances were asked directly, and nobody knows who should answer"
 _QUIET_S: Final = 0.3
+_LEARN_S: Final = 1.0
 
 
-def from_directory(services: Services, selection: Selection, kind: str, body: bytes, timeout_s: float) -> Plan:
-    """Whom to ask, by the directory of a coordinator.
+class _Entry:
+    """One instance as a coordinator listed it: implements `diagmesh.gather.Listed`."""
+
+    def __init__(self, service: str, entry: InstanceEntry) -> None:
+        self.key = Key(service, entry.instance)
+        self.labels = entry.labels
+        self._entry = entry
+
+    def expected(self, _: float, /) -> Expected:
+        """What the coordinator said of it."""
+        return Expected(
+            key=self.key,
+            live=self._entry.state is InstanceState.LIVE,
+            last_seen=self._entry.last_seen,
+            server=self._entry.server,
+        )
+
+
+class _Told:
+    """A directory as a coordinator told it: implements `diagmesh.gather.Listing`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services: dict[str, ServiceEntry] = {entry.service: entry for entry in services.services}
+
+    def services(self) -> Sequence[str]:
+        return sorted(self._services)
+
+    def instances(self, service: str) -> Sequence[_Entry]:
+        entry = self._services.get(service)
+        return [_Entry(service, one) for one in entry.instances] if entry else []
+
+    def declared(self, service: str) -> int | None:
+        entry = self._services.get(service)
+        return entry.declared if entry else None
+
+    def lacking(self, service: str) -> int:
+        entry = self._services.get(service)
+        return entry.lacking if entry else 0
+
+
+async def by_directory(
+    bus: Bus, services: Services, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float
+) -> Plan:
+    """Whom to ask, by the directory of a coordinator: the same choice as the coordinator's own.
 
     Args:
+        bus: our connection; while the coordinator is warming, whoever is there is asked for his name.
         services: the directory.
         selection: which part of it.
         kind: the question.
         body: its body.
-        timeout_s: the longest that the gather may take.
-    """
-    chosen = [
-        (entry, one)
-        for entry in services.services
-        if not selection.services or entry.service in selection.services
-        for one in entry.instances
-        if _fits(entry, one, selection)
-    ]
-    totals = {entry.service: len(entry.instances) for entry in services.services}
-    expected = tuple(_expected(entry, one) for entry, one in chosen)
-    return Plan(
-        kind=kind,
-        asks=asks_for([one.key for one in expected], totals),
-        expected=expected,
-        body=body,
-        timeout_s=timeout_s,
-        limit=selection.limit,
-    )
-
-
-async def learned(bus: Bus, selection: Selection, kind: str, body: bytes, timeout_s: float) -> Plan:
-    """Whom to ask, by who answers when everybody is asked, or by the names that the caller gave.
-
-    Labels are known to the directory only, so they cannot be selected by here.
+        timeout_s: the longest that all of it may take.
 
     Raises:
+        Declined: the selection means nobody.
+        BusError: the names could not be asked for.
+    """
+    began = time.monotonic()
+    warming = services.ended is Ended.WARMING
+    hoped = await learn(bus, kind, total_s=_learn_s(timeout_s)) if warming else frozenset[Key]()
+    choice = choose(_Told(services), selection, hoped, began, warming=warming)
+    return choice.plan(kind, body, _left_s(timeout_s, began))
+
+
+async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:
+    """Whom to ask, by who answers when everybody is asked, or by the names that the caller gave.
+
+    Raises:
+        Unavailable: labels are selected by, which only a directory knows.
         BusError: the question could not be asked.
     """
+    if selection.labels:
+        raise Unavailable(
+            "instances are selected by labels, and no coordinator answered: only its directory knows the labels",
+            hint="start a coordinator, or select by services and instances",
+        )
     began = time.monotonic()
     names = frozenset[Key]()
     if not selection.services:
-        names = await learn(bus, kind, total_s=min(1.0, timeout_s / 2))
-        names = frozenset(
-            key for key in names if not selection.instances or {key.instance, label(key)} & {*selection.instances}
-        )
-    services = selection.services or tuple(sorted({key.service for key in names}))
+        names = await learn(bus, kind, total_s=_learn_s(timeout_s))
+        names = frozenset(key for key in names if means(selection, key, {}))
+    services = tuple(dict.fromkeys(selection.services)) or tuple(sorted({key.service for key in names}))
     asks = tuple(Ask(service=service) for service in services)
     if selection.instances and selection.services:
         asks = tuple(
@@ -69,7 +109,7 @@ async def learned(bus: Bus, selection: Selection, kind: str, body: bytes, timeou
         )
     elif selection.instances:
         asks = tuple(Ask(service=key.service, instance=key.instance) for key in sorted(names))
-    left_s = max(0.1, timeout_s - (time.monotonic() - began))
+    left_s = _left_s(timeout_s, began)
     return Plan(
         kind=kind,
         asks=asks,
@@ -82,16 +122,9 @@ async def learned(bus: Bus, selection: Selection, kind: str, body: bytes, timeou
     )
 
 
-def _fits(entry: ServiceEntry, one: InstanceEntry, selection: Selection) -> bool:
-    if selection.instances and not {one.instance, f"{entry.service}/{one.instance}"} & {*selection.instances}:
-        return False
-    return all(one.labels.get(name) == value for name, value in selection.labels.items())
+def _learn_s(timeout_s: float) -> float:
+    return min(_LEARN_S, timeout_s / 2)
 
 
-def _expected(entry: ServiceEntry, one: InstanceEntry) -> Expected:
-    return Expected(
-        key=Key(entry.service, one.instance),
-        live=one.state is InstanceState.LIVE,
-        last_seen=one.last_seen,
-        server=one.server,
-    )
+def _left_s(timeout_s: float, began: float) -> float:
+    return max(0.1, timeout_s - (time.monotonic() - began))

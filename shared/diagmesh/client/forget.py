@@ -54,7 +54,7 @@ async def _one(
     )
     try:
         message = await bus.request(subject, body, timeout_s=timeout_s, headers={AUTH_HEADER: signature})
-        return heard(message.data, "mesh", coordinator.instance, Forgotten)
+        return heard(message.data, "mesh", coordinator.instance, _KIND, Forgotten)
     except (BusError, Unreadable) as error:
         problem = Problem(code=503, error="not heard", detail=str(error))
         unheard = Reply(

@@ -71,11 +71,11 @@ class Heard(Generic[A]):
             raise Unreadable(f"the answer of {self.where}", str(error), "is it of another version?") from None
 
 
-def heard(data: bytes, service: str, instance: str, answer_type: type[A] | None) -> Heard[A]:
+def heard(data: bytes, service: str, instance: str, kind: str, answer_type: type[A] | None) -> Heard[A]:
     """The reply in a message that came where only ``service`` answers.
 
     Raises:
-        Unreadable: it is no reply, or names somebody else.
+        Unreadable: it is no reply, names somebody else, or answers another kind than the one asked for.
     """
     try:
         reply = decode_reply(data)
@@ -85,6 +85,8 @@ def heard(data: bytes, service: str, instance: str, answer_type: type[A] | None)
     if reply.service != service or (instance and reply.instance != instance):
         asked = f"{service}/{instance}" if instance else service
         raise Unreadable(f"the reply of {asked}", f"it names itself {reply.service}/{reply.instance}"[:200])
+    if reply.kind != kind:
+        raise Unreadable(f"the reply of {service}", f"it answers the kind {reply.kind[:63]!r}, not {kind!r}")
     return Heard(reply, answer_type)
 
 

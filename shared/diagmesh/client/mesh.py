@@ -9,14 +9,14 @@ from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
 from diagmesh.client.asking import kind_and_type, mesh_body, selection_of, with_budget
 from diagmesh.client.connecting import Connecting
-from diagmesh.client.direct import NO_COORDINATOR, from_directory, learned
+from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned
 from diagmesh.client.forget import forget
 from diagmesh.client.heard import Heard, heard
 from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import encode
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import MeshAnswer, Selection, Services, ServicesQuestion
+from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Nothing, Question
 from diagmesh.errors import NoResponders
@@ -120,7 +120,7 @@ class Mesh:
         if service == "mesh" and isinstance(kind, str) and kind != "services":
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
-        return heard(message.data, service, instance, answer_type)
+        return heard(message.data, service, instance, name, answer_type)
 
     # --- many instances
 
@@ -158,12 +158,13 @@ class Mesh:
             kind: an answer type (``Health``) or the name of a kind.
             question: the fields of the kind; default: none.
             timeout_s: the longest that the asking may take.
-            selection: the fields of `diagmesh.contract.mesh.Selection`: ``services``, ``instances``, ``labels``,
-                ``limit``, ``each``.
+            selection: the fields of `diagmesh.contract.mesh.MeshQuestion` that say whom to ask: ``services``,
+                ``instances``, ``labels``, ``limit``, ``each``.
 
         Raises:
             BusError: as `one`, except that the lack of a coordinator is no error.
-            Refusal: the coordinator declined, for example for services that it does not know.
+            Refusal: `Declined` for a selection that means nobody, by the coordinator or here; `Unavailable` for
+                labels without a coordinator, because only its directory knows them.
         """
         name, answer_type = kind_and_type(kind)
         chosen = selection_of(selection)
@@ -172,7 +173,7 @@ class Mesh:
             message = await self._bus.request(subjects.ask_mesh(name), body, timeout_s=timeout_s + _MARGIN_S)
         except NoResponders:
             return await self._direct(name, answer_type, question, chosen, timeout_s)
-        reply = heard(message.data, "mesh", "", MeshAnswer)
+        reply = heard(message.data, "mesh", "", name, MeshAnswer)
         each = tuple(Heard(one, answer_type) for one in reply.answer.each or ())
         return MeshResult(answer=reply.answer, each=each, coordinator=reply.reply.instance, reply=reply.reply)
 
@@ -253,17 +254,22 @@ class Mesh:
     # --- without a coordinator
 
     async def _plan(
-        self, kind: str, question: Question | None, selection: Selection, timeout_s: float
+        self, kind: str, question: Question | None, selection: MeshQuestion, timeout_s: float
     ) -> tuple[Plan, tuple[str, ...]]:
         body = encode(with_budget(question or Nothing(), timeout_s))
         try:
             directory = await self.services(timeout_s=timeout_s)
         except NoResponders:
             return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
-        return from_directory(directory, selection, kind, body, timeout_s), ()
+        return await by_directory(self._bus, directory, selection, kind, body, timeout_s), ()
 
     async def _direct(
-        self, kind: str, answer_type: type[A] | None, question: Question | None, selection: Selection, timeout_s: float
+        self,
+        kind: str,
+        answer_type: type[A] | None,
+        question: Question | None,
+        selection: MeshQuestion,
+        timeout_s: float,
     ) -> MeshResult[A]:
         plan, notes = await self._plan(kind, question, selection, timeout_s)
         gathered = await Gather(self._bus, plan, self._membership.absences).run()

@@ -49,13 +49,12 @@ def decode_question(data: bytes, kind: type[Q]) -> Q:
             code=413,
             error="request too large",
         )
-    if not data or data.isspace():
-        return kind()
     try:
-        question: Q = _question_decoder(kind).decode(data)
+        # A question may have a field that must be there: then an empty body is refused by that field's name.
+        question: Q = _question_decoder(kind).decode(data if data and not data.isspace() else b"{}")
     except msgspec.ValidationError as error:
         raise Declined(str(error), hint=_hint(kind)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Declined(f"the request body is no JSON object: {error}", hint=_hint(kind)) from None
     return question
 

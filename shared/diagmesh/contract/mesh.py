@@ -18,7 +18,6 @@ __all__ = [
     "InstanceState",
     "MeshAnswer",
     "MeshQuestion",
-    "Selection",
     "ServiceEntry",
     "Services",
     "ServicesQuestion",
@@ -37,24 +36,6 @@ class Ended(StrEnum):
     LIMIT = "limit"
     CONNECTION_LOST = "connection lost"
     WARMING = "warming"
-
-
-class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Whom a coordinator asks; empty means everybody.
-
-    Args:
-        services: service names.
-        instances: ``instance`` or ``service/instance``.
-        labels: all of these labels with exactly these values.
-        limit: stop after this many answers.
-        each: return the single replies too.
-    """
-
-    services: tuple[str, ...] = ()
-    instances: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
-    limit: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    each: bool = False
 
 
 class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

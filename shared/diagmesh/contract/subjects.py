@@ -6,7 +6,6 @@ from typing import Final
 __all__ = [
     "CONNZ",
     "QUEUE",
-    "alert",
     "ask_all",
     "ask_everyone",
     "ask_instance",
@@ -73,11 +72,6 @@ def heartbeats() -> str:
 def event(service: str, kind: str) -> str:
     """Where an instance tells what happened."""
     return f"diagev.ev.{service}.{kind}"
-
-
-def alert(identifier: str) -> str:
-    """Where an alert is told."""
-    return f"diagev.alert.{identifier}"
 
 
 def is_inbox(reply: str) -> bool:

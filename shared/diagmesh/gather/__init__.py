@@ -1,7 +1,22 @@
 """Ask many: one question per service, replies attributed by where they arrive, back the moment the last one is in."""
 
+from diagmesh.gather.choice import Choice, Listed, Listing, choose, means
 from diagmesh.gather.learn import learn
-from diagmesh.gather.plan import Ask, Plan, asks_for
+from diagmesh.gather.plan import Ask, Lacking, Plan, agent_budget_ms, asks_for
 from diagmesh.gather.round import Absences, Gather
 
-__all__ = ["Absences", "Ask", "Gather", "Plan", "asks_for", "learn"]
+__all__ = [
+    "Absences",
+    "Ask",
+    "Choice",
+    "Gather",
+    "Lacking",
+    "Listed",
+    "Listing",
+    "Plan",
+    "agent_budget_ms",
+    "asks_for",
+    "choose",
+    "learn",
+    "means",
+]

@@ -25,7 +25,9 @@ class _Named(msgspec.Struct, gc=False):
 _named: Final = msgspec.json.Decoder(_Named)
 
 
-async def learn(bus: Bus, kind: str, *, total_s: float = 0.5, quiet_s: float = 0.15) -> frozenset[Key]:
+async def learn(
+    bus: Bus, kind: str, *, total_s: float = 0.5, quiet_s: float = 0.15, most: int = _MOST_NAMES
+) -> frozenset[Key]:
     """Who answers when everybody is asked. Only names to ask, never answers: here any member can speak for another.
 
     Args:
@@ -33,6 +35,7 @@ async def learn(bus: Bus, kind: str, *, total_s: float = 0.5, quiet_s: float = 0
         kind: what to ask; one that nobody knows is good enough, its refusals have names too.
         total_s: the longest that this takes.
         quiet_s: the end comes this long after the last reply.
+        most: names that are taken.
 
     Raises:
         BusError: the question could not be asked.
@@ -47,7 +50,7 @@ async def learn(bus: Bus, kind: str, *, total_s: float = 0.5, quiet_s: float = 0
         nobody = nobody or message.no_responders
         with contextlib.suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError, BadName):
             said = _named.decode(message.data)
-            if len(names) < _MOST_NAMES:
+            if len(names) < most:
                 names.add(Key(check_token(said.service, "service"), check_token(said.instance, "instance")))
         news.set()
 

@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox, Message
-from diagmesh.contract.mesh import Ended, InstanceState, Silent
+from diagmesh.contract.mesh import Ended, InstanceState
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
+from diagmesh.gather.outcome import sum_up, unheard
 from diagmesh.gather.plan import Plan
 from diagmesh.gather.tally import Tally
 
@@ -88,7 +89,15 @@ class Gather:
                 await asyncio.wait({look})
         if self._refusal is not None and not self._tally.replies:
             raise self._refusal
-        self.result = self._sum_up()
+        self.result = sum_up(
+            self._plan,
+            self._tally,
+            ended=self._ended or Ended.COMPLETE,
+            why=self._why,
+            deaf=[self._plan.asks[token] for token in self._deaf],
+            notes=self._notes,
+            took_s=self._clock() - self._started,
+        )
         return self.result
 
     async def stream(self) -> AsyncGenerator[Reply, None]:
@@ -232,7 +241,7 @@ class Gather:
         for key, reason in self._tally.unreadable.items():
             self._why[key] = Absence(InstanceState.UNKNOWN, reason)
         left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
-        open_ = [self._expected[key] for key in self._unheard() - self._why.keys() - self._waiting]
+        open_ = [self._expected[key] for key in unheard(self._plan, self._tally) - self._why.keys() - self._waiting]
         if self._absences is None or self._ended is not Ended.COMPLETE or not open_ or left_s <= 0:
             return
         with contextlib.suppress(TimeoutError):
@@ -240,45 +249,3 @@ class Gather:
                 self._why |= await self._absences([one for one in open_ if one.live], self._started)
                 lost = [one for one in open_ if not one.live]
                 self._why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
-
-    def _unheard(self) -> set[Key]:
-        return self._expected.keys() - self._tally.heard.keys()
-
-    def _silent(self) -> tuple[Silent, ...]:
-        deaf = [self._plan.asks[token] for token in self._deaf]
-        deaf_services = {ask.service for ask in deaf if not ask.instance}
-        deaf_keys = {Key(ask.service, ask.instance) for ask in deaf}
-        silent = []
-        for key in sorted(self._unheard()):
-            reason = _reason(self._why.get(key), key.service in deaf_services or key in deaf_keys)
-            last_seen = self._expected[key].last_seen
-            silent.append(Silent(service=key.service, instance=key.instance, reason=str(reason), last_seen=last_seen))
-        return tuple(silent)
-
-    def _sum_up(self) -> Gathered:
-        ended = self._ended or Ended.COMPLETE
-        told = ended in (Ended.COMPLETE, Ended.TIMEOUT)
-        unheard = len(self._unheard())
-        notes = [*dict.fromkeys(self._notes), *self._tally.notes()]
-        if unheard and not told:
-            because = "the limit was reached" if ended is Ended.LIMIT else "our own connection was lost"
-            notes.append(f"{unheard} expected were not heard because {because}; that says nothing about them")
-        return Gathered(
-            kind=self._plan.kind,
-            replies=self._tally.replies,
-            silent=self._silent() if told else (),
-            unexpected=tuple(self._tally.unexpected),
-            expected=len(self._expected) + len(self._tally.newcomers),
-            newcomers=tuple(self._tally.newcomers),
-            not_waited_for=0 if told else unheard,
-            ended=ended,
-            took_s=self._clock() - self._started,
-            notes=tuple(notes),
-        )
-
-
-def _reason(absence: Absence | None, deaf: bool) -> Absence:
-    if deaf and (absence is None or absence.state is InstanceState.SILENT):
-        where = "is connected, but " if absence is not None else "was not found: "
-        return Absence(InstanceState.UNKNOWN, f"its sidecar {where}nobody listens for this question")
-    return absence or Absence(InstanceState.UNKNOWN, "its connection could not be looked up in time")

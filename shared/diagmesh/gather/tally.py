@@ -31,9 +31,14 @@ _origin: Final = msgspec.json.Decoder(_Origin)
 
 
 class Tally:
-    """The replies of one gather."""
+    """The replies of one gather.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: what was asked whom.
+        most_bytes: of replies taken; whatever comes after that is only counted.
+    """
+
+    def __init__(self, plan: Plan, most_bytes: int = _MOST_BYTES) -> None:
         self.heard: dict[Key, Reply] = {}
         self.replies: list[Reply] = []
         self.newcomers: list[Key] = []
@@ -43,7 +48,7 @@ class Tally:
         self._asks = plan.asks
         self._known: set[Key] = {one.key for one in plan.expected}
         self._uncounted = 0
-        self._bytes = 0
+        self._bytes_left = most_bytes
         counts: dict[str, int] = {}
         for one in plan.expected:
             counts[one.key.service] = counts.get(one.key.service, 0) + 1
@@ -56,8 +61,8 @@ class Tally:
             Who is not to be waited for any longer: counted, or heard but `unreadable`. None: this changes nothing.
         """
         self._room[token] -= 1
-        self._bytes += len(data)
-        if self._room[token] < 0 or self._bytes > _MOST_BYTES:
+        self._bytes_left -= len(data)
+        if self._room[token] < 0 or self._bytes_left < 0:
             self._uncounted += 1
             return None
         ask = self._asks[token]

@@ -1,6 +1,6 @@
 """Who is there, who should be, and who was lost: heartbeats in, the expected out. Pure; time is passed in."""
 
-from diagmesh.roster.known import LIVE_INTERVALS, Known, expected, fits
+from diagmesh.roster.known import Known
 from diagmesh.roster.roster import Roster
 
-__all__ = ["LIVE_INTERVALS", "Known", "Roster", "expected", "fits"]
+__all__ = ["Known", "Roster"]

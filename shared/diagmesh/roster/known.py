@@ -7,11 +7,11 @@ from typing import Final
 import msgspec
 
 from diagmesh.contract.presence import Heartbeat
-from diagmesh.expected import Expected, Key, label
+from diagmesh.expected import Expected, Key
 
-__all__ = ["LIVE_INTERVALS", "Boot", "Known", "expected", "fits", "heard_again", "heard_first", "without_boot"]
+__all__ = ["Boot", "Known", "heard_again", "heard_first", "without_boot"]
 
-LIVE_INTERVALS: Final = 3.0
+_LIVE_INTERVALS: Final = 3.0
 """Heartbeats missed in a row until an instance is lost."""
 
 _MOST_BOOTS: Final = 4
@@ -33,11 +33,11 @@ class Boot(msgspec.Struct, gc=False):
 
     def live(self, now: float) -> bool:
         """Whether its heartbeats are in time."""
-        return now - self.last_at < LIVE_INTERVALS * self.interval_s
+        return now - self.last_at < _LIVE_INTERVALS * self.interval_s
 
 
 class Known(msgspec.Struct, kw_only=True):
-    """One instance in the directory; plain data, so that it can be written down and restored.
+    """One instance in the directory.
 
     Args:
         key: service and instance.
@@ -60,6 +60,26 @@ class Known(msgspec.Struct, kw_only=True):
         """Whether any boot is in time."""
         return any(boot.live(now) for boot in self.boots)
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What its sidecar's settings say of it."""
+        return self.beat.labels
+
+    def expected(self, now: float) -> Expected:
+        """What a gather needs to know of it."""
+        if len(self.boots) == 1:  # nearly always, and this is done for everybody at each question
+            (boot,) = self.boots
+            live, heard_at = boot.live(now), boot.last_at
+        else:
+            live, heard_at = self.live(now), self.heard_at
+        return Expected(
+            key=self.key,
+            live=live,
+            heard_at=heard_at,
+            last_seen=self.last_seen,
+            server=self.beat.server,
+        )
+
     def rivals(self, now: float) -> tuple[str, str] | None:
         """Two boots that live under this one name: the older one spoke again after the newer one had begun."""
         newest = self.boots[-1]
@@ -68,29 +88,6 @@ class Known(msgspec.Struct, kw_only=True):
             if again and older.live(now) and newest.live(now):
                 return older.boot, newest.boot
         return None
-
-
-def fits(known: Known, instances: tuple[str, ...], labels: Mapping[str, str]) -> bool:
-    """Whether a selection means this instance (``i1`` or ``orders/i1``; all of the labels)."""
-    if instances and known.key.instance not in instances and label(known.key) not in instances:
-        return False
-    return all(known.beat.labels.get(name) == value for name, value in labels.items())
-
-
-def expected(known: Known, now: float) -> Expected:
-    """What a gather needs to know of an instance."""
-    if len(known.boots) == 1:  # nearly always, and this is done for everybody at each question
-        (boot,) = known.boots
-        live, heard_at = boot.live(now), boot.last_at
-    else:
-        live, heard_at = known.live(now), known.heard_at
-    return Expected(
-        key=known.key,
-        live=live,
-        heard_at=heard_at,
-        last_seen=known.last_seen,
-        server=known.beat.server,
-    )
 
 
 def heard_first(service: str, instance: str, beat: Heartbeat, now: float, at: datetime) -> Known:

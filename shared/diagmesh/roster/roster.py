@@ -8,7 +8,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BadName
 from diagmesh.expected import Key, label
-from diagmesh.roster.known import LIVE_INTERVALS, Known, heard_again, heard_first, without_boot
+from diagmesh.roster.known import Known, heard_again, heard_first, without_boot
 
 __all__ = ["Roster"]
 
@@ -181,14 +181,3 @@ class Roster:
             for service, count in sorted(self._refused.items())
         ]
         return tuple(found[:_MOST_PROBLEMS])
-
-    def snapshot(self) -> tuple[Known, ...]:
-        """Everything known, as plain data."""
-        return tuple(self)
-
-    def restore(self, known: tuple[Known, ...], now: float) -> None:
-        """Take in what an earlier run knew: as lost since now, until their heartbeats say otherwise."""
-        for one in known:
-            if self._admit(one.key.service, one.key.instance, one.beat, now, one.last_seen):
-                boot = self._services[one.key.service][one.key.instance].boots[0]
-                boot.first_at = boot.last_at = now - LIVE_INTERVALS * boot.interval_s

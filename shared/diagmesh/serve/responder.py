@@ -103,6 +103,8 @@ class Responder:
             self._admit(kind, message, since_ns)
         except Refusal as refusal:
             self._post(self._outgoing(kind, message.reply, since_ns, refusal=refusal))
+        except Exception as error:  # noqa: BLE001  a decoder of somebody else's may fail in any way: never silence
+            self._post(self._outgoing(kind, message.reply, since_ns, refusal=_incident(kind, error)))
 
     def _not_ours_to_answer(self, message: Message) -> None:
         if not message.reply:
@@ -151,20 +153,12 @@ class Responder:
         except Refusal as refusal:
             outgoing = self._settle(job, refusal=refusal)
         except BaseException as error:  # noqa: BLE001  whatever an agent does, its asker hears of it and the sidecar lives
-            outgoing = self._settle(job, refusal=self._incident(job, error))
+            outgoing = None if job.settled else self._settle(job, refusal=_incident(job.asked.kind, error))
         finally:
             self._jobs.discard(job)
             self._busy[job.asked.kind] -= 1
         if outgoing is not None:
             await self._publish(outgoing)
-
-    def _incident(self, job: _Job, error: BaseException) -> Failed:
-        """Log what happened under a number; the asker hears the number, never our internals."""
-        if job.settled:
-            return Failed()
-        number = secrets.token_hex(4)
-        log.error("incident %s: the agent %s failed", number, job.asked.kind, exc_info=error)
-        return Failed(f"the agent raised {type(error).__name__}; the sidecar's log has it as incident {number}")
 
     def _expire(self, job: _Job) -> None:
         self._post(self._settle(job, refusal=Late(f"no answer within {job.asked.budget_s:g} s")))
@@ -234,3 +228,10 @@ class Responder:
         left = {job.task for job in self._jobs if job.task is not None} | set(self._sending)
         if left:
             await asyncio.wait(left, timeout=_EXPIRED_GRACE_S)
+
+
+def _incident(kind: str, error: BaseException) -> Failed:
+    """Log what happened under a number; the asker hears the number, never our internals."""
+    number = secrets.token_hex(4)
+    log.error("incident %s: %s failed", number, kind[:63], exc_info=error)
+    return Failed(f"the agent raised {type(error).__name__}; the log of whoever answered has it as incident {number}")

@@ -316,7 +316,7 @@ async def until(target: Target, state: State) -> Health:
 
 
 async def test_a_real_python_process_stopped_killed_and_restarted(sleeper: Sleeper) -> None:
-    target = Neighbour(TargetSettings(service="orders", command="python-neighbour-of-test-health"))
+    target = Neighbour(TargetSettings(service="orders", command="*python-neighbour-of-test-health"))
     answer = await until(target, State.UP)
     assert answer.pid == sleeper.child.pid
     assert answer.process_state in (S.SLEEPING, S.RUNNING)

@@ -2,28 +2,39 @@
 
 import io
 import os
+import pkgutil
+import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
+from diagmesh.client import answer_type_of
 from diagmesh.contract.mesh import Ended, Field
 from diagmesh.contract.wire import Status
+from diagmesh_cli import views
 from diagmesh_cli.terminal import Terminal
-from diagmesh_cli.views import words
+from diagmesh_cli.views import table, words
 from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
+from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.up import banner, changes, live_page, seen_of, slow_command, tries
-from diagmesh_cli.views.view import view_of
 from support import replies
 from support.replies import DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def looked_at_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long after their collection the tests run."""
+    monkeypatch.setattr("diagmesh_cli.views.words._now", lambda: replies.NOW)
 
 
 def printed(view: RenderableType, width: int, *, colour: bool = False) -> str:
@@ -179,10 +190,28 @@ def test_a_chosen_context_of_the_nats_cli_is_overridden(tmp_path: Path) -> None:
     assert "-s" in tries(url, "orders", {"XDG_CONFIG_HOME": str(tmp_path)})[0]
 
 
-def test_each_kind_finds_its_view() -> None:
+def test_each_kind_finds_its_view_and_is_decoded_for_it() -> None:
     assert view_of("health").columns[0] == "STATE"
-    assert view_of("no-such-kind").answer is None
-    assert view_of("words").answer is None
+    assert all(view.answer is answer_type_of(kind) for kind, view in table.VIEWS.items())
+
+
+def test_every_view_of_a_kind_stands_in_the_table() -> None:
+    modules = [import_module(f"{views.__name__}.{info.name}") for info in pkgutil.iter_modules(views.__path__)]
+    found = {module.VIEW for module in modules if hasattr(module, "VIEW")}
+    assert found == {*table.VIEWS.values(), view_of("a-kind-without-a-view")}
+
+
+@given(st.one_of(st.text(), st.sampled_from(["no.such", "health.x", "", ".", "..", "words", "view", "table", "a/b"])))
+def test_any_kind_from_the_wire_is_shown(kind: str) -> None:
+    assume(kind not in table.VIEWS)
+    one = heard({"a": 1}, kind=kind)
+    assert re.search(r"\ba +1\b", printed(page(one), 80))
+    assert "a=1" in printed(sum_of(result(one, kind=kind), 80), 80)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(12, "12 s ago"), (7525, "2 h 5 min ago"), (-3, "0.0 s ago")])
+def test_how_long_ago_counts_from_now_and_never_back(seconds: float, said: str) -> None:
+    assert words.ago(replies.earlier(seconds)) == said
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,15 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.client import Mesh
 from diagmesh.contract.codec import decode_reply, encode
-from diagmesh.contract.mesh import Ended, Field, InstanceState, MeshAnswer, Services, Silent
+from diagmesh.contract.findings import Evidence, Finding, FindingClass, Severity
+from diagmesh.contract.mesh import Ended, Field, InstanceState, MeshAnswer, Services, Silent, Unexpected
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.wire import Reply
 from diagmesh.control import sign
 from diagmesh.keys import generate
 from diagmesh.settings import CoordinatorSettings
-from diagmesh_coordinator.fanout import fitted, gather_s
+from diagmesh_coordinator.fanout import gather_s
+from diagmesh_coordinator.fitting import fitted
 from diagmesh_coordinator.program import Running
 from support.crowd import Crowd, connz_reply, reply
 
@@ -220,6 +222,44 @@ async def test_made_up_kinds_cannot_fill_it_while_it_knows_nobody(lab: Lab) -> N
     assert len(lab.coordinator._member.responder.stats) <= 64
 
 
+async def test_made_up_kinds_cannot_push_out_those_of_the_installed_pack() -> None:
+    lab = Lab()
+    await lab.crowd.instance("orders", "i1")
+    await lab.start(warm=False)
+    for number in range(100):
+        await lab.ask(f"diag.mesh.kind-{number}")
+    assert (await lab.sum("health")).ended is Ended.WARMING
+    await asyncio.sleep(1.4 * BEAT_S)
+    await lab.join("orders", "i1", interval_s=BEAT_S)
+    refused = await lab.ask("diag.mesh.kind-1")
+    assert refused.problem is not None
+    assert refused.problem.code == 404, "now it is known who is there"
+    # Warming once more: what was made up the first time has no place any longer.
+    lab.crowd.server.cut()
+    await asyncio.sleep(2 * BEAT_S)
+    lab.crowd.server.heal()
+    assert (await lab.sum("home-made")).ended is Ended.WARMING
+    await lab.coordinator.stop()
+
+
+async def test_other_coordinators_are_not_lost_by_our_own_outage(lab: Lab) -> None:
+    await lab.beat("mesh", "c2", boot="other", interval_s=0.3)
+    lab.crowd.server.cut()
+    await asyncio.sleep(1.2)
+    lab.crowd.server.heal()
+    assert [one.instance for one in (await lab.services()).coordinators] == ["c1", "c2"]
+
+
+async def test_a_heartbeat_above_the_limit_is_not_taken_in_although_it_could_be_read(lab: Lab) -> None:
+    beat = encode(Heartbeat(v=1, boot="b1", interval_s=30.0))
+    await lab.bus.publish("diagev.hb.orders.padded", beat + b" " * 16 * 1024)
+    await lab.bus.publish("diagev.hb.orders.fits", beat)
+    await asyncio.sleep(0.01)
+    services = await lab.services()
+    assert [one.instance for entry in services.services for one in entry.instances] == ["fits"]
+    assert services.problems == ("1 heartbeats could not be read since the start (see the log at level debug)",)
+
+
 async def test_after_a_long_outage_nobody_is_called_lost(lab: Lab) -> None:
     await lab.join("orders", "i1", interval_s=0.3)
     lab.crowd.server.cut()
@@ -238,6 +278,18 @@ async def test_replicas_that_were_never_seen_are_silent() -> None:
     assert (total.expected, total.answered, total.by_status) == (2, 1, {"answered": 1, "silent": 1})
     services = await lab.services()
     assert (services.services[0].declared, services.services[0].lacking, services.missing) == (2, 1, 1)
+    await lab.coordinator.stop()
+
+
+async def test_all_declared_replicas_count_also_those_that_are_not_named() -> None:
+    lab = Lab(replicas={"orders": 1200, "payments": 900})
+    await lab.start()
+    await lab.join("orders", "i1")
+    total = await lab.sum()
+    assert (total.expected, total.answered, total.by_status["silent"]) == (2100, 1, 2099)
+    assert len(total.silent) == 1000
+    assert any("1099 of the declared replicas are not named" in note for note in total.notes)
+    assert (await lab.services()).missing == 2099
     await lab.coordinator.stop()
 
 
@@ -340,20 +392,72 @@ def test_what_does_not_fit_loses_its_details_never_its_sum() -> None:
     assert fitted(total, 1_000_000) is total
     cut = fitted(total, 5000)
     assert (cut.each, cut.answered) == (None, 100)
-    assert any("single replies were left out" in note for note in cut.notes)
+    assert cut.notes == ("left out to fit into one message: the single replies",), "and nothing else is said"
+
+
+def finding(number: int, size: int) -> Finding:
+    return Finding(
+        code=f"RES-{number:03}",
+        severity=Severity.ERROR,
+        class_=FindingClass.RESOURCE_EXHAUSTION,
+        title="t" * 50,
+        instances=tuple(f"orders/i{place}" for place in range(size)),
+        evidence=tuple(Evidence(what="w" * 30, value=place) for place in range(20)),
+    )
+
+
+def fleet(size: int) -> MeshAnswer:
+    """Nobody answers, and everything that can be listed is listed."""
+    silent = tuple(Silent(service="orders", instance=f"i{number}", reason="r" * 100) for number in range(size))
+    where = tuple(f"orders/i{number}" for number in range(size))
+    return MeshAnswer(
+        of="health",
+        expected=size,
+        answered=0,
+        silent=silent,
+        by_status={"silent": size},
+        fields={"state": Field(n=size, worst="down", worst_at=where)},
+        findings=tuple(finding(number, size) for number in range(size and 300)),
+        unexpected=tuple(Unexpected(service="orders", instance="x", reason="r" * 300) for _ in range(min(size, 100))),
+        each=tuple(reply("orders", f"i{number}") for number in range(size)),
+    )
 
 
 def test_a_fleet_of_silent_ones_still_fits() -> None:
-    silent = tuple(Silent(service="orders", instance=f"i{number}", reason="r" * 100) for number in range(5000))
-    where = tuple(f"orders/i{number}" for number in range(5000))
-    field = Field(n=5000, worst="down", worst_at=where)
-    total = MeshAnswer(
-        of="health", expected=5000, answered=0, silent=silent, by_status={"silent": 5000}, fields={"state": field}
-    )
+    cut = fitted(msgspec.structs.replace(fleet(5000), findings=(), each=None), 200_000)
+    assert len(encode(cut)) <= 200_000
+    assert (len(cut.silent), cut.by_status, len(cut.fields["state"].worst_at)) == (500, {"silent": 5000}, 500)
+    assert cut.notes == ("left out to fit into one message: 4500 of 5000 silent; 4500 of 5000 places of state",)
+
+
+def test_findings_are_cut_too_and_the_note_says_what_is_missing() -> None:
+    total = msgspec.structs.replace(fleet(0), each=None, findings=tuple(finding(number, 1000) for number in range(60)))
     cut = fitted(total, 200_000)
-    assert len(encode(cut)) < 200_000
-    assert (len(cut.silent), cut.by_status, len(cut.fields["state"].worst_at)) == (500, {"silent": 5000}, 50)
-    assert any("of 5000 silent" in note for note in cut.notes)
+    assert len(encode(cut)) <= 200_000
+    assert [one.code for one in cut.findings] == [one.code for one in total.findings[:50]], "the worst stay"
+    assert {(len(one.instances), len(one.evidence)) for one in cut.findings} == {(50, 20)}
+    assert cut.notes == ("left out to fit into one message: 10 of 60 findings; 47500 of 50000 instances of findings",)
+
+
+@pytest.mark.parametrize("size", [0, 3, 100, 2000])
+@pytest.mark.parametrize("limit_bytes", [1500, 4000, 60_000, 500_000])
+def test_whatever_is_listed_the_sum_fits(size: int, limit_bytes: int) -> None:
+    total = fleet(size)
+    cut = fitted(total, limit_bytes)
+    assert len(encode(cut)) <= limit_bytes
+    assert (cut.expected, cut.answered, cut.by_status) == (total.expected, 0, total.by_status)
+    assert bool(cut.notes) == (cut != total), "nothing is left out without a word"
+
+
+def test_too_many_fields_and_notes_are_the_last_to_go() -> None:
+    fields = {f"field-{number}": Field(n=1, unit="bytes", min=1, max=2) for number in range(100)}
+    total = MeshAnswer(of="x", expected=1, answered=1, fields=fields, notes=tuple("n" * 300 for _ in range(100)))
+    cut = fitted(total, 12_000)
+    assert (cut.fields, len(cut.notes)) == (fields, 6), "notes go before fields"
+    assert cut.notes[-1] == "left out to fit into one message: 95 of 100 notes"
+    least = fitted(total, 2000)
+    assert least.fields == {}
+    assert least.notes == ("left out to fit into one message: 100 of 100 notes; all 100 fields",)
 
 
 async def test_a_sum_whose_single_replies_are_too_many_arrives_without_them() -> None:

@@ -183,9 +183,11 @@ def test_single_replies_only_when_asked_for() -> None:
     assert [one.instance for one in add_up(gathered(sick(1)), Sick, each=True).each or ()] == ["i1"]
 
 
-def test_warming_is_said_unless_our_connection_is_gone() -> None:
-    assert add_up(gathered(sick(1)), Sick, warming=True).ended is Ended.WARMING
-    assert add_up(gathered(ended=Ended.CONNECTION_LOST), Sick, warming=True).ended is Ended.CONNECTION_LOST
+def test_the_silent_count_whether_named_or_not() -> None:
+    came = gathered(sick(1), silent=(silent(),))
+    came.unnamed, came.expected = 40, 42
+    total = add_up(came, Sick)
+    assert (total.expected, total.by_status) == (42, {"answered": 1, "silent": 41})
 
 
 def test_a_sum_survives_the_wire() -> None:

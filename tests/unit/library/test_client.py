@@ -256,6 +256,89 @@ async def test_a_stream_selects_by_label() -> None:
     assert [heard.where async for heard in mesh.stream(Depth, labels={"zone": "b"})] == ["orders/i22"]
 
 
+async def test_a_stream_that_means_nobody_is_refused_as_the_coordinator_refuses_it() -> None:
+    crowd, mesh = await mesh_with("i1")
+    await coordinated(crowd, directory(InstanceEntry(instance="i1", state=InstanceState.LIVE, labels={"zone": "a"})))
+    for selection, says in (
+        ({"services": ["ordres"]}, "no such service: ordres"),
+        ({"instances": ["i9"]}, "no such instance in this selection: i9"),
+        ({"labels": {"zone": "z"}}, "nobody in this selection has all of these labels"),
+    ):
+        with pytest.raises(Declined) as caught:
+            _ = [heard async for heard in mesh.stream(Depth, **selection)]
+        assert (caught.value.code, caught.value.detail) == (404, says)
+
+
+async def test_a_stream_counts_declared_replicas_that_nobody_saw() -> None:
+    crowd, mesh = await mesh_with("i1")
+    here = (InstanceEntry(instance="i1", state=InstanceState.LIVE),)
+    entry = ServiceEntry(service="orders", instances=here, declared=3, lacking=2)
+    await coordinated(crowd, Services(services=(entry,)))
+    stream = mesh.stream(Depth)
+    assert [heard.where async for heard in stream] == ["orders/i1"]
+    assert (stream.result.expected, len(stream.silent)) == (3, 2)
+    assert {one.reason for one in stream.silent} == {
+        "not connected: 3 replicas are declared and this one was never heard of"
+    }
+
+
+async def test_a_stream_by_a_directory_that_is_warming_finds_the_others_and_says_so() -> None:
+    crowd, mesh = await mesh_with("i1", "i22")
+    here = (InstanceEntry(instance="i1", state=InstanceState.LIVE),)
+    entry = ServiceEntry(service="orders", instances=here)
+    await coordinated(crowd, Services(services=(entry,), ended=Ended.WARMING))
+    stream = mesh.stream(Depth, timeout_s=5)
+    assert sorted([heard.where async for heard in stream]) == ["orders/i1", "orders/i22"]
+    assert stream.ended is Ended.WARMING
+    # A name that is not known yet is no mistake of the asker while nobody knows who is there.
+    unknown = mesh.stream(Depth, services=["nobody"], timeout_s=5)
+    assert [heard.where async for heard in unknown] == []
+    assert unknown.ended is Ended.WARMING
+
+
+async def test_the_lost_of_the_directory_are_asked_but_not_waited_for() -> None:
+    crowd, mesh = await mesh_with("i1")
+    here = directory(
+        InstanceEntry(instance="i1", state=InstanceState.LIVE),
+        InstanceEntry(instance="hung", state=InstanceState.SILENT),
+    )
+    await coordinated(crowd, here)
+    stream = mesh.stream(Depth, timeout_s=10)
+    began = time.monotonic()
+    assert [heard.where async for heard in stream] == ["orders/i1"]
+    assert time.monotonic() - began < 5
+    assert (stream.ended, [one.instance for one in stream.silent]) == (Ended.COMPLETE, ["hung"])
+
+
+async def test_labels_without_a_coordinator_are_refused_not_ignored() -> None:
+    crowd, mesh = await mesh_with("i1")
+    with pytest.raises(Unavailable, match="labels") as caught:
+        await mesh.mesh(Depth, labels={"zone": "a"})
+    assert "coordinator" in caught.value.detail
+    with pytest.raises(Unavailable, match="labels"):
+        _ = [heard async for heard in mesh.stream(Depth, services=["orders"], labels={"zone": "a"})]
+    assert crowd.asked == [], "nobody is asked what was meant for some"
+
+
+@pytest.mark.parametrize("field", ["timeout_ms", "detail", "nonsense"])
+async def test_what_selects_nobody_is_no_selection(field: str) -> None:
+    _, mesh = await mesh_with("i1")
+    selection: dict[str, Any] = {field: "full"}
+    with pytest.raises(Declined, match=field):
+        await mesh.mesh(Depth, **selection)
+
+
+async def test_a_reply_of_another_kind_is_not_taken_for_an_answer() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.health.i1", lambda _: [encode(reply(kind="no.such", answer={"state": "up"}))])
+    await crowd.on("diag.mesh.health", lambda _: [sums(MeshAnswer(of="health", expected=0, answered=0), "resources")])
+    mesh = Mesh(crowd.server.bus())
+    with pytest.raises(Unreadable, match=r"kind 'no\.such', not 'health'"):
+        await mesh.one(Health, "orders", instance="i1")
+    with pytest.raises(Unreadable, match="kind 'resources', not 'health'"):
+        await mesh.mesh(Health)
+
+
 async def test_forget_is_signed_for_each_coordinator_and_every_outcome_is_told(tmp_path: Path) -> None:
     crowd, mesh = await mesh_with()
     seed = tmp_path / "operator.nk"

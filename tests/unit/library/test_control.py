@@ -82,6 +82,7 @@ def test_a_signature_fits_one_subject_body_start_and_nonce(changes: dict[str, ob
 def test_time() -> None:
     guard = open_guard()
     assert "expired" in refused(guard, header(), now=NOW + 10)
+    assert "expired" in refused(guard, header(), now=int(NOW) + 10), "its last moment is past at that moment"
     assert "future" in refused(guard, header(now=NOW + 100), now=NOW)
     assert f"at most {LONGEST_S} s" in refused(guard, header(valid_s=LONGEST_S + 1))
     assert f"at most {LONGEST_S} s" in refused(guard, header(valid_s=0))

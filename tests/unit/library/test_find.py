@@ -1,9 +1,12 @@
 """A process is found in every way, the same one each time, and what is uncertain or hidden is said."""
 
+import glob
 import os
-import re
 import socket
 import sys
+import threading
+import time
+import tracemalloc
 from pathlib import Path
 from uuid import uuid4
 
@@ -69,7 +72,7 @@ def test_a_go_process_is_found_in_four_ways(make_server: MakeServer, tmp_path: P
     assert pid_of(found(pid_file=str(pid_file))) == server.pid
     assert pid_of(found(port=server.port)) == server.pid
     words = Path(f"/proc/{server.pid}/cmdline").read_bytes().decode().rstrip("\0").replace("\0", " ")
-    assert pid_of(found(command=f"^{re.escape(words)}$")) == server.pid
+    assert pid_of(found(command=glob.escape(words))) == server.pid
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", "AF_INET"), ("::1", "AF_INET6")])
@@ -95,17 +98,55 @@ def test_a_listener_in_another_network_namespace_is_found() -> None:
 def test_a_command_pattern_finds_its_process_but_never_us() -> None:
     mark = f"mark-{uuid4().hex}"
     with Child(SLEEPER, mark) as child:
-        assert pid_of(found(command=mark)) == child.pid
-    gone = found(command=mark)
+        assert pid_of(found(command=f"*{mark}*")) == child.pid
+    gone = found(command=f"*{mark}*")
     assert (gone.process, gone.reason, gone.hidden) == (None, "no command line matches", False)
-    ours = found(command="pytest")
+    ours = found(command="*pytest*")
     assert pid_of(ours) != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("*/orders --port 8080", True),
+        ("*orders*--port 80?0*", True),
+        ("*orders*[!7]080", True),
+        ("/opt/orders/orders --port 8080", True),
+        ("*a (b", False),
+        ("orders", False),
+        ("*Orders*", False),
+        ("^/opt.*", False),
+        ("*[", False),
+        ("(", False),
+    ],
+)
+def test_a_pattern_as_in_a_shell_fits_the_whole_line(tmp_path: Path, pattern: str, fits: bool) -> None:
+    plant_process(tmp_path, 1, 0, "/", start=1)
+    plant_process(tmp_path, 50, 1, "/", start=9)
+    (tmp_path / "50" / "cmdline").write_bytes(b"/opt/orders/orders\0--port\x008080\0")
+    seen = found(str(tmp_path), command=pattern)
+    assert pid_of(seen) == (50 if fits else None)
+
+
+def test_a_pattern_without_a_star_is_told_that_it_is_for_the_whole_line(tmp_path: Path) -> None:
+    plant_process(tmp_path, 1, 0, "/", start=1)
+    assert "'*orders*'" in found(str(tmp_path), command="orders").reason
+    assert found(str(tmp_path), command="*orders").reason == "no command line matches"
+
+
+def test_no_pattern_is_slow_on_any_line(tmp_path: Path) -> None:
+    plant_process(tmp_path, 50, 1, "/", start=9)
+    (tmp_path / "50" / "cmdline").write_bytes(b"x" * 20_000)
+    for pattern in ("*x" * 40 + "y", "(x+x+)+y", "*" * 100 + "y"):
+        began = time.thread_time()
+        assert found(str(tmp_path), command=pattern).process is None
+        assert time.thread_time() - began < 2
 
 
 def test_of_several_that_fit_the_oldest_ancestor_is_taken_and_the_others_are_counted() -> None:
     mark = f"mark-{uuid4().hex}"
     with Child(FORKING, mark) as first, Child(SLEEPER, mark):
-        looks = [found(command=mark) for _ in range(3)]
+        looks = [found(command=f"*{mark}*") for _ in range(3)]
         children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
         forked = [int(pid) for pid in children.read_text().split()] if children.exists() else []
     for pid in forked:
@@ -129,6 +170,33 @@ def test_a_pid_file_that_leads_nowhere_says_why(tmp_path: Path, content: str | N
     assert str(path) in seen.reason
 
 
+def test_a_pid_file_that_is_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "app.pid"
+    os.mkfifo(path)
+    seen: list[Found] = []
+    looking = threading.Thread(target=lambda: seen.append(found(pid_file=str(path))), daemon=True)
+    looking.start()
+    looking.join(5)
+    hung = looking.is_alive()
+    os.close(os.open(path, os.O_RDWR))  # lets go of whoever still waits
+    assert not hung
+    assert (seen[0].process, seen[0].reason) == (None, f"the pid file {path} holds no process id")
+
+
+def test_of_a_large_pid_file_only_the_beginning_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "app.pid"
+    path.write_text(f"{os.getpid()}\n", encoding="ascii")
+    os.truncate(path, 16 << 20)
+    tracemalloc.start()
+    try:
+        seen = found(pid_file=str(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pid_of(seen) == os.getpid()
+    assert peak < 1 << 20
+
+
 def test_a_pid_is_believed_only_once() -> None:
     way = way_of(target(pid=os.getpid()))
     assert pid_of(find(way)) == os.getpid()
@@ -150,7 +218,7 @@ def test_nobody_on_the_port_is_said() -> None:
         assert found(port=port).reason == f"nobody listens on TCP port {port}"
 
 
-@pytest.mark.parametrize("way", [{"command": "("}, {"container": "abc"}, {"container": "not-hexadecimal-at-all"}])
+@pytest.mark.parametrize("way", [{"container": "abc"}, {"container": "not-hexadecimal-at-all"}])
 def test_a_way_that_cannot_work_is_refused_by_its_key(way: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=f"targets.{next(iter(way))}"):
         way_of(target(**way))
@@ -210,7 +278,7 @@ def test_what_rights_hide_is_hidden_not_absent() -> None:
             f"""
 by_port = find(way_of(T(service="orders", port={child.said})))
 print(by_port.process, by_port.hidden, "uid 0" in by_port.reason and "CAP_SYS_PTRACE" in by_port.reason)
-print(find(way_of(T(service="orders", command="{mark}"))).process.pid)
+print(find(way_of(T(service="orders", command="*{mark}*"))).process.pid)
 by_exe = find(way_of(T(service="orders", exe="{Path(sys.executable)}")))
 print(by_exe.process is not None and "only by its command line" in by_exe.reason)
 """,

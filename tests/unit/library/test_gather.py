@@ -13,7 +13,7 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import Ended, InstanceState
 from diagmesh.errors import MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
-from diagmesh.gather import Ask, Gather, Plan, asks_for, learn
+from diagmesh.gather import Ask, Gather, Lacking, Plan, asks_for, learn
 from diagmesh.gather.tally import Tally
 from support.crowd import Crowd, reply
 
@@ -336,6 +336,52 @@ async def test_hoped_for_names_are_waited_for_but_never_called_silent() -> None:
     assert (result.ended, len(result.replies), result.silent) == (Ended.COMPLETE, 1, ())
     made_up = Plan(kind="health", asks=(Ask(service="orders"),), hoped=frozenset({I2}), timeout_s=0.2)
     assert (await run(crowd, made_up)).silent == ()
+
+
+async def test_no_more_names_are_learned_than_there_is_room_for() -> None:
+    crowd = Crowd()
+    flood = [encode(reply(instance=f"x{number}")) for number in range(50)]
+    await crowd.on("diag.all.*", lambda _: flood)
+    assert len(await learn(crowd.server.bus(), "health", quiet_s=0.1, most=20)) == 20
+
+
+def test_replies_above_the_bytes_that_are_kept_are_only_counted() -> None:
+    first, second = encode(reply(instance="i1")), encode(reply(instance="i2"))
+    tally = Tally(plan(I1, I2), most_bytes=len(first) + len(second) - 1)
+    assert (tally.take(0, first), tally.take(0, second)) == (I1, None)
+    assert tally.notes() == ["1 further replies were not counted"]
+    assert Tally(plan(I1, I2), most_bytes=len(first)).take(0, first) == I1, "what just fits is taken"
+
+
+LACKING = (Lacking(service="ghosts", count=1, declared=1), Lacking(service="orders", count=1500, declared=1501))
+
+
+async def test_declared_replicas_that_were_never_seen_are_silent_however_it_ends() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    result = await run(crowd, plan(I1, lacking=LACKING))
+    assert (result.ended, result.expected, len(result.silent), result.unnamed) == (Ended.COMPLETE, 1502, 1000, 501)
+    assert result.silent[0].reason == "not connected: 1 replicas are declared and this one was never heard of"
+    assert [result.silent[0].service, result.silent[1].service] == ["ghosts", "orders"]
+    assert result.notes == ("501 of the declared replicas are not named among the silent; they are counted",)
+    limited = await run(crowd, plan(I1, I2, lacking=LACKING[:1], limit=1))
+    assert (limited.ended, [one.service for one in limited.silent]) == (Ended.LIMIT, ["ghosts"])
+
+
+async def test_warming_is_said_unless_our_connection_is_gone() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    bus = crowd.server.bus()
+    assert (await Gather(bus, plan(I1, warming=True)).run()).ended is Ended.WARMING
+    crowd.server.cut()
+    assert (await Gather(bus, plan(I1, warming=True)).run()).ended is Ended.CONNECTION_LOST
+
+
+async def test_that_nobody_is_known_is_said_only_when_it_is_known() -> None:
+    notes = (await run(Crowd(), plan())).notes
+    assert [note.partition(":")[0] for note in notes] == ["nobody is known"]
+    assert (await run(Crowd(), plan(warming=True))).notes == ()
+    assert (await run(Crowd(), plan(quiet_s=0.1))).notes == (), "there is no directory"
 
 
 def test_a_whole_service_is_asked_once_and_a_part_of_it_one_by_one() -> None:

@@ -80,7 +80,9 @@ async def test_a_restarted_program_is_found_again(tmp_path: Path, way: str) -> N
     copy.write_bytes(Path("/bin/sleep").read_bytes())
     copy.chmod(0o755)
     command = [str(copy), "60"] if way == "exe" else [sys.executable, "-c", "import time; time.sleep(60)", mark]
-    settings = TargetSettings(service="s", exe=str(copy)) if way == "exe" else TargetSettings(service="s", command=mark)
+    settings = (
+        TargetSettings(service="s", exe=str(copy)) if way == "exe" else TargetSettings(service="s", command=f"*{mark}*")
+    )
     neighbour = Neighbour(settings)
     pids = []
     for _ in range(2):
@@ -137,7 +139,7 @@ def test_searches_are_rare_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> 
         return find(way, root)
 
     monkeypatch.setattr(module, "find", counting)
-    neighbour = Neighbour(TargetSettings(service="orders", command=uuid4().hex))
+    neighbour = Neighbour(TargetSettings(service="orders", command=f"*{uuid4().hex}*"))
     for _ in range(100):
         assert not neighbour.sighting().running
     assert 1 <= len(searches) <= 4
@@ -180,5 +182,5 @@ def test_settings_without_a_way_are_blind_and_named() -> None:
 
 
 def test_a_way_that_cannot_work_is_refused_at_once() -> None:
-    with pytest.raises(SettingsError, match=r"targets\.command"):
-        Neighbour(TargetSettings(service="orders", command="["))
+    with pytest.raises(SettingsError, match=r"targets\.container"):
+        Neighbour(TargetSettings(service="orders", container="["))

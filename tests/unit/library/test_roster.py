@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from diagmesh.contract.presence import Heartbeat
-from diagmesh.expected import Key
-from diagmesh.roster import Roster, expected, fits
+from diagmesh.expected import Expected, Key
+from diagmesh.roster import Roster
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -132,6 +132,27 @@ def test_time_in_which_we_were_deaf_does_not_count() -> None:
     assert live(roster, 103) == set()
 
 
+def test_a_restart_is_no_conflict_after_we_were_deaf_either() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (1, "a"), (1.2, "b")):
+        roster.hear("orders", "i1", beat(boot), now, AT)
+    roster.excuse(100)
+    assert roster.problems(101.5) == ()
+    roster.hear("orders", "i1", beat("b", bye=True), 101.6, AT)
+    assert len(roster) == 0, "the start that was replaced is gone with the one that replaced it"
+
+
+def test_what_a_gather_needs_to_know_is_that_of_the_start_heard_last() -> None:
+    roster = Roster()
+    roster.hear("orders", "i1", beat("a", server="n1"), 0, AT)
+    (known,) = roster
+    assert known.expected(2.9) == Expected(key=Key("orders", "i1"), live=True, heard_at=0, last_seen=AT, server="n1")
+    assert not known.expected(3).live
+    roster.hear("orders", "i1", beat("b"), 2, AT)
+    roster.hear("orders", "i1", beat("a"), 2.5, AT)
+    assert (known.expected(5.4).live, known.expected(5.4).heard_at) == (True, 2.5)
+
+
 @pytest.mark.parametrize("name", ["Orders", "a.b", "", "x" * 64, "all", "a b", "a*"])
 def test_illegal_names_are_not_taken_in(name: str) -> None:
     roster = Roster()
@@ -172,31 +193,6 @@ def test_changing_boots_do_not_pile_up() -> None:
         roster.hear("orders", "i1", beat(f"b{number}"), number / 1000, AT)
     (known,) = roster
     assert len(known.boots) <= 4
-
-
-def test_what_was_known_can_be_written_down_and_restored() -> None:
-    before = Roster()
-    before.hear("orders", "i1", beat(labels={"zone": "a"}), 50, AT)
-    after = Roster(forget_after_s=10)
-    after.restore(before.snapshot(), 1000)
-    (known,) = after
-    assert (known.key, known.beat.labels, known.last_seen) == (("orders", "i1"), {"zone": "a"}, AT)
-    assert not known.live(1000), "nobody is live on the word of an earlier run"
-    assert not expected(known, 1000).live
-    assert after.sweep(1006) == 0
-    assert after.sweep(1007) == 1
-
-
-def test_selection_by_instance_and_labels() -> None:
-    roster = Roster()
-    roster.hear("orders", "i1", beat(labels={"zone": "a", "tier": "1"}), 0, AT)
-    (known,) = roster
-    assert fits(known, (), {})
-    assert fits(known, ("i1",), {"zone": "a"})
-    assert fits(known, ("orders/i1", "other"), {"zone": "a", "tier": "1"})
-    assert not fits(known, ("payments/i1",), {})
-    assert not fits(known, (), {"zone": "b"})
-    assert not fits(known, (), {"zone": "a", "missing": ""})
 
 
 def test_the_kinds_are_those_of_the_known_at_any_moment() -> None:

@@ -215,6 +215,23 @@ async def test_a_problem_says_which(
     assert (await mesh.ask("echo", b'{"word":"alive"}')).status is Status.ANSWERED
 
 
+async def test_a_decoder_that_fails_is_told_not_silent(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    logging.getLogger("diagmesh.serve").disabled = True
+    endpoint = mesh.responder._kinds.find("echo")
+    assert endpoint is not None
+
+    def fails(data: bytes) -> Question:
+        raise UnicodeError("something nobody thought of")
+
+    broken_one = msgspec.structs.replace(endpoint, decode=fails)
+    monkeypatch.setattr(mesh.responder._kinds, "find", lambda _: broken_one)
+    reply = await mesh.ask("echo")
+    logging.getLogger("diagmesh.serve").disabled = False
+    assert reply.problem is not None
+    assert (reply.problem.code, reply.status) == (500, Status.FAILED)
+    assert "incident" in reply.problem.detail
+
+
 async def test_room_is_left_for_the_headers(mesh: Mesh) -> None:
     """A body of exactly max_payload would not fit any more once the server counts a header."""
     overhead = len((await mesh.bus.request("diag.orders.echo", b'{"word":""}', timeout_s=2)).data)

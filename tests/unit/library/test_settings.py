@@ -56,6 +56,9 @@ def test_numbers_of_a_table_from_the_environment() -> None:
         ("[[targets]]\nservice = 'a'\npid = 1\nport = 2", "in one way"),
         ("[[targets]]\nservice = 'a'\n[[targets.probes]]\nname = 'x'", "exactly one of http, tcp, nats, srv"),
         ("[[targets]]\nservice = 'a'\nport = 70000", "at `$.targets[0].port`"),
+        ("[nats]\ninbox_prefix = 'a b'", "must be _INBOX, or _INBOX_"),
+        ("[nats]\ninbox_prefix = '_INBOX.>'", "must be _INBOX, or _INBOX_"),
+        ("[nats]\ninbox_prefix = ''", "must be _INBOX, or _INBOX_"),
         ("this is no toml", "no valid TOML"),
     ],
 )

@@ -58,12 +58,16 @@ func newEvents(s *service.Service) (*events, error) {
 	return e, nil
 }
 
-// keepStream makes the stream, and again if it is lost: it lives in the memory of the server.
+// keepStream makes the stream, and again if it is lost: it lives in the memory of the server, which may be another one
+// after a reconnect.
 func (e *events) keepStream(ctx context.Context) {
 	ticker := time.NewTicker(againAfter)
 	defer ticker.Stop()
+	var seen uint64
 	for {
-		if !e.ready.Load() && e.s.Conn.IsConnected() {
+		reconnects := e.s.Conn.Stats().Reconnects
+		if e.s.Conn.IsConnected() && (!e.ready.Load() || reconnects != seen) {
+			seen = reconnects
 			e.makeStream(ctx)
 		}
 		select {
@@ -82,11 +86,11 @@ func (e *events) makeStream(ctx context.Context) {
 		Name: shop.Stream, Subjects: []string{shop.Events}, Storage: jetstream.MemoryStorage,
 		MaxAge: keepFor, MaxMsgs: keepMessages, MaxBytes: keepBytes, Duplicates: idWindow,
 	})
+	e.ready.Store(err == nil)
 	if err != nil {
 		e.say("no stream: " + err.Error())
 		return
 	}
-	e.ready.Store(true)
 	e.say("")
 }
 

@@ -36,6 +36,8 @@ log = logging.getLogger("diagmesh.bus")
 
 _BACKOFF_FIRST_S: Final = 0.1
 _BACKOFF_MOST_S: Final = 1.0
+_STEADY_S: Final = 5.0
+"""A connection that lived for so long was a good one: the next attempt need not wait."""
 _FLUSH_S: Final = 2.0
 _STOP_S: Final = 3.0
 _DEFAULT_MAX_PAYLOAD: Final = 1024 * 1024
@@ -177,15 +179,18 @@ class NatsBus:
         except FAILURES as error:
             self._failed(link.reason or explain(error), url)
             return
-        self._backoff_s = _BACKOFF_FIRST_S
+        loop = asyncio.get_running_loop()
+        since = loop.time()
         self._refusal = ""
-        self._discovered = link.discovered()
         self._link = link
         for registered in list(self._registry):
             await self._attach(registered, link)
         await link.flush(_FLUSH_S)
         self._changed(StateChange(BusState.CONNECTED, self._refusal))
         await link.until_lost()
+        self._discovered = link.discovered()  # a server tells of its peers when they come
+        if loop.time() - since > _STEADY_S:
+            self._backoff_s = _BACKOFF_FIRST_S
         self._changed(StateChange(BusState.RECONNECTING, link.reason or "the connection broke"))
 
     def _failed(self, reason: str, url: str) -> None:

@@ -40,6 +40,40 @@ _PENDING_MESSAGES: Final = 65_536
 _PENDING_BYTES: Final = 64 * 1024 * 1024
 _NEVER_S: Final = 365 * 86_400
 _MOST_DISCOVERED: Final = 64
+_DEFAULT_PORT: Final = 4222
+
+
+class _Client(Client):
+    """nats-py's client, less trusting towards what arrives.
+
+    Its read loop ends at the first exception while a message is built, and any publisher can cause one (bytes in a
+    subject that are no UTF-8, a malformed header block); what lies in the buffer behind it would be lost with it.
+    """
+
+    def __init__(self, *, tls_wanted: bool, refused: Callable[[str], None]) -> None:
+        super().__init__()
+        self.malformed = 0
+        self._tls_wanted = tls_wanted
+        self._told = refused
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        try:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        except Exception as error:  # noqa: BLE001  see above: nothing that arrives may end the loop
+            self.malformed += 1
+            if self.malformed & (self.malformed - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood must not fill the log
+                log.warning("%d messages could not be read (%s)", self.malformed, type(error).__name__)
+
+    async def _process_err(self, err_msg: str) -> None:
+        self._told(err_msg)
+        await super()._process_err(err_msg)
+
+    def _connect_command(self) -> bytes:
+        # The last moment before anything of ours is written: a password in a URL would go out with it.
+        writer = getattr(self._transport, "_io_writer", None)
+        if self._tls_wanted and (writer is None or writer.get_extra_info("ssl_object") is None):
+            raise nats.errors.Error("the server does not speak TLS, so nothing was sent there (nats:// is plain text)")
+        return super()._connect_command()
 
 
 class Link:
@@ -57,11 +91,11 @@ class Link:
         self._name = name
         self._url = url
         self._refused = refused
-        self._client = Client()
+        self._client = _Client(tls_wanted=_wants_tls(settings), refused=self._on_server_error)
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.reason = ""
-        self.dropped = 0
+        self._slow = 0
 
     async def open(self) -> None:
         """Connect and authenticate.
@@ -83,8 +117,6 @@ class Link:
             closed_cb=self._on_closed,
             disconnected_cb=self._on_closed,
         )
-        if self._url.startswith("tls:") and not self._encrypted():
-            raise ValueError("the server does not speak TLS, so nothing is sent there; use nats:// if that is intended")
 
     def _credentials(self) -> dict[str, Any]:
         settings = self._settings
@@ -93,14 +125,10 @@ class Link:
             given["nkeys_seed"] = settings.nkey_file
         if settings.creds_file:
             given["user_credentials"] = settings.creds_file
-        if settings.tls_ca_file or settings.tls_first or self._url.startswith("tls:"):
+        if _wants_tls(settings):
             given["tls"] = ssl.create_default_context(cafile=settings.tls_ca_file or None)
             given["tls_handshake_first"] = settings.tls_first
         return given
-
-    def _encrypted(self) -> bool:
-        writer = self._writer()
-        return writer is not None and writer.get_extra_info("ssl_object") is not None
 
     def _writer(self) -> asyncio.StreamWriter | None:
         return getattr(getattr(self._client, "_transport", None), "_io_writer", None)
@@ -123,11 +151,21 @@ class Link:
         info: dict[str, Any] = getattr(self._client, "_server_info", None) or {}
         return str(info.get("server_name", ""))
 
+    @property
+    def dropped(self) -> int:
+        """Messages that were lost: they came faster than they could be handed over, or could not be read."""
+        return self._slow + self._client.malformed
+
     def discovered(self) -> list[str]:
-        """Further servers of the cluster that this one told of."""
-        host = urlsplit(self._url).hostname
-        found = [server.geturl() for server in self._client.discovered_servers if server.hostname != host]
-        return found[:_MOST_DISCOVERED]
+        """Further servers of the cluster that this one has told of, to be reached as this one is."""
+        own = urlsplit(self._url if "//" in self._url else f"nats://{self._url}")
+        account, at, _ = own.netloc.rpartition("@")
+        found = []
+        for server in self._client.discovered_servers[:_MOST_DISCOVERED]:
+            if server.hostname and (server.hostname, server.port) != (own.hostname, own.port):
+                host = f"[{server.hostname}]" if ":" in server.hostname else server.hostname
+                found.append(f"{own.scheme}://{account}{at}{host}:{server.port or _DEFAULT_PORT}")
+        return found
 
     async def publish(self, subject: str, data: bytes, reply: str, headers: Mapping[str, str] | None) -> None:
         """Hand one message to the socket.
@@ -205,7 +243,7 @@ class Link:
     async def _on_error(self, error: Exception) -> None:
         try:
             if isinstance(error, nats.errors.SlowConsumerError):
-                self.dropped += 1
+                self._slow += 1
                 return
             refused = permission_subject(error)
             if refused is not None:
@@ -214,6 +252,10 @@ class Link:
             self.reason = self.reason or explain(error)
         except Exception:
             log.exception("the error callback failed")
+
+    def _on_server_error(self, text: str) -> None:
+        if permission_subject(nats.errors.Error(text)) is None:
+            self.reason = explain(nats.errors.Error(text))
 
     async def _on_closed(self) -> None:
         error = self._client.last_error
@@ -226,6 +268,11 @@ class Link:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _wants_tls(settings: NatsSettings) -> bool:
+    """Whether the settings ask for encryption in any way; then no server is talked to without."""
+    return bool(settings.tls_ca_file) or settings.tls_first or "tls://" in settings.url
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:

@@ -9,9 +9,8 @@ from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import Declined
 from diagmesh.expected import Key
-from diagmesh.gather import Ask
+from diagmesh.gather import Ask, Choice, Lacking, choose, means
 from diagmesh.roster import Roster
-from diagmesh_coordinator.choice import Choice, choose
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 NEW = Key("fresh", "f1")
@@ -92,9 +91,37 @@ def test_the_lost_are_expected_but_not_live() -> None:
     assert {one.live for one in pick(roster(), now=15).expected} == {False}
 
 
-def test_declared_replicas_that_were_never_seen_are_silent_with_a_reason() -> None:
+def test_declared_replicas_that_were_never_seen_are_lacking() -> None:
     choice = pick(roster(orders=4, ghosts=1))
-    assert [one.service for one in choice.lacking] == ["ghosts", "orders", "orders"]
-    assert choice.lacking[1].reason == "not connected: 4 replicas are declared and this one was never heard of"
+    assert choice.lacking == (
+        Lacking(service="ghosts", count=1, declared=1),
+        Lacking(service="orders", count=2, declared=4),
+    )
+    assert pick(roster(orders=4), services=("payments",)).lacking == ()
     assert pick(roster(orders=4), instances=("i1",)).lacking == ()
-    assert len(pick(roster(orders=100_000)).lacking) == 1000
+
+
+def test_a_selection_is_by_instance_and_all_labels() -> None:
+    key, labels = Key("orders", "i1"), {"zone": "a", "tier": "1"}
+
+    def fits(**fields: Any) -> bool:
+        return means(MeshQuestion(**fields), key, labels)
+
+    assert fits()
+    assert fits(instances=("i1",), labels={"zone": "a"})
+    assert fits(instances=("orders/i1", "other"), labels={"zone": "a", "tier": "1"})
+    assert not fits(instances=("payments/i1",))
+    assert not fits(labels={"zone": "b"})
+    assert not fits(labels={"zone": "a", "missing": ""})
+
+
+def test_a_choice_is_a_plan_with_everything_in_it() -> None:
+    choice = pick(roster(orders=4), frozenset({NEW}), warming=True, limit=7)
+    plan = choice.plan("health", b"{}", 1.5)
+    assert (plan.kind, plan.body, plan.timeout_s, plan.limit, plan.warming) == ("health", b"{}", 1.5, 7, True)
+    assert (plan.asks, plan.expected, plan.hoped, plan.lacking) == (
+        choice.asks,
+        choice.expected,
+        choice.hoped,
+        choice.lacking,
+    )

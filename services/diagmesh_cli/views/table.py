@@ -1,0 +1,19 @@
+"""Which view shows which kind. A kind comes over the wire, so it is looked up here and names nothing to import."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from diagmesh_cli.views import health, plain, resources, services
+from diagmesh_cli.views.view import View
+
+__all__ = ["VIEWS", "view_of"]
+
+VIEWS: Final[Mapping[str, View]] = MappingProxyType(
+    {"health": health.VIEW, "resources": resources.VIEW, "services": services.VIEW}
+)
+
+
+def view_of(kind: str) -> View:
+    """The view of a kind, or the plain one for a kind that has none."""
+    return VIEWS.get(kind, plain.VIEW)
