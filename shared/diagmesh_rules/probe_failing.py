@@ -1,0 +1,45 @@
+"""probe-failing: the process of an instance is there, but a door of it does not answer as it should."""
+
+from collections.abc import Iterator
+
+from diagmesh.contract.answers.health import Check, Health, Verdict
+from diagmesh.contract.findings import Fact, FindingClass, Severity
+from diagmesh.declare import Hit, Limits, Unjudged, rule
+from diagmesh.evidence import Evidence
+from diagmesh.expected import Key
+from diagmesh_rules._process import Standing, failing, probes, standing
+
+__all__ = ["probe_failing"]
+
+
+@rule("PROC-003", "Probe fails", severity=Severity.ERROR, issue=FindingClass.CONNECTION_FAILURE, reads=(Health,))
+def probe_failing(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:  # noqa: ARG001  it has no thresholds
+    """Every probe of an instance whose process runs passes."""
+    for where, health in seen.each(Health):
+        if standing(health) in {Standing.GONE, Standing.HELD}:
+            continue  # no door answers then: PROC-001 and PROC-002 say so
+        failed = failing(health)
+        if failed:
+            yield _hit(where, failed, len(probes(health)))
+        elif unseen := [check for check in probes(health) if check.verdict is Verdict.BLIND]:
+            yield Unjudged(where=where, why="; ".join(f"{check.name}: {check.reason}" for check in unseen))
+
+
+def _hit(where: Key, failed: tuple[Check, ...], asked: int) -> Hit:
+    first = failed[0]
+    kind = "required" if first.required else "optional"
+    title = f"{kind} probe {first.name} fails: {first.reason}"
+    if len(failed) > 1:
+        title += f" (with it {len(failed) - 1} more of {asked} probes)"
+    return Hit(
+        where=where,
+        title=title,
+        evidence=tuple(fact for check in failed for fact in _facts(check)),
+        severity=Severity.ERROR if first.required else Severity.WARNING,
+    )
+
+
+def _facts(check: Check) -> Iterator[Fact]:
+    yield Fact(what=f"{check.name} ({check.kind}) {check.target}".rstrip(), value=check.reason)
+    if check.took_ms is not None:
+        yield Fact(what=f"{check.name} took", value=check.took_ms, unit="ms")

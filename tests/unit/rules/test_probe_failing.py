@@ -1,0 +1,74 @@
+import socket
+
+import pytest
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.health import Check, Verdict
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.verdicts import Verdict as Judged
+from diagmesh.settings import ProbeSettings
+from support.children import Child
+from support.doors import answers, closed_port, http_answer, scripted
+from support.ruling import UP, check, codes, found, judge, verdict, watched
+
+THERE = UP.checks[0]
+UNSEEN = replace(THERE, verdict=Verdict.BLIND, required=False, reason="no process is declared")
+DOWN = check("door", Verdict.FAIL, reason="refused", took_ms=1.5)
+SIDE = check("side", Verdict.FAIL, required=False, reason="503")
+
+
+@pytest.mark.parametrize(
+    ("checks", "severity", "title"),
+    [
+        ((THERE, DOWN), Severity.ERROR, "required probe door fails: refused"),
+        ((THERE, SIDE), Severity.WARNING, "optional probe side fails: 503"),
+        ((THERE, SIDE, DOWN), Severity.ERROR, "required probe door fails: refused (with it 1 more of 2 probes)"),
+        ((UNSEEN, DOWN), Severity.ERROR, "required probe door fails: refused"),
+        ((DOWN,), Severity.ERROR, "required probe door fails: refused"),
+    ],
+)
+def test_it_is_found_with_the_reason(checks: tuple[Check, ...], severity: Severity, title: str) -> None:
+    diagnosis = judge([replace(UP, checks=checks)])
+    assert codes(diagnosis) == ["PROC-003"]
+    finding = found(diagnosis, "PROC-003")
+    assert (finding.severity, finding.title, finding.instances) == (severity, title, ("orders/i1",))
+
+
+@pytest.mark.parametrize("checks", [(THERE,), (THERE, check(took_ms=3.0))])
+def test_doors_that_answer_are_clear(checks: tuple[Check, ...]) -> None:
+    assert verdict(judge([replace(UP, checks=checks)]), "PROC-003").verdict is Judged.CLEAR
+
+
+def test_a_door_that_could_not_be_judged_is_blind() -> None:
+    one = verdict(judge([replace(UP, checks=(THERE, check("door", Verdict.BLIND, reason="no verdict")))]), "PROC-003")
+    assert (one.verdict, one.not_judged[0].why) == (Judged.BLIND, "door: no verdict")
+
+
+def test_what_is_not_the_door_of_a_process_is_no_probe() -> None:
+    blocked = Check(name="blocked", kind="process", verdict=Verdict.FAIL, required=False, reason="hung in the kernel")
+    assert codes(judge([replace(UP, checks=(THERE, blocked))])) == []
+
+
+SLEEPER = "import time; print('ready', flush=True); time.sleep(120)"
+
+
+async def test_a_real_http_door_that_says_503_and_recovers() -> None:
+    said = [http_answer("503 Service Unavailable", b"no database")]
+
+    def script(plug: socket.socket) -> None:
+        answers(said[0])(plug)
+
+    with Child(SLEEPER) as child, scripted(script) as door:
+        probe = ProbeSettings(name="ready", http=f"http://{door.address}/ready")
+        async with watched(pid=child.pid, probes=[probe]) as it:
+            failing = await it.until("PROC-003")
+            assert "503" in found(failing, "PROC-003").title
+            said[0] = http_answer()
+            await it.until()
+
+
+async def test_a_real_door_that_is_closed() -> None:
+    with Child(SLEEPER) as child:
+        probe = ProbeSettings(name="door", tcp=f"127.0.0.1:{closed_port()}", required=False)
+        async with watched(pid=child.pid, probes=[probe]) as it:
+            assert found(await it.until("PROC-003"), "PROC-003").severity is Severity.WARNING

@@ -1,0 +1,52 @@
+import pytest
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.health import Verdict
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.verdicts import Verdict as Judged
+from diagmesh.settings import RuleSettings
+from support.children import Child
+from support.ruling import UP, codes, found, judge, verdict, watched
+
+
+@pytest.mark.parametrize(
+    ("restarts", "severity", "title"),
+    [
+        (1, Severity.WARNING, "restarted once, last 30 s ago"),
+        (2, Severity.WARNING, "restarted 2 times, last 30 s ago"),
+        (3, Severity.ERROR, "restart loop: restarted 3 times, last 30 s ago"),
+    ],
+)
+def test_it_is_found_and_many_are_a_loop(restarts: int, severity: Severity, title: str) -> None:
+    diagnosis = judge([replace(UP, restarts_seen=restarts, uptime_s=30.0)])
+    assert codes(diagnosis) == ["PROC-004"]
+    finding = found(diagnosis, "PROC-004")
+    assert (finding.severity, finding.title) == (severity, title)
+
+
+@pytest.mark.parametrize(("restarts", "uptime_s"), [(0, 1.0), (9, 601.0), (0, None)])
+def test_one_that_has_settled_or_never_restarted_is_clear(restarts: int, uptime_s: float | None) -> None:
+    answer = replace(UP, restarts_seen=restarts, uptime_s=uptime_s)
+    assert verdict(judge([answer]), "PROC-004").verdict is Judged.CLEAR
+
+
+def test_without_an_uptime_or_a_process_to_see_it_is_blind() -> None:
+    unseen = replace(UP.checks[0], verdict=Verdict.BLIND, required=False, reason="no process is declared")
+    for answer in (replace(UP, restarts_seen=1, uptime_s=None), replace(UP, checks=(unseen,))):
+        assert verdict(judge([answer]), "PROC-004").verdict is Judged.BLIND
+
+
+SLEEPER = "import time; print('ready', flush=True); time.sleep(120)  # neighbour-of-restarted"
+
+
+async def test_a_real_process_in_a_restart_loop_settles() -> None:
+    settled = RuleSettings(code="PROC-004", limits={"recent_s": 3.0})
+    async with watched(settled, command="*neighbour-of-restarted") as it:
+        with Child(SLEEPER):
+            await it.until()
+        for severity in (Severity.WARNING, Severity.WARNING, Severity.ERROR):
+            with Child(SLEEPER):
+                restarted = await it.until("PROC-004")
+                assert found(restarted, "PROC-004").severity is severity
+                if severity is Severity.ERROR:
+                    await it.until()
