@@ -12,12 +12,14 @@ from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
 from diagmesh.bus.nats import NatsBus
 from diagmesh.declare import AgentSpec
+from diagmesh.diagnose import Engine
 from diagmesh.errors import SettingsError
 from diagmesh.hostname import host_name
 from diagmesh.member import Member, addresses_of_instance, new_boot
-from diagmesh.packs import load_agents
+from diagmesh.packs import load_agents, load_rules
 from diagmesh.serve import AgentKinds, Identity
 from diagmesh.settings import SidecarSettings, TargetSettings
+from diagmesh_agents._judging import judges_of
 from diagmesh_agents._names import NameKeeper
 
 __all__ = ["serve"]
@@ -30,7 +32,9 @@ _DRAIN_S: Final = 5.0
 class _Place:
     """One target with everything that serves it."""
 
-    def __init__(self, settings: SidecarSettings, target: TargetSettings, agents: Collection[AgentSpec]) -> None:
+    def __init__(
+        self, settings: SidecarSettings, target: TargetSettings, agents: Collection[AgentSpec], engine: Engine
+    ) -> None:
         name = f"{target.service}/{target.instance}"
         self.name = name
         self.bus = NatsBus(settings.connections.get(target.service, settings.nats), f"diag/{name}")
@@ -40,7 +44,7 @@ class _Place:
         self.member = Member(
             self.bus,
             Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name()),
-            AgentKinds(agents, self.neighbour),
+            AgentKinds(agents, self.neighbour, judges_of(engine, target)),
             addresses_of_instance(target.service, target.instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
@@ -85,17 +89,18 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event) -> int:
     """Serve every target until ``stop``; a target whose process or server is away is served all the same.
 
     Raises:
-        SettingsError: a target or probe can never work, or two targets have one name.
+        SettingsError: a target or probe can never work, two targets have one name, or there is no such rule.
     """
     pack = load_agents()
     unknown = set(settings.disable) - set(pack.agents)
     if unknown:
         raise SettingsError(f"disable: no such kind: {', '.join(sorted(unknown))}")
     agents = [spec for kind, spec in pack.agents.items() if kind not in settings.disable]
+    engine = Engine(load_rules(), settings.rules)
     keeper = NameKeeper()
     places: list[_Place] = []
     try:
-        places.extend(_Place(settings, target, agents) for target in _named(settings.targets, keeper))
+        places.extend(_Place(settings, target, agents, engine) for target in _named(settings.targets, keeper))
         for place in places:
             await place.start()
         await stop.wait()

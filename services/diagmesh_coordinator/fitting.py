@@ -9,11 +9,12 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Field, MeshAnswer
 
-__all__ = ["fitted"]
+__all__ = ["LONGEST_LISTS", "Cut", "fitted"]
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
-_LONGEST_LISTS: Final = (sys.maxsize, 500, 50, 5, 0)
+LONGEST_LISTS: Final = (sys.maxsize, 500, 50, 5, 0)
 """Tried one after the other; the first of them leaves out nothing but the single replies."""
 
 
@@ -26,14 +27,14 @@ def fitted(total: MeshAnswer, limit_bytes: int) -> MeshAnswer:
     """
     if len(encode(total)) <= limit_bytes:
         return total
-    for longest in _LONGEST_LISTS:
-        cut = _Cut(longest).sum(total)
+    for longest in LONGEST_LISTS:
+        cut = Cut(longest).sum(total)
         if len(encode(cut)) <= limit_bytes:
             return cut
-    return _Cut(0).sum(total, fields=False)
+    return Cut(0).sum(total, fields=False)
 
 
-class _Cut:
+class Cut:
     """One attempt with lists of a certain length."""
 
     def __init__(self, longest: int) -> None:
@@ -47,33 +48,38 @@ class _Cut:
         cut = msgspec.structs.replace(
             total,
             each=None,
-            silent=self._first(total.silent, "silent"),
-            unexpected=self._first(total.unexpected, "unexpected"),
-            findings=self._findings(total.findings),
+            silent=self.first(total.silent, "silent"),
+            unexpected=self.first(total.unexpected, "unexpected"),
+            findings=self.findings(total.findings),
             fields={name: self._field(name, field) for name, field in total.fields.items()} if fields else {},
-            notes=self._first(total.notes, "notes"),
+            notes=self.first(total.notes, "notes"),
         )
         if not fields and total.fields:
             self._left_out.append(f"all {len(total.fields)} fields")
-        if not self._left_out:
-            return cut
-        return msgspec.structs.replace(
-            cut, notes=(*cut.notes, f"left out to fit into one message: {'; '.join(self._left_out)}")
-        )
+        return msgspec.structs.replace(cut, notes=(*cut.notes, *self.note()))
 
-    def _first(self, values: tuple[T, ...], what: str) -> tuple[T, ...]:
+    def note(self) -> tuple[str, ...]:
+        """What was left out so far, as one note; none when nothing was."""
+        return (f"left out to fit into one message: {'; '.join(self._left_out)}",) if self._left_out else ()
+
+    def first(self, values: tuple[T, ...], what: str) -> tuple[T, ...]:
+        """The first of a list."""
         if len(values) > self._longest:
             self._left_out.append(f"{len(values) - self._longest} of {len(values)} {what}")
         return values[: self._longest]
 
-    def _findings(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        kept = self._first(findings, "findings")
-        for what in ("instances", "evidence"):
-            named = sum(len(getattr(one, what)) for one in kept)
-            kept = tuple(msgspec.structs.replace(one, **{what: getattr(one, what)[: self._longest]}) for one in kept)
-            if lost := named - sum(len(getattr(one, what)) for one in kept):
-                self._left_out.append(f"{lost} of {named} {what} of findings")
-        return kept
+    def findings(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """The first findings, each with the first of its instances and facts."""
+        kept = self.first(findings, "findings")
+        return self.inner(self.inner(kept, "instances", "findings"), "evidence", "findings")
+
+    def inner(self, many: tuple[S, ...], field: str, what: str) -> tuple[S, ...]:
+        """All of a list, each with the first of a list of its own; what is left out of them is noted as one."""
+        cut = tuple(msgspec.structs.replace(one, **{field: getattr(one, field)[: self._longest]}) for one in many)
+        named = sum(len(getattr(one, field)) for one in many)
+        if lost := named - sum(len(getattr(one, field)) for one in cut):
+            self._left_out.append(f"{lost} of {named} {field.replace('_', ' ')} of {what}")
+        return cut
 
     def _field(self, name: str, field: Field) -> Field:
-        return msgspec.structs.replace(field, worst_at=self._first(field.worst_at, f"places of {name}"))
+        return msgspec.structs.replace(field, worst_at=self.first(field.worst_at, f"places of {name}"))

@@ -7,11 +7,12 @@ from diagmesh.bus.core import Bus
 from diagmesh.contract.codec import decode_question
 from diagmesh.contract.mesh import MeshAnswer, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
+from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import BadName
-from diagmesh.packs import AgentPack
+from diagmesh.packs import AgentPack, RulePack
 from diagmesh.serve import Asked, Endpoint, Identity
 from diagmesh.settings import CoordinatorSettings
-from diagmesh_coordinator import services
+from diagmesh_coordinator import check, services
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fanout import fan_out
 from diagmesh_coordinator.question import FanoutQuestion, decode_fanout
@@ -22,7 +23,10 @@ _LONGEST_S: Final = 60.0
 _ANSWERING_S: Final = 0.25
 """What a default deadline is given on top, to add up and reply."""
 _MOST_KINDS: Final = 64
+_CHECKS: Final = 8
+"""Checks at a time: each asks everybody several questions."""
 _MOST_GUESSES: Final = 64
+_OWN: Final = (check.KIND, services.KIND)
 
 
 class MeshKinds:
@@ -34,26 +38,39 @@ class MeshKinds:
         us: who we are.
         settings: deadline and concurrency.
         pack: the agents installed here: their types tell what can be added up.
+        rules: what is checked.
+
+    Raises:
+        SettingsError: the settings of the rules are wrong.
     """
 
     def __init__(
-        self, bus: Bus, directory: Directory, us: Identity, settings: CoordinatorSettings, pack: AgentPack
+        self,
+        bus: Bus,
+        directory: Directory,
+        us: Identity,
+        settings: CoordinatorSettings,
+        pack: AgentPack,
+        rules: RulePack,
     ) -> None:
         self._bus = bus
         self._directory = directory
         self._us = us
         self._settings = settings
         self._pack = pack
+        self._checker = check.Checker(bus, directory, us, rules, settings.rules)
         self._guesses: set[str] = set()
 
     def names(self) -> Collection[str]:
         """Our own kinds and those of the agents; at most 64."""
-        return [services.KIND, *sorted(self._directory.roster.kinds() - {services.KIND})][:_MOST_KINDS]
+        return [*_OWN, *sorted(self._directory.roster.kinds() - {*_OWN})][:_MOST_KINDS]
 
     def find(self, kind: str) -> Endpoint | None:
         """How a kind is answered; None when nobody in the mesh answers it."""
         if kind == services.KIND:
             return self._services()
+        if kind == check.KIND:
+            return self._check()
         known = kind in self._directory.roster.kinds()
         if not self._directory.warming and len(self._directory.roster):
             self._guesses.clear()
@@ -84,6 +101,20 @@ class MeshKinds:
             most_s=_LONGEST_S,
             concurrency=self._settings.concurrency,
             tells="Who is in the mesh, who should be, who is missing and why.",
+        )
+
+    def _check(self) -> Endpoint:
+        async def look(question: CheckQuestion, asked: Asked) -> Check:
+            return await self._checker.check(question, asked)
+
+        return Endpoint(
+            kind=check.KIND,
+            decode=lambda data: decode_question(data, CheckQuestion),
+            look=look,
+            budget_s=self._settings.deadline_s + _ANSWERING_S,
+            most_s=_LONGEST_S,
+            concurrency=_CHECKS,
+            tells="What is the matter in the mesh, by all rules, and what they could not judge.",
         )
 
     def _fanout(self, kind: str) -> Endpoint:

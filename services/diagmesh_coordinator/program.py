@@ -15,7 +15,7 @@ from diagmesh.contract.subjects import QUEUE
 from diagmesh.errors import BadName, SettingsError
 from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
-from diagmesh.packs import load_agents
+from diagmesh.packs import RulePack, load_agents, load_rules
 from diagmesh.serve import Identity, Responder
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator.directory import Directory
@@ -39,16 +39,20 @@ class Running:
         bus: a started bus.
         settings: of the coordinator.
         instance: its name.
+        rules: what is checked; None for all that are installed.
+
+    Raises:
+        SettingsError: the settings of the rules are wrong.
     """
 
-    def __init__(self, bus: Bus, settings: CoordinatorSettings, instance: str) -> None:
+    def __init__(self, bus: Bus, settings: CoordinatorSettings, instance: str, rules: RulePack | None = None) -> None:
         self.directory = Directory(bus, settings)
         self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
         self._bus = bus
         self._member = Member(
             bus,
             self.identity,
-            MeshKinds(bus, self.directory, self.identity, settings, load_agents()),
+            MeshKinds(bus, self.directory, self.identity, settings, load_agents(), rules or load_rules()),
             addresses_of_coordinator(instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
@@ -88,7 +92,7 @@ async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> int:
     """Coordinate until ``stop``; a server that is away is waited for.
 
     Raises:
-        SettingsError: the instance name or an operator's key is wrong.
+        SettingsError: the instance name, an operator's key or a setting of a rule is wrong.
     """
     instance = settings.instance or default_name()
     try:

@@ -55,6 +55,10 @@ class Engine:
         self.rules: Final = tuple(chosen(pack.rules.values(), codes))
         self._advice = {code: page.advice() for code, page in pack.pages.items()}
         self._settings = tuple(settings)
+        self._of_answers: dict[str, list[RuleSpec]] = {}
+        for rule in self.rules:
+            if rule.scope is Scope.ANSWER:
+                self._of_answers.setdefault(rule.kinds[0], []).append(rule)
         for number, one in enumerate(self._settings):
             _check(one, f"rules[{number}]", pack.rules)
 
@@ -72,11 +76,15 @@ class Engine:
         findings.sort(key=lambda finding: (-finding.severity.rank, finding.code))
         return Diagnosis(findings=tuple(findings), verdicts=tuple(verdicts), suppressed=tuple(suppressed))
 
+    @property
+    def answer_kinds(self) -> tuple[str, ...]:
+        """The kinds of which one answer alone can be judged."""
+        return tuple(self._of_answers)
+
     def of_answer(self, seen: Evidence, kind: str, labels: Mapping[Key, Mapping[str, str]]) -> tuple[Finding, ...]:
         """The findings of the rules that read exactly this kind of one answer."""
-        rules = [one for one in self.rules if one.scope is Scope.ANSWER and one.kinds == (kind,)]
         found: list[Finding] = []
-        for one in rules:
+        for one in self._of_answers.get(kind, ()):
             _, hits = self._apply(one, seen, labels)
             found += self._findings(one, self._split(one, hits, labels)[0])
         return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.code)))

@@ -3,22 +3,25 @@
 import pkgutil
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import diagmesh.contract.answers
 from diagmesh.contract.mesh import Services
+from diagmesh.contract.verdicts import Check
 from diagmesh.contract.wire import Answer
 
-__all__ = ["answer_type_of"]
+__all__ = ["COORDINATOR_KINDS", "answer_type_of"]
 
 _PACKAGE = diagmesh.contract.answers
+COORDINATOR_KINDS: Final[dict[str, type[Answer]]] = {"services": Services, "check": Check}
+"""What a coordinator answers itself, without adding anything up."""
 
 
 @cache
 def answer_type_of(kind: str) -> type[Answer] | None:
     """The answer type of a kind that this version knows: ``Health`` for ``health``; None for all others."""
-    if kind == "services":
-        return Services
+    if kind in COORDINATOR_KINDS:
+        return COORDINATOR_KINDS[kind]
     module_name = kind.replace("-", "_")
     if module_name not in {info.name for info in pkgutil.iter_modules(_PACKAGE.__path__)}:
         return None

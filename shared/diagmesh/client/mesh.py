@@ -12,6 +12,7 @@ from diagmesh.client.connecting import Connecting
 from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned
 from diagmesh.client.forget import forget
 from diagmesh.client.heard import Heard, heard
+from diagmesh.client.kinds import COORDINATOR_KINDS
 from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import encode
@@ -117,7 +118,7 @@ class Mesh:
         else:
             subject = subjects.ask_one(service, name)
         body = encode(with_budget(question or Nothing(), timeout_s))
-        if service == "mesh" and isinstance(kind, str) and kind != "services":
+        if service == "mesh" and isinstance(kind, str) and kind not in COORDINATOR_KINDS:
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)

@@ -12,6 +12,7 @@ from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
 from diagmesh.contract.presence import Event, Heartbeat
+from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Question, Reply
 
 __all__ = ["DIALECT", "Kinds", "schemas"]
@@ -40,6 +41,8 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
         **_answers("mesh", MeshAnswer, "many replies added up"),
         **_answers("mesh.services", Services, "the directory"),
         "mesh.services.question": _document("mesh.services.question", ServicesQuestion, "Question: the directory"),
+        **_answers("mesh.check", Check, "what the rules say of the mesh"),
+        "mesh.check.question": _document("mesh.check.question", CheckQuestion, "Question: judge the mesh"),
         **_answers("mesh.forget", Forgotten, "who is not expected any longer"),
         "mesh.forget.question": _document("mesh.forget.question", ForgetQuestion, "Control question: expect no longer"),
     }

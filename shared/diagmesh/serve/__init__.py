@@ -1,7 +1,7 @@
 """The runtime of every member: which kinds it answers, one reply for each question, and the bytes of that reply."""
 
-from diagmesh.serve.kinds import AgentKinds, Asked, Endpoint, Kinds, endpoint_of
+from diagmesh.serve.kinds import AgentKinds, Asked, Endpoint, Judge, Kinds, endpoint_of
 from diagmesh.serve.replies import Identity
 from diagmesh.serve.responder import KindStats, Responder
 
-__all__ = ["AgentKinds", "Asked", "Endpoint", "Identity", "KindStats", "Kinds", "Responder", "endpoint_of"]
+__all__ = ["AgentKinds", "Asked", "Endpoint", "Identity", "Judge", "KindStats", "Kinds", "Responder", "endpoint_of"]

@@ -6,11 +6,15 @@ from typing import Any, Protocol
 import msgspec
 
 from diagmesh.contract.codec import decode_question
-from diagmesh.contract.wire import Answer, Question
+from diagmesh.contract.findings import Finding
+from diagmesh.contract.wire import Answer, Question, Reply
 from diagmesh.declare import AgentSpec
 from diagmesh.target import Target
 
-__all__ = ["AgentKinds", "Asked", "Endpoint", "Kinds", "endpoint_of"]
+__all__ = ["AgentKinds", "Asked", "Endpoint", "Judge", "Kinds", "endpoint_of"]
+
+Judge = Callable[[Reply], tuple[Finding, ...]]
+"""What one reply with an answer means."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         most_s: the longest budget that an asker can get.
         concurrency: looks of this kind at a time.
         tells: one line for discovery.
+        judge: what an answer means; the findings go into the reply. None where nobody judges.
     """
 
     kind: str
@@ -46,6 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     most_s: float
     concurrency: int
     tells: str = ""
+    judge: Judge | None = None
 
 
 class Kinds(Protocol):
@@ -60,7 +66,7 @@ class Kinds(Protocol):
         ...
 
 
-def endpoint_of(spec: AgentSpec, target: Target) -> Endpoint:
+def endpoint_of(spec: AgentSpec, target: Target, judge: Judge | None = None) -> Endpoint:
     """An agent beside its target, as something that can be served."""
 
     async def look(question: Question, _: Asked) -> Answer:
@@ -74,14 +80,24 @@ def endpoint_of(spec: AgentSpec, target: Target) -> Endpoint:
         most_s=spec.budget_s,
         concurrency=spec.concurrency,
         tells=spec.tells,
+        judge=judge,
     )
 
 
 class AgentKinds:
-    """The kinds of one instance: a fixed set of agents beside one target."""
+    """The kinds of one instance: a fixed set of agents beside one target.
 
-    def __init__(self, agents: Collection[AgentSpec], target: Target) -> None:
-        self._endpoints = {spec.kind: endpoint_of(spec, target) for spec in agents}
+    Args:
+        agents: what is answered.
+        target: whom the answers are about.
+        judges: by kind, what an answer means; kinds that are not there have no findings.
+    """
+
+    def __init__(
+        self, agents: Collection[AgentSpec], target: Target, judges: Mapping[str, Judge] | None = None
+    ) -> None:
+        known = judges or {}
+        self._endpoints = {spec.kind: endpoint_of(spec, target, known.get(spec.kind)) for spec in agents}
 
     def find(self, kind: str) -> Endpoint | None:
         """See `Kinds.find`."""

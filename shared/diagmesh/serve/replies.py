@@ -8,8 +8,10 @@ from typing import Final, NamedTuple, cast
 import msgspec
 
 from diagmesh.contract.codec import encode, problem_of
+from diagmesh.contract.findings import Finding
 from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, WIRE_VERSION, Answer, Problem, Reply, Status
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
+from diagmesh.serve.kinds import Judge
 
 __all__ = ["Identity", "Outgoing", "Scribe"]
 
@@ -59,6 +61,7 @@ class Scribe:
         max_payload: int,
         *,
         answer: Answer | None = None,
+        judge: Judge | None = None,
         refusal: Refusal | None = None,
     ) -> tuple[bytes, Problem | None]:
         """The reply as bytes, and the problem that it tells; an answer that is too large becomes one.
@@ -68,12 +71,13 @@ class Scribe:
             since_ns: ``time.perf_counter_ns`` when the question came.
             max_payload: what the server takes, bytes.
             answer: what was seen.
+            judge: what that means; the findings go into the reply.
             refusal: or why there is no answer.
         """
         if answer is not None:
             try:
-                data = encode(self._reply(kind, since_ns, answer=answer))
                 limit = min(ANSWER_LIMIT_BYTES, max_payload - _HEADROOM_BYTES)
+                data = self._answered(kind, since_ns, answer, judge, limit)
                 if len(data) <= limit:
                     return data, None
                 refusal = Failed(
@@ -88,12 +92,33 @@ class Scribe:
         problem = problem_of(refusal or Failed())
         return encode(self._reply(kind, since_ns, refusal=refusal, problem=problem)), problem
 
+    def _answered(self, kind: str, since_ns: int, answer: Answer, judge: Judge | None, limit_bytes: int) -> bytes:
+        """The reply with what the answer means; findings that do not fit beside the answer are left out, not it."""
+        if judge is None:
+            # Not yet encoded: the whole reply is encoded at once.
+            return encode(self._reply(kind, since_ns, answer=cast(msgspec.Raw, answer)))
+        raw = msgspec.Raw(encode(answer))
+        reply = self._reply(kind, since_ns, answer=raw)
+        try:
+            findings = judge(reply)
+        except Exception:  # a rule of somebody else's must not cost the answer
+            log.exception("the answer of %s cannot be judged", kind)
+            findings = ()
+        if not findings:
+            return encode(reply)
+        data = encode(self._reply(kind, since_ns, answer=raw, findings=findings))
+        if len(data) <= limit_bytes:
+            return data
+        log.warning("%d findings of %s do not fit into the reply and are left out", len(findings), kind)
+        return encode(reply)
+
     def _reply(
         self,
         kind: str,
         since_ns: int,
         *,
-        answer: Answer | None = None,
+        answer: msgspec.Raw | None = None,
+        findings: tuple[Finding, ...] = (),
         refusal: Refusal | None = None,
         problem: Problem | None = None,
     ) -> Reply:
@@ -111,7 +136,7 @@ class Scribe:
             status=status,
             observed_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
             took_ms=round((time.perf_counter_ns() - since_ns) / 1e6, 3),
-            # Not yet encoded: the whole reply is encoded at once.
-            answer=msgspec.UNSET if answer is None else cast(msgspec.Raw, answer),
+            answer=msgspec.UNSET if answer is None else answer,
             problem=problem,
+            findings=findings,
         )

@@ -102,9 +102,9 @@ class Responder:
         try:
             self._admit(kind, message, since_ns)
         except Refusal as refusal:
-            self._post(self._outgoing(kind, message.reply, since_ns, refusal=refusal))
+            self._post(self._refused(kind, message.reply, since_ns, refusal))
         except Exception as error:  # noqa: BLE001  a decoder of somebody else's may fail in any way: never silence
-            self._post(self._outgoing(kind, message.reply, since_ns, refusal=_incident(kind, error)))
+            self._post(self._refused(kind, message.reply, since_ns, _incident(kind, error)))
 
     def _not_ours_to_answer(self, message: Message) -> None:
         if not message.reply:
@@ -172,14 +172,17 @@ class Responder:
         job.settled = True
         if job.timer is not None:
             job.timer.cancel()
-        return self._outgoing(job.asked.kind, job.reply, job.since_ns, answer=answer, refusal=refusal)
+        kind, judge = job.asked.kind, job.endpoint.judge
+        data, problem = self._scribe.write(
+            kind, job.since_ns, self._bus.max_payload, answer=answer, judge=judge, refusal=refusal
+        )
+        self._count(kind, job.since_ns, problem)
+        return Outgoing(job.reply, data, problem)
 
     # --- the reply goes out
 
-    def _outgoing(
-        self, kind: str, reply: str, since_ns: int, *, answer: Answer | None = None, refusal: Refusal | None = None
-    ) -> Outgoing:
-        data, problem = self._scribe.write(kind, since_ns, self._bus.max_payload, answer=answer, refusal=refusal)
+    def _refused(self, kind: str, reply: str, since_ns: int, refusal: Refusal) -> Outgoing:
+        data, problem = self._scribe.write(kind, since_ns, self._bus.max_payload, refusal=refusal)
         self._count(kind, since_ns, problem)
         return Outgoing(reply, data, problem)
 

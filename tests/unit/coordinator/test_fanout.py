@@ -11,7 +11,7 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.client import Mesh
 from diagmesh.contract.codec import decode_reply, encode
-from diagmesh.contract.findings import Evidence, Finding, FindingClass, Severity
+from diagmesh.contract.findings import Fact, Finding, FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, InstanceState, MeshAnswer, Services, Silent, Unexpected
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.wire import Reply
@@ -95,7 +95,7 @@ async def test_a_kind_that_nobody_answers_is_404_with_the_kinds(lab: Lab) -> Non
     await lab.join("orders", "i1")
     refused = await lab.ask("diag.mesh.nope")
     assert refused.problem is not None
-    assert (refused.problem.code, refused.problem.hint) == (404, "kinds: services, health")
+    assert (refused.problem.code, refused.problem.hint) == (404, "kinds: check, services, health")
 
 
 async def test_a_named_coordinator_answers_too(lab: Lab) -> None:
@@ -402,7 +402,7 @@ def finding(number: int, size: int) -> Finding:
         class_=FindingClass.RESOURCE_EXHAUSTION,
         title="t" * 50,
         instances=tuple(f"orders/i{place}" for place in range(size)),
-        evidence=tuple(Evidence(what="w" * 30, value=place) for place in range(20)),
+        evidence=tuple(Fact(what="w" * 30, value=place) for place in range(20)),
     )
 
 

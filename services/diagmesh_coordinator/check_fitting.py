@@ -1,0 +1,43 @@
+"""A check that fits into one message: whom a rule could judge is told last, what was found is kept longest."""
+
+import msgspec
+
+from diagmesh.contract.codec import encode
+from diagmesh.contract.verdicts import Check
+from diagmesh_coordinator.fitting import LONGEST_LISTS, Cut
+
+__all__ = ["fitted_check"]
+
+
+def fitted_check(check: Check, limit_bytes: int) -> Check:
+    """The check with as much of its lists as there is room for, and a note on what is missing.
+
+    Args:
+        check: all of it.
+        limit_bytes: the most that it may have as JSON.
+    """
+    if len(encode(check)) <= limit_bytes:
+        return check
+    for judged in LONGEST_LISTS[1:]:
+        cut = _cut(check, judged, LONGEST_LISTS[0])
+        if len(encode(cut)) <= limit_bytes:
+            return cut
+    for longest in LONGEST_LISTS[1:-1]:
+        cut = _cut(check, 0, longest)
+        if len(encode(cut)) <= limit_bytes:
+            return cut
+    return _cut(check, 0, 0)
+
+
+def _cut(check: Check, judged: int, longest: int) -> Check:
+    """One attempt: so many of the names of the judged, so many of everything else."""
+    names, rest = Cut(judged), Cut(longest)
+    verdicts = names.inner(check.verdicts, "judged", "verdicts")
+    return msgspec.structs.replace(
+        check,
+        verdicts=rest.inner(names.inner(verdicts, "not_judged", "verdicts"), "not_judged", "verdicts"),
+        findings=rest.findings(check.findings),
+        suppressed=rest.inner(rest.first(check.suppressed, "suppressed"), "instances", "what is suppressed"),
+        silent=rest.first(check.silent, "silent"),
+        notes=(*rest.first(check.notes, "notes"), *names.note(), *rest.note()),
+    )
