@@ -15,6 +15,8 @@ _COMMANDS: Final = (
     ("up", "Run a whole mesh on this machine, with demo services to ask."),
     ("status", "The whole mesh at a look: well, not well, silent."),
     ("services", "Who is there, who should be, who is missing and why."),
+    ("check", "What is the matter, by all rules, and what could not be judged."),
+    ("explain", "What a finding means and what to do; all rules."),
     ("ask", "Ask one instance, a service or the whole mesh a question."),
     ("schema", "JSON Schemas of everything on the wire."),
     ("forget", "Expect a lost instance or service no longer."),

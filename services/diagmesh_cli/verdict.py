@@ -9,13 +9,15 @@ from diagmesh.client import answer_type_of
 from diagmesh.contract.findings import Finding, Severity
 from diagmesh.contract.measures import Ranked
 from diagmesh.contract.mesh import Ended, MeshAnswer, Services
+from diagmesh.contract.verdicts import Check, Verdict
 from diagmesh.contract.wire import Reply, Status
 from diagmesh_cli.exits import Exit
 
-__all__ = ["of_directory", "of_reply", "of_sum"]
+__all__ = ["of_check", "of_directory", "of_reply", "of_sum"]
 
 _UNJUDGED = "unknown"
 _WHOLE = (Ended.COMPLETE, Ended.LIMIT)
+_NO_VERDICT = (Verdict.BLIND, Verdict.BROKEN)
 
 
 def of_reply(reply: Reply) -> Exit:
@@ -54,6 +56,16 @@ def of_sum(answer: MeshAnswer) -> Exit:
     return code
 
 
+def of_check(check: Check, fail_on: Severity) -> Exit:
+    """A check: whoever was silent, and every rule that could not judge somebody, was *not judged*."""
+    if not check.expected and not check.findings:
+        return Exit.NOBODY
+    unsure = check.silent or check.ended is not Ended.COMPLETE
+    if unsure or any(one.not_judged or one.verdict in _NO_VERDICT for one in check.verdicts):
+        return Exit.UNSURE
+    return _of_findings(check.findings, fail_on)
+
+
 def of_directory(services: Services) -> Exit:
     """The directory: somebody missing was *not judged*; an empty one is *nobody there*."""
     if not services.services:
@@ -69,6 +81,6 @@ def _of_verdict(mark: Ranked, word: str) -> Exit:
     return Exit.FINDINGS if word in mark.best_first and word != _UNJUDGED else Exit.UNSURE
 
 
-def _of_findings(findings: Iterable[Finding]) -> Exit:
-    bad = any(finding.severity.rank >= Severity.WARNING.rank for finding in findings)
+def _of_findings(findings: Iterable[Finding], fail_on: Severity = Severity.WARNING) -> Exit:
+    bad = any(finding.severity.rank >= fail_on.rank for finding in findings)
     return Exit.FINDINGS if bad else Exit.WELL

@@ -5,12 +5,15 @@ from typing import Final
 
 from rich.text import Text
 
+from diagmesh.contract.findings import Fact
+
 __all__ = [
     "MISSING",
     "ago",
     "amount",
     "cores",
     "duration",
+    "fact",
     "plural",
     "quantity",
     "share",
@@ -112,6 +115,23 @@ def quantity(value: float | None, unit: str) -> str:
     """A number with its unit as the wire names it (``bytes``, ``share``, ``s``, ``ms``, ``cores``, ``count``)."""
     known = {"bytes": size, "share": share, "s": duration, "ms": took, "cores": cores, "": amount, "count": amount}
     return known[unit](value) if unit in known else f"{amount(value)} {unit}"
+
+
+def fact(seen: Fact) -> str:
+    """One thing that was seen, against its limit, and where: ``memory 97 % (limit 90 %) at orders/i1``."""
+    words = [seen.what]
+    match seen.value:
+        case None:
+            pass
+        case bool():
+            words.append("yes" if seen.value else "no")
+        case str():
+            words.append(f"{seen.value} {seen.unit}".rstrip())
+        case _:
+            words.append(quantity(seen.value, seen.unit))
+    if seen.limit is not None:
+        words.append(f"(limit {quantity(seen.limit, seen.unit)})")
+    return " ".join([*words, f"at {seen.at}"] if seen.at else words)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

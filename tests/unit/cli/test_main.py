@@ -32,7 +32,7 @@ from diagmesh_cli.output import sentence
 from diagmesh_cli.trouble import UsageError, explain
 from support.natsserver import NatsServer
 
-COMMANDS = ("up", "status", "services", "ask", "schema", "forget")
+COMMANDS = ("up", "status", "services", "check", "explain", "ask", "schema", "forget")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,71 @@
+"""`diagmesh check`: what is the matter in the mesh, by all rules; a gate for CI."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.names import check_token
+from diagmesh.contract.verdicts import Check, CheckQuestion
+from diagmesh_cli.exits import Exit
+from diagmesh_cli.junit import write_junit
+from diagmesh_cli.options import Common
+from diagmesh_cli.output import Output
+from diagmesh_cli.session import connected
+from diagmesh_cli.verdict import of_check
+from diagmesh_cli.views.check import check_view
+from diagmesh_cli.views.replies import page
+
+__all__ = ["check", "question_of"]
+
+_SEVERITY = Literal["info", "warning", "error", "critical"]
+
+
+async def check(
+    target: str = "",
+    /,
+    *,
+    code: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    fail_on: _SEVERITY = "warning",
+    junit: Annotated[Path | None, Parameter(show_default=False)] = None,
+    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+) -> Exit:
+    """Judge the mesh by all rules: what is the matter, worst first, and what could not be judged.
+
+    Args:
+        target: a service, SERVICE/INSTANCE, or nothing for the whole mesh.
+        code: only this rule (RES-004) or family (RES); may be given several times.
+        fail_on: the mildest severity that ends with 1.
+        junit: write a JUnit report, one test case per rule, into this file.
+        common: where the mesh is, how to show it.
+    """
+    output, question, worst_allowed = Output.of(common), question_of(target, code), Severity(fail_on)
+    async with connected(common, output) as mesh:
+        async with output.waiting(f"the check of {target or 'the mesh'}"):
+            heard = await mesh.one(Check, "mesh", question, timeout_s=common.timeout)
+        if heard.problem is not None:
+            output.show(heard.reply, page(heard))
+            return Exit.UNSURE
+        found = heard.answer
+        if junit is not None:
+            write_junit(found, worst_allowed, junit, heard.reply.took_ms / 1000)
+        output.show(heard.reply, check_view(found, heard.reply.instance))
+        return of_check(found, worst_allowed)
+
+
+def question_of(target: str, codes: tuple[str, ...]) -> CheckQuestion:
+    """The question for a target as it is typed.
+
+    Raises:
+        BadName: it is no name.
+    """
+    service, _, instance = target.partition("/")
+    for token, what in ((service, "service"), (instance, "instance")):
+        if token:
+            check_token(token, what)
+    return CheckQuestion(
+        services=(service,) if service else (),
+        instances=(target,) if instance else (),
+        codes=tuple(one.upper() for one in codes),
+    )

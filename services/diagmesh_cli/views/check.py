@@ -1,0 +1,126 @@
+"""`check`: what is the matter, worst first, then always what could not be judged."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from diagmesh.contract.findings import Finding
+from diagmesh.contract.mesh import Ended
+from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
+from diagmesh_cli.views.parts import indented, limited, silent_lines
+from diagmesh_cli.views.words import fact, plural, verdict
+
+__all__ = ["check_view"]
+
+_MOST_NAMES: Final = 8
+_MOST_FACTS: Final = 5
+_MOST_ADVICE: Final = 3
+
+
+def check_view(check: Check, coordinator: str) -> RenderableType:
+    """All of a check.
+
+    Args:
+        check: what was said.
+        coordinator: by whom.
+    """
+    parts: list[RenderableType] = [_headline(check, coordinator), *_findings(check.findings)]
+    parts += [*_silent(check), *_not_judged(check), *_suppressed(check), _clear(check)]
+    parts += [indented(Text(f"note: {note}", "dim")) for note in check.notes]
+    return Group(*parts)
+
+
+def _headline(check: Check, coordinator: str) -> Text:
+    text = Text.assemble(
+        (plural(len(check.findings), "finding"), "bold red" if check.findings else "bold green"),
+        f" · {plural(check.expected, 'instance')} · {plural(len(check.verdicts), 'rule')}",
+    )
+    if check.ended is not Ended.COMPLETE:
+        text.append(f" · ended: {check.ended}", "yellow")
+    return text.append(f" · by {coordinator}", "dim")
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[RenderableType]:
+    for one in limited(list(findings)):
+        yield Text()
+        if isinstance(one, str):
+            yield Text(one, "dim")
+            continue
+        yield Text.assemble(verdict(one.severity), " ", (one.code, "bold"), f" {one.title}")
+        if one.instances:
+            yield indented(Text(f"at {_names(one.instances)}"))
+        for seen in one.evidence[:_MOST_FACTS]:
+            yield indented(Text(f"seen {fact(seen)}", "dim"))
+        if len(one.evidence) > _MOST_FACTS:
+            yield indented(Text(f"… and {len(one.evidence) - _MOST_FACTS} more seen (--json shows all)", "dim"))
+        for advice in one.advice.now[:_MOST_ADVICE]:
+            yield indented(Text(f"now: {advice}"))
+        yield indented(Text(f"more: diagmesh explain {one.code}", "dim"))
+
+
+def _silent(check: Check) -> Iterator[RenderableType]:
+    if check.silent:
+        yield Text()
+        yield Text(f"silent: {plural(len(check.silent), 'instance')}", "bold")
+        yield from silent_lines(check.silent)
+
+
+def _not_judged(check: Check) -> Iterator[RenderableType]:
+    """What could not be judged, folded by the reason: nearly always one reason stands behind many rules."""
+    folded: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for rule in check.verdicts:
+        for why, instance in _missing(rule):
+            codes, instances = folded.setdefault(why, ({}, {}))
+            codes[rule.code] = None
+            if instance:
+                instances[instance] = None
+    yield Text()
+    if not folded:
+        yield Text("not judged: nothing, every rule could see what it reads", "green")
+        return
+    yield Text("not judged", "bold yellow")
+    lines = [(why, [*codes], [*instances]) for why, (codes, instances) in folded.items()]
+    for line in limited(lines):
+        if isinstance(line, str):
+            yield indented(Text(line, "dim"))
+            continue
+        yield indented(Text(line[0], "yellow"))
+        where = f"at {_names(line[2])}" if line[2] else "everywhere"
+        yield Padding(Text(f"{plural(len(line[1]), 'rule')} ({_names(line[1])}) {where}", "dim"), (0, 0, 0, 4))
+
+
+def _missing(rule: RuleVerdict) -> Iterator[tuple[str, str]]:
+    """Each reason, and for which instance; a rule that is not judged as a whole has one reason and no instance."""
+    if rule.verdict is Verdict.BROKEN:
+        yield f"the rule is broken: {rule.reason}", ""
+    elif rule.verdict is Verdict.BLIND and not rule.not_judged:
+        yield rule.reason or "nobody gave what it reads", ""
+    for one in rule.not_judged:
+        yield one.why, one.instance
+
+
+def _suppressed(check: Check) -> Iterator[RenderableType]:
+    if check.suppressed:
+        yield Text()
+        count = sum(len(one.instances) for one in check.suppressed)
+        yield Text(f"suppressed by the settings: {count}", "bold")
+    for one in limited(list(check.suppressed)):
+        if isinstance(one, str):
+            yield indented(Text(one, "dim"))
+        else:
+            why = f": {one.why}" if one.why else ""
+            yield indented(Text(f"{one.code} at {_names(one.instances)}{why}", "dim"))
+
+
+def _clear(check: Check) -> Text:
+    clear = sum(one.verdict is Verdict.CLEAR for one in check.verdicts)
+    return Text(f"\nclear: {clear} of {plural(len(check.verdicts), 'rule')}", "green" if clear else "")
+
+
+def _names(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _MOST_NAMES} more" if len(every) > _MOST_NAMES else ""
+    return ", ".join(every[:_MOST_NAMES]) + more
