@@ -36,6 +36,7 @@ from diagmesh_agents.resources import resources as resources_agent
 from support.replies import NOW
 
 __all__ = [
+    "ANY_DISK",
     "UP",
     "USED",
     "check",
@@ -67,6 +68,9 @@ USED: Final = Resources(
     threads=Threads(count=8),
 )
 """A resources answer that tells little; vary it likewise."""
+
+ANY_DISK: Final = RuleSettings(code="RES-007", limits={"full_share": 1.01})
+"""How full the disks of this machine are is no matter of a test of something else."""
 
 
 def check(name: str = "door", verdict: Verdict = Verdict.PASS, **fields: Any) -> Check:
@@ -125,7 +129,7 @@ class Watched:
 
     def __init__(self, neighbour: Neighbour, settings: tuple[RuleSettings, ...]) -> None:
         self.neighbour = neighbour
-        self._settings = settings
+        self._settings = (ANY_DISK, *settings)
 
     async def judged(self) -> Diagnosis:
         """Ask both agents now, and apply every rule to what they said."""
