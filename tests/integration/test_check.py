@@ -1,0 +1,102 @@
+"""A real mesh is judged: a stopped process is found by the coordinator, by its own sidecar and by the command line."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from diagmesh.client import Mesh
+from diagmesh.contract.answers.health import Health
+from diagmesh.contract.verdicts import Check, CheckQuestion, Verdict
+from diagmesh.contract.wire import Reply
+from diagmesh_cli.commands.schema import wire_schemas
+from support.smallmesh import SmallMesh
+
+STOPPED: Final = "PROC-002"
+WAIT_S: Final = 20.0
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[SmallMesh]:
+    with SmallMesh(tmp_path) as small:
+        for service, instance in (("orders", "i1"), ("payments", "p1")):
+            small.sidecar(service, instance)
+        small.coordinator()
+        yield small
+
+
+async def checked(mesh: Mesh, *codes: str) -> Check:
+    return (await mesh.one(Check, "mesh", CheckQuestion(codes=codes), timeout_s=10)).answer
+
+
+def instances(check: Check, code: str) -> tuple[str, ...]:
+    return tuple(name for one in check.findings if one.code == code for name in one.instances)
+
+
+async def until(mesh: Mesh, holds: Callable[[Check, Reply], bool]) -> tuple[Check, Reply]:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        check, reply = await checked(mesh, STOPPED), (await mesh.one(Health, "orders", timeout_s=10)).reply
+        if holds(check, reply):
+            return check, reply
+        assert time.monotonic() < deadline, (check, reply)
+        await asyncio.sleep(0.1)
+
+
+def diagmesh(small: SmallMesh, *words: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("NATS_", "DIAGMESH_"))}
+    command = [sys.executable, "-m", "diagmesh_cli", *words, "--nats", small.url, "--timeout", "10"]
+    return subprocess.run(
+        command, env={**clean, "COLUMNS": "80"}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+async def test_a_stopped_process_is_found_by_mesh_and_sidecar_and_clear_when_it_runs_on(small: SmallMesh) -> None:
+    async with Mesh.connect(url=small.url) as mesh:
+        check, reply = await until(mesh, lambda check, _: check.verdicts[0].verdict is Verdict.CLEAR)
+        assert reply.findings == ()
+        assert check.verdicts[0].judged == ("orders/i1", "payments/p1")
+        small.watched["orders/i1"].freeze()
+        check, reply = await until(mesh, lambda check, reply: bool(check.findings and reply.findings))
+        assert instances(check, STOPPED) == ("orders/i1",)
+        assert [one.code for one in reply.findings] == [STOPPED]
+        assert reply.findings[0].advice.now
+        total = (await mesh.mesh(Health, timeout_s=10)).answer
+        assert [(one.code, one.instances) for one in total.findings] == [(STOPPED, ("orders/i1",))]
+        small.watched["orders/i1"].thaw()
+        check, reply = await until(mesh, lambda check, reply: not check.findings and not reply.findings)
+        assert check.verdicts[0].verdict is Verdict.CLEAR
+
+
+def test_the_command_line_is_a_gate(small: SmallMesh, tmp_path: Path) -> None:
+    small.watched["orders/i1"].freeze()
+    report = tmp_path / "junit.xml"
+    shown = diagmesh(small, "check", "--code", STOPPED, "--junit", str(report))
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert f"critical {STOPPED}" in shown.stdout
+    assert "at orders/i1" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    (case,) = ET.parse(report).getroot().iter("testcase")  # noqa: S314  our own file
+    assert [part.tag for part in case] == ["failure"]
+    assert diagmesh(small, "check", "payments", "--code", STOPPED).returncode == 0
+    done = diagmesh(small, "check", "--code", STOPPED, "--json")
+    reply: dict[str, Any] = json.loads(done.stdout)
+    Draft202012Validator(wire_schemas()["mesh.check.reply"]).validate(reply)
+    assert [one["verdict"] for one in reply["answer"]["verdicts"]] == ["found"]
+    small.watched["orders/i1"].thaw()
+    small.sidecars["orders/i1"].kill()
+    gone = diagmesh(small, "check", "--code", STOPPED)
+    assert gone.returncode == 2, "who was not seen was not judged"
+    assert "silent orders/i1 not connected" in " ".join(gone.stdout.split())
+    wrong = diagmesh(small, "check", "--code", "RES-999")
+    assert wrong.returncode == 2
+    assert "there is no rule" in wrong.stdout
