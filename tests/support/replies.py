@@ -21,7 +21,7 @@ from diagmesh.contract.answers.resources import (
 )
 from diagmesh.contract.answers.surroundings import Disks, Sockets
 from diagmesh.contract.codec import encode
-from diagmesh.contract.findings import Advice, Finding, FindingClass, Severity
+from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
 from diagmesh.contract.mesh import (
     Coordinator,
     Ended,
@@ -35,9 +35,13 @@ from diagmesh.contract.mesh import (
     Unexpected,
     Worst,
 )
+from diagmesh.contract.verdicts import Check as MeshCheck
+from diagmesh.contract.verdicts import NotJudged, RuleVerdict, Suppressed
+from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Blind, Problem, Reply, Status
 
 __all__ = [
+    "CHECK",
     "DIRECTORY",
     "DOWN",
     "FINDING",
@@ -199,3 +203,55 @@ WORST: Final = Worst(
     service="orders", instance="i1", status=Status.ANSWERED, verdict="down", reason="process 4711 has ended"
 )
 STATE: Final = Field(n=2, counts={"up": 1, "down": 1}, worst="down", worst_at=("orders/i1",))
+
+
+def _rule(number: int, verdict: Judged = Judged.CLEAR, *blind: tuple[str, str], reason: str = "") -> RuleVerdict:
+    missing = tuple(NotJudged(instance=name, why=why) for name, why in blind)
+    return RuleVerdict(
+        code=f"RES-00{number}", title=f"rule {number}", verdict=verdict, judged=("orders/i1",), not_judged=missing,
+        reason=reason,
+    )  # fmt: skip
+
+
+_UNSEEN: Final = ("payments/i1", "not connected: its sidecar is not connected; the service itself was not seen")
+CHECK: Final = MeshCheck(
+    findings=(
+        Finding(
+            code="PROC-002",
+            severity=Severity.CRITICAL,
+            class_=FindingClass.CRASH,
+            title="process 4711 is stopped by a signal",
+            instances=("orders/i1",),
+            evidence=(Fact(what="process state", value="stopped"), Fact(what="pid", value=4711)),
+            advice=Advice(now=("let it run on: kill -CONT 4711", "see who stopped it"), soon=("find out why",)),
+        ),
+        Finding(
+            code="RES-001",
+            severity=Severity.INFO,
+            class_=FindingClass.RESOURCE_EXHAUSTION,
+            title="rule 1: 12 instances",
+            instances=tuple(f"orders/a-long-pod-name-{number}" for number in range(12)),
+            evidence=tuple(
+                Fact(what="memory", value=0.97, unit="share", limit=0.9, at=f"orders/a-long-pod-name-{number}")
+                for number in range(12)
+            ),
+        ),
+    ),
+    verdicts=(
+        RuleVerdict(code="PROC-002", title="Process is stopped", verdict=Judged.FOUND, not_judged=()),
+        _rule(1, Judged.FOUND),
+        _rule(2, Judged.BLIND, _UNSEEN),
+        _rule(3, Judged.BLIND, _UNSEEN, ("orders/i2", "its answer has no memory limit")),
+        _rule(4, Judged.BROKEN, reason="RuntimeError: on purpose"),
+        _rule(5, Judged.BLIND, reason="nobody answered what it reads"),
+        _rule(6),
+        _rule(7),
+        _rule(8, Judged.FOUND),
+    ),
+    suppressed=(Suppressed(code="RES-008", instances=("orders/i1",), why="it is a load test"),),
+    asked=("health", "resources"),
+    expected=14,
+    silent=SILENT,
+    ended=Ended.TIMEOUT,
+    notes=("rules of bad.module are not applied, it is broken: ImportError",),
+)

@@ -125,6 +125,8 @@ def fact(seen: Fact) -> str:
             pass
         case bool():
             words.append("yes" if seen.value else "no")
+        case int() if not seen.unit:
+            words.append(str(seen.value))  # a number that names something (a pid), not an amount
         case str():
             words.append(f"{seen.value} {seen.unit}".rstrip())
         case _:

@@ -7,10 +7,11 @@ import pytest
 from diagmesh.contract.answers.health import Health, State
 from diagmesh.contract.findings import Finding, FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, InstanceEntry, InstanceState, ServiceEntry
+from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh_cli.commands.status import code_of
 from diagmesh_cli.exits import EXITS_HELP, Exit
-from diagmesh_cli.verdict import of_directory, of_reply, of_sum
+from diagmesh_cli.verdict import of_check, of_directory, of_reply, of_sum
 from diagmesh_cli.views.status import MeshStatus
 from support.replies import DOWN, PROBLEM, SILENT, UP, directory, heard, result
 
@@ -108,3 +109,32 @@ def test_status_ends_with_the_worse_of_directory_and_health() -> None:
 
 def test_the_help_tells_every_code() -> None:
     assert all(f"\n  {code.value} " in EXITS_HELP for code in Exit)
+
+
+# --- a check
+
+
+def judged(verdict: Verdict = Verdict.CLEAR, **fields: Any) -> Check:
+    missing = (NotJudged(instance="orders/i2", why="x"),) if verdict is Verdict.BLIND else ()
+    rule = RuleVerdict(code="RES-001", title="t", verdict=verdict, judged=("orders/i1",), not_judged=missing)
+    return Check(verdicts=(rule,), **{"expected": 1, **fields})
+
+
+@pytest.mark.parametrize(
+    ("check", "fail_on", "code"),
+    [
+        (judged(), "warning", Exit.WELL),
+        (judged(Verdict.FOUND, findings=(finding(Severity.WARNING),)), "warning", Exit.FINDINGS),
+        (judged(Verdict.FOUND, findings=(finding(Severity.WARNING),)), "error", Exit.WELL),
+        (judged(Verdict.FOUND, findings=(finding(Severity.INFO),)), "info", Exit.FINDINGS),
+        (judged(Verdict.FOUND), "info", Exit.WELL),  # suppressed
+        (judged(Verdict.BLIND), "critical", Exit.UNSURE),
+        (judged(Verdict.BROKEN, findings=(finding(Severity.CRITICAL),)), "warning", Exit.UNSURE),
+        (judged(silent=SILENT), "warning", Exit.UNSURE),
+        (judged(ended=Ended.WARMING), "warning", Exit.UNSURE),
+        (judged(expected=0), "warning", Exit.NOBODY),
+        (judged(expected=0, findings=(finding(Severity.ERROR),)), "warning", Exit.FINDINGS),
+    ],
+)
+def test_a_check_that_could_not_judge_everybody_is_never_well(check: Check, fail_on: str, code: Exit) -> None:
+    assert of_check(check, Severity(fail_on)) is code

@@ -16,17 +16,22 @@ from hypothesis import strategies as st
 from rich.console import RenderableType
 
 from diagmesh.client import answer_type_of
+from diagmesh.contract.findings import FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field
+from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
+from diagmesh.packs import Broken
 from diagmesh_cli import views
 from diagmesh_cli.terminal import Terminal
 from diagmesh_cli.views import table, words
+from diagmesh_cli.views.check import check_view
+from diagmesh_cli.views.explain import Explained, Listed, list_view, page_view
 from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.up import banner, changes, live_page, seen_of, slow_command, tries
 from support import replies
-from support.replies import DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
+from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -83,7 +88,34 @@ UNKNOWN = {
     "consumers": [{"name": "one", "pending": 1}, {"name": "two", "lag": 2.5}],
 }
 
+CLEAR = Check(
+    verdicts=(RuleVerdict(code="RES-001", title="t", verdict=Verdict.CLEAR, judged=("orders/i1",)),), expected=1
+)
+RULE = Explained(
+    code="RES-003",
+    title="Memory near its limit",
+    severity=Severity.WARNING,
+    class_=FindingClass.RESOURCE_EXHAUSTION,
+    reads=("resources",),
+    holds="there is room",
+    limits={"most_share": 0.9},
+    page="# RES-003 Memory near its limit\n\n## What should hold\n\nThere is *room*.\n\n## Now\n\n- `ps aux`\n",
+)
+MESH_RULE = Explained(
+    code="MESH-001",
+    title="An instance is silent",
+    severity=Severity.ERROR,
+    class_=FindingClass.MESH,
+    reads=(),
+    holds="everybody answers",
+)
+
 VIEWS: dict[str, Callable[[int], RenderableType]] = {
+    "check": lambda _: check_view(CHECK, "c1"),
+    "check_clear": lambda _: check_view(CLEAR, "c1"),
+    "explain": lambda _: list_view(Listed(rules=(RULE, MESH_RULE), broken=(Broken("bad.module", "ImportError: no"),))),
+    "explain_page": lambda _: page_view(RULE, rendered=True),
+    "explain_plain": lambda _: page_view(RULE, rendered=False),
     "health_up": lambda _: page(heard(UP)),
     "health_down": lambda _: page(heard(DOWN, findings=(FINDING,))),
     "health_rows": lambda width: sum_of(result(heard(UP), heard(DOWN, instance="i2"), silent=SILENT), width),

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
 from diagmesh.contract.codec import decode_reply
+from diagmesh.contract.findings import Finding, FindingClass, Severity
 from diagmesh.contract.wire import Answer, Question, Reply, Status
 from diagmesh.declare import AgentSpec, agent
 from diagmesh.errors import Unavailable
-from diagmesh.serve import AgentKinds, Identity, Responder
+from diagmesh.serve import AgentKinds, Identity, Judge, Responder
 from diagmesh.testing import FakeTarget
 from diagmesh.workers import KindThreads
 
@@ -378,3 +379,64 @@ def test_any_body_gets_exactly_one_reply(body: bytes) -> None:
             assert reply.problem.detail
 
     asyncio.run(ask_once())
+
+
+# --- what an answer means
+
+
+def warned(title: str = "too loud") -> Finding:
+    return Finding(code="RES-901", severity=Severity.WARNING, class_=FindingClass.LOGIC_ERROR, title=title)
+
+
+@contextlib.asynccontextmanager
+async def judged_by(judge: Judge, kinds: tuple[str, ...] = ("echo",)) -> AsyncIterator[Mesh]:
+    server = MemoryServer(max_payload=64 * 1024)
+    bus = server.bus()
+    identity = Identity(service="orders", instance="i1", boot="b", host="h")
+    responder = Responder(server.bus(), identity, AgentKinds(AGENTS, FakeTarget(), dict.fromkeys(kinds, judge)))
+    await bus.subscribe("diag.orders.*", responder.take)
+    yield Mesh(bus, responder, [])
+    await responder.drain(2)
+
+
+async def test_findings_go_into_the_reply_beside_the_same_answer() -> None:
+    seen: list[Reply] = []
+
+    def judge(reply: Reply) -> tuple[Finding, ...]:
+        seen.append(reply)
+        return (warned(),)
+
+    async with judged_by(judge) as mesh:
+        reply = await mesh.ask("echo", b'{"word":"hi"}')
+        assert bytes(reply.answer) == b'{"word":"hi"}'  # type: ignore[arg-type]
+        assert reply.findings == (warned(),)
+        assert [(one.service, one.instance, one.kind, one.answer) for one in seen] == [
+            ("orders", "i1", "echo", reply.answer)
+        ]
+        assert (await mesh.ask("slow")).findings == (), "nobody judges this kind"
+        assert (await mesh.ask("broken")).problem is not None
+        assert len(seen) == 1
+
+
+async def test_a_judge_that_fails_costs_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def judge(reply: Reply) -> tuple[Finding, ...]:
+        raise RuntimeError("on purpose")
+
+    async with judged_by(judge) as mesh:
+        reply = await mesh.ask("echo", b'{"word":"hi"}')
+    assert (reply.status, reply.findings) == (Status.ANSWERED, ())
+    assert "the answer of echo cannot be judged" in caplog.text
+
+
+async def test_findings_that_do_not_fit_cost_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    async with judged_by(lambda _: (warned("x" * 70_000),)) as mesh:
+        reply = await mesh.ask("echo", b'{"word":"hi"}')
+    assert (reply.status, reply.findings) == (Status.ANSWERED, ())
+    assert "do not fit" in caplog.text
+
+
+async def test_a_judged_answer_that_is_too_large_is_refused_as_any() -> None:
+    async with judged_by(lambda _: (warned(),)) as mesh:
+        reply = await mesh.ask("echo", b'{"word":"0123456789","times":9000}')
+    assert reply.problem is not None
+    assert (reply.problem.code, reply.problem.error, reply.findings) == (413, "answer too large", ())

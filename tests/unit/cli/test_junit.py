@@ -1,0 +1,69 @@
+"""The JUnit report: one case per rule, whole or not there, and well-formed whatever the mesh says."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
+from diagmesh_cli.junit import junit_of, write_junit
+from diagmesh_cli.trouble import UsageError
+from support.replies import CHECK
+
+
+def written(check: Check, fail_on: Severity, directory: Path) -> Any:
+    write_junit(check, fail_on, directory / "junit.xml", 1.5)
+    return ET.parse(directory / "junit.xml").getroot()  # noqa: S314  our own file
+
+
+def outcomes(root: Any) -> dict[str, list[str]]:
+    return {case.get("name").partition(" ")[0]: [part.tag for part in case] for case in root.iter("testcase")}
+
+
+def test_each_rule_is_a_case_with_its_outcome(tmp_path: Path) -> None:
+    root = written(CHECK, Severity.WARNING, tmp_path)
+    assert outcomes(root) == {
+        "PROC-002": ["failure"],
+        "RES-001": ["system-out"],
+        "RES-002": ["skipped", "system-out"],
+        "RES-003": ["skipped", "system-out"],
+        "RES-004": ["error"],
+        "RES-005": ["skipped"],
+        "RES-006": [],
+        "RES-007": [],
+        "RES-008": ["system-out"],
+    }
+    suite = root.find("testsuite")
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")} == {
+        "tests": "9", "failures": "1", "errors": "1", "skipped": "3", "time": "1.500",
+    }  # fmt: skip
+    failure = root.find(".//failure")
+    assert (failure.get("type"), failure.get("message")) == ("critical", "process 4711 is stopped by a signal")
+    assert "now: let it run on: kill -CONT 4711" in failure.text
+    assert root.find(".//error").get("message") == "RuntimeError: on purpose"
+    assert "nobody answered what it reads" in {one.get("message") for one in root.iter("skipped")}
+    assert [one.name for one in tmp_path.iterdir()] == ["junit.xml"], "nothing is left beside it"
+
+
+def test_the_severity_that_fails_can_be_chosen(tmp_path: Path) -> None:
+    assert outcomes(written(CHECK, Severity.INFO, tmp_path))["RES-001"] == ["failure"]
+
+
+def test_what_was_there_is_replaced_and_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text("old")
+    assert outcomes(written(CHECK, Severity.WARNING, tmp_path))
+    with pytest.raises(UsageError, match=r"--junit .*No such file or directory"):
+        write_junit(CHECK, Severity.WARNING, tmp_path / "nowhere" / "junit.xml", 0)
+
+
+@given(st.text())
+def test_any_text_makes_a_document_that_can_be_read(text: str) -> None:
+    rule = RuleVerdict(code="RES-001", title=text, verdict=Verdict.BROKEN, reason=text)
+    check = msgspec.structs.replace(CHECK, verdicts=(rule,))
+    document = ET.tostring(junit_of(check, Severity.WARNING, 0), encoding="utf-8")
+    assert ET.fromstring(document).find(".//error") is not None  # noqa: S314  our own
