@@ -2,19 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from diagmesh.bus.core import Bus
+from diagmesh.checking import check_of, kinds_of, notes_of
 from diagmesh.contract.codec import encode
-from diagmesh.contract.mesh import Ended, MeshQuestion, Services, ServicesQuestion, Silent
+from diagmesh.contract.mesh import MeshQuestion, ServicesQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import ANSWER_LIMIT_BYTES
-from diagmesh.declare import RuleSpec
-from diagmesh.diagnose import Diagnosis, Engine, chosen
+from diagmesh.diagnose import Engine, chosen
 from diagmesh.errors import Declined, MessageTooLarge, NotPermitted, Unavailable
-from diagmesh.evidence import Evidence
-from diagmesh.expected import Gathered, Key
+from diagmesh.expected import Gathered
 from diagmesh.gather import Choice, Gather, agent_budget_ms, choose
 from diagmesh.packs import RulePack
 from diagmesh.serve import Asked, Identity
@@ -26,12 +25,9 @@ from diagmesh_coordinator.services import selected, services
 __all__ = ["KIND", "Checker"]
 
 KIND: Final = "check"
-_LEAST: Final = "health"
-"""Asked when the chosen rules read no answers: who is silent is known only when somebody was asked."""
 _JUDGING_SHARE: Final = 0.2
 _LONGEST_JUDGING_S: Final = 1.0
 _ENVELOPE_BYTES: Final = 4096
-_WORST_END_FIRST: Final = (Ended.CONNECTION_LOST, Ended.TIMEOUT, Ended.WARMING, Ended.LIMIT, Ended.COMPLETE)
 
 
 class Checker:
@@ -68,7 +64,7 @@ class Checker:
         began = time.monotonic()
         engine = self._engine(question.codes)
         budget_s = asked.budget_s - min(_LONGEST_JUDGING_S, _JUDGING_SHARE * asked.budget_s)
-        kinds = _kinds(engine.rules)
+        kinds = kinds_of(engine.rules)
         selection = MeshQuestion(services=question.services, instances=question.instances, labels=question.labels)
         hoped = await self._directory.hoped(budget_s / 2)
         choice = choose(
@@ -80,21 +76,10 @@ class Checker:
             services(self._directory, self._us, ServicesQuestion(services=question.services), asked),
             self._gather(choice, kinds, body, left_s),
         )
-        told = selected(directory, selection)
-        silent = _silent(gathered)
         labels = {known.key: known.labels for known in self._directory.roster}
+        notes = notes_of(gathered, directory, self._pack.broken)
         # Thousands of answers take a while, and heartbeats and other questions must not wait for them.
-        diagnosis = await asyncio.to_thread(_judge, engine, gathered, silent, told, labels)
-        check = Check(
-            findings=diagnosis.findings,
-            verdicts=diagnosis.verdicts,
-            suppressed=diagnosis.suppressed,
-            asked=kinds,
-            expected=max(one.expected for one in gathered),
-            silent=silent,
-            ended=min((one.ended for one in gathered), key=_WORST_END_FIRST.index),
-            notes=self._notes(gathered, directory),
-        )
+        check = await asyncio.to_thread(check_of, engine, gathered, selected(directory, selection), labels, notes)
         return fitted_check(check, min(ANSWER_LIMIT_BYTES, self._bus.max_payload) - _ENVELOPE_BYTES)
 
     def _engine(self, codes: tuple[str, ...]) -> Engine:
@@ -118,35 +103,3 @@ class Checker:
             return await asyncio.gather(*rounds)
         except (NotPermitted, MessageTooLarge) as error:
             raise Unavailable(f"the coordinator cannot ask: {error}") from None
-
-    def _notes(self, gathered: Iterable[Gathered], directory: Services) -> tuple[str, ...]:
-        notes = [f"rules of {one.module} are not applied, it is broken: {one.reason}" for one in self._pack.broken]
-        for one in gathered:
-            notes += one.notes
-            if one.unexpected:
-                notes.append(
-                    f"{len(one.unexpected)} replies to {one.kind} were not counted: {one.unexpected[0].reason}"
-                )
-        return tuple(dict.fromkeys((*notes, *directory.problems)))
-
-
-def _kinds(rules: Iterable[RuleSpec]) -> tuple[str, ...]:
-    return tuple(sorted({kind for one in rules for kind in one.kinds})) or (_LEAST,)
-
-
-def _silent(gathered: Sequence[Gathered]) -> tuple[Silent, ...]:
-    """Whoever was silent to any of the questions, once; replicas that were never seen have no names to tell apart."""
-    named = {(one.service, one.instance): one for each in gathered for one in each.silent if one.instance}
-    unnamed = [one for one in gathered[0].silent if not one.instance]
-    return (*(named[key] for key in sorted(named)), *unnamed)
-
-
-def _judge(
-    engine: Engine,
-    gathered: Sequence[Gathered],
-    silent: Sequence[Silent],
-    directory: Services,
-    labels: Mapping[Key, Mapping[str, str]],
-) -> Diagnosis:
-    replies = [reply for one in gathered for reply in one.replies]
-    return engine.diagnose(Evidence(replies, silent=silent, directory=directory), labels)

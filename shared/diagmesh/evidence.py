@@ -39,6 +39,8 @@ class Evidence:
             key = Key(reply.service, reply.instance)
             self._replies[(reply.kind, key)] = reply
             keys[key] = None
+        self.heard: Final = frozenset(keys)
+        """Who replied at all, to whatever question, with an answer or a problem."""
         for one in self.silent:
             if one.instance:
                 keys[Key(one.service, one.instance)] = None

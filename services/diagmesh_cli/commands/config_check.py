@@ -10,7 +10,9 @@ from rich.console import Group
 from rich.text import Text
 
 from diagmesh import keys
+from diagmesh.diagnose import Engine
 from diagmesh.errors import SettingsError
+from diagmesh.packs import load_rules
 from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Common
@@ -71,6 +73,10 @@ def check_file(file: Path, kind: str | None = None) -> CheckedConfig:
     else:
         settings = load(SidecarSettings, str(file), {})
         warnings = [*_connection_warnings(settings), *_sidecar_warnings(settings)]
+    try:
+        Engine(load_rules(), settings.rules)
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from None
     return CheckedConfig(file=str(file), kind=kind, warnings=tuple(warnings))
 
 

@@ -37,6 +37,7 @@ def test_fine_settings_end_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[
         ('[[targets]]\nservice = "Orders"', r"'Orders' is no legal name.*\$\.targets"),
         ('[[targets]]\nservice = "orders"\npid = 1\nport = 2', "one way"),
         ("= broken", "no valid TOML"),
+        ('[[rules]]\ncode = "RES-999"', r"rules\[0\]\.code: there is no rule 'RES-999'"),
     ],
 )
 def test_what_stops_a_process_ends_with_64_and_names_file_and_key(

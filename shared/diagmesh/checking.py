@@ -1,0 +1,71 @@
+"""A check from what was gathered: the same wherever the replies came together, in a coordinator or without one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from diagmesh.contract.mesh import Ended, Services, Silent
+from diagmesh.contract.verdicts import Check
+from diagmesh.declare import RuleSpec
+from diagmesh.diagnose import Engine
+from diagmesh.evidence import Evidence
+from diagmesh.expected import Gathered, Key
+from diagmesh.packs import Broken
+
+__all__ = ["check_of", "kinds_of", "notes_of"]
+
+_LEAST: Final = "health"
+"""Asked when the rules read no answers: who is silent is known only when somebody was asked."""
+_WORST_END_FIRST: Final = (Ended.CONNECTION_LOST, Ended.TIMEOUT, Ended.WARMING, Ended.LIMIT, Ended.COMPLETE)
+
+
+def kinds_of(rules: Iterable[RuleSpec]) -> tuple[str, ...]:
+    """What must be asked for these rules; never nothing."""
+    return tuple(sorted({kind for one in rules for kind in one.kinds})) or (_LEAST,)
+
+
+def check_of(
+    engine: Engine,
+    gathered: Sequence[Gathered],
+    directory: Services | None,
+    labels: Mapping[Key, Mapping[str, str]],
+    notes: Iterable[str] = (),
+) -> Check:
+    """Judge what came. Thousands of answers take a while: call it in a thread where others wait.
+
+    Args:
+        engine: the rules.
+        gathered: one round per kind, at least one.
+        directory: who is there; None leaves the rules over it blind.
+        labels: of the instances, for settings that go by them.
+        notes: what limits all this.
+    """
+    silent = _silent(gathered)
+    replies = [reply for one in gathered for reply in one.replies]
+    diagnosis = engine.diagnose(Evidence(replies, silent=silent, directory=directory), labels)
+    return Check(
+        findings=diagnosis.findings,
+        verdicts=diagnosis.verdicts,
+        suppressed=diagnosis.suppressed,
+        asked=tuple(one.kind for one in gathered),
+        expected=max(one.expected for one in gathered),
+        silent=silent,
+        ended=min((one.ended for one in gathered), key=_WORST_END_FIRST.index),
+        notes=tuple(notes),
+    )
+
+
+def notes_of(gathered: Iterable[Gathered], directory: Services | None, broken: Iterable[Broken]) -> tuple[str, ...]:
+    """What limits a check, each thing once."""
+    notes = [f"rules of {one.module} are not applied, it is broken: {one.reason}" for one in broken]
+    for one in gathered:
+        notes += one.notes
+        if one.unexpected:
+            notes.append(f"{len(one.unexpected)} replies to {one.kind} were not counted: {one.unexpected[0].reason}")
+    return tuple(dict.fromkeys((*notes, *(directory.problems if directory is not None else ()))))
+
+
+def _silent(gathered: Sequence[Gathered]) -> tuple[Silent, ...]:
+    """Whoever was silent to any of the questions, once; replicas that were never seen have no names to tell apart."""
+    named = {(one.service, one.instance): one for each in gathered for one in each.silent if one.instance}
+    unnamed = [one for one in gathered[0].silent if not one.instance]
+    return (*(named[key] for key in sorted(named)), *unnamed)
