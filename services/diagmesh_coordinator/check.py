@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from diagmesh.bus.core import Bus
-from diagmesh.checking import check_of, kinds_of, notes_of
+from diagmesh.checking import check_of, kinds_of, notes_of, selected
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import MeshQuestion, ServicesQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
@@ -20,7 +20,7 @@ from diagmesh.serve import Asked, Identity
 from diagmesh.settings import RuleSettings
 from diagmesh_coordinator.check_fitting import fitted_check
 from diagmesh_coordinator.directory import Directory
-from diagmesh_coordinator.services import selected, services
+from diagmesh_coordinator.services import services
 
 __all__ = ["KIND", "Checker"]
 

@@ -2,26 +2,22 @@
 
 from typing import Final
 
-import msgspec
-
 from diagmesh.contract.mesh import (
     Coordinator,
     Ended,
     InstanceEntry,
     InstanceState,
-    MeshQuestion,
     ServiceEntry,
     Services,
     ServicesQuestion,
 )
 from diagmesh.errors import Declined
 from diagmesh.expected import Absence, Key
-from diagmesh.gather import means
 from diagmesh.roster import Known
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
 
-__all__ = ["KIND", "selected", "services"]
+__all__ = ["KIND", "services"]
 
 KIND: Final = "services"
 _LOOK_AGE_S: Final = 1.0
@@ -71,20 +67,6 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         ended=Ended.WARMING if warming else Ended.COMPLETE,
         problems=(*directory.problems(), *notes),
     )
-
-
-def selected(directory: Services, selection: MeshQuestion) -> Services:
-    """The part of a directory that a selection means; what is lacking belongs to nobody's selection of instances."""
-    if not selection.instances and not selection.labels:
-        return directory
-    entries = []
-    for entry in directory.services:
-        kept = tuple(one for one in entry.instances if means(selection, Key(entry.service, one.instance), one.labels))
-        if kept:
-            entries.append(msgspec.structs.replace(entry, instances=kept, declared=None, lacking=0))
-    listed = [one for entry in entries for one in entry.instances]
-    live = sum(one.state is InstanceState.LIVE for one in listed)
-    return msgspec.structs.replace(directory, services=tuple(entries), live=live, missing=len(listed) - live)
 
 
 def _entry(known: Known, absence: Absence | None, now: float) -> InstanceEntry:

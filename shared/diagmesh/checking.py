@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from diagmesh.contract.mesh import Ended, Services, Silent
+import msgspec
+
+from diagmesh.contract.mesh import Ended, InstanceState, MeshQuestion, Services, Silent
 from diagmesh.contract.verdicts import Check
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Engine
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Gathered, Key
+from diagmesh.gather import means
 from diagmesh.packs import Broken
 
-__all__ = ["check_of", "kinds_of", "notes_of"]
+__all__ = ["check_of", "kinds_of", "notes_of", "selected"]
 
 _LEAST: Final = "health"
 """Asked when the rules read no answers: who is silent is known only when somebody was asked."""
@@ -62,6 +65,20 @@ def notes_of(gathered: Iterable[Gathered], directory: Services | None, broken: I
         if one.unexpected:
             notes.append(f"{len(one.unexpected)} replies to {one.kind} were not counted: {one.unexpected[0].reason}")
     return tuple(dict.fromkeys((*notes, *(directory.problems if directory is not None else ()))))
+
+
+def selected(directory: Services, selection: MeshQuestion) -> Services:
+    """The part of a directory that a selection means; what is lacking belongs to nobody's selection of instances."""
+    if not selection.instances and not selection.labels:
+        return directory
+    entries = []
+    for entry in directory.services:
+        kept = tuple(one for one in entry.instances if means(selection, Key(entry.service, one.instance), one.labels))
+        if kept:
+            entries.append(msgspec.structs.replace(entry, instances=kept, declared=None, lacking=0))
+    listed = [one for entry in entries for one in entry.instances]
+    live = sum(one.state is InstanceState.LIVE for one in listed)
+    return msgspec.structs.replace(directory, services=tuple(entries), live=live, missing=len(listed) - live)
 
 
 def _silent(gathered: Sequence[Gathered]) -> tuple[Silent, ...]:

@@ -100,3 +100,29 @@ def test_the_command_line_is_a_gate(small: SmallMesh, tmp_path: Path) -> None:
     wrong = diagmesh(small, "check", "--code", "RES-999")
     assert wrong.returncode == 2
     assert "there is no rule" in wrong.stdout
+
+
+def test_without_a_coordinator_it_is_judged_here(tmp_path: Path) -> None:
+    with SmallMesh(tmp_path) as small:
+        small.sidecar("orders", "i1")
+        small.sidecar("payments", "p1")
+        words = ("check", "--direct", "--code", STOPPED)
+        nobody = diagmesh(small, "check", "--code", STOPPED)
+        assert nobody.returncode == 3
+        assert "nobody listens on diag.mesh.check" in nobody.stderr
+        well = diagmesh(small, *words)
+        assert (well.returncode, well.stderr) == (0, "")
+        assert "0 findings · 2 instances · 1 rule · judged here" in well.stdout
+        assert "no coordinator answered" in well.stdout
+        small.watched["orders/i1"].freeze()
+        found = diagmesh(small, *words, "--json")
+        assert found.returncode == 1
+        reply: dict[str, Any] = json.loads(found.stdout)
+        Draft202012Validator(wire_schemas()["mesh.check.reply"]).validate(reply)
+        assert [one["instances"] for one in reply["answer"]["findings"]] == [["orders/i1"]]
+        small.watched["orders/i1"].thaw()
+        assert diagmesh(small, *words, "--code", "RES-999").returncode == 64
+        small.coordinator()
+        told = diagmesh(small, *words)
+        assert told.returncode == 0, "with its directory it is known who should answer"
+        assert "no coordinator answered" not in told.stdout

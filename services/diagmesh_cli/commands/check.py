@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import Parameter
 
+from diagmesh.client import Heard
+from diagmesh.contract.codec import encode
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.names import check_token
 from diagmesh.contract.verdicts import Check, CheckQuestion
+from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
+from diagmesh_cli.direct_check import check_directly
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.junit import write_junit
 from diagmesh_cli.options import Common
@@ -27,6 +32,7 @@ async def check(
     /,
     *,
     code: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    direct: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     fail_on: _SEVERITY = "warning",
     junit: Annotated[Path | None, Parameter(show_default=False)] = None,
     common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
@@ -36,6 +42,7 @@ async def check(
     Args:
         target: a service, SERVICE/INSTANCE, or nothing for the whole mesh.
         code: only this rule (RES-004) or family (RES); may be given several times.
+        direct: ask the instances from here and judge here, for when there is no coordinator.
         fail_on: the mildest severity that ends with 1.
         junit: write a JUnit report, one test case per rule, into this file.
         common: where the mesh is, how to show it.
@@ -43,7 +50,10 @@ async def check(
     output, question, worst_allowed = Output.of(common), question_of(target, code), Severity(fail_on)
     async with connected(common, output) as mesh:
         async with output.waiting(f"the check of {target or 'the mesh'}"):
-            heard = await mesh.one(Check, "mesh", question, timeout_s=common.timeout)
+            if direct:
+                heard = _as_heard(await check_directly(mesh, question, common.timeout))
+            else:
+                heard = await mesh.one(Check, "mesh", question, timeout_s=common.timeout)
         if heard.problem is not None:
             output.show(heard.reply, page(heard))
             return Exit.UNSURE
@@ -52,6 +62,19 @@ async def check(
             write_junit(found, worst_allowed, junit, heard.reply.took_ms / 1000)
         output.show(heard.reply, check_view(found, heard.reply.instance))
         return of_check(found, worst_allowed)
+
+
+def _as_heard(check: Check) -> Heard[Check]:
+    """A check of our own as a coordinator would have sent it."""
+    reply = Reply(
+        v=WIRE_VERSION,
+        service="mesh",
+        instance="",
+        kind="check",
+        status=Status.ANSWERED,
+        answer=msgspec.Raw(encode(check)),
+    )
+    return Heard(reply, Check)
 
 
 def question_of(target: str, codes: tuple[str, ...]) -> CheckQuestion:

@@ -25,7 +25,7 @@ def check_view(check: Check, coordinator: str) -> RenderableType:
 
     Args:
         check: what was said.
-        coordinator: by whom.
+        coordinator: by whom; empty when it was judged here.
     """
     parts: list[RenderableType] = [_headline(check, coordinator), *_findings(check.findings)]
     parts += [*_silent(check), *_not_judged(check), *_suppressed(check), _clear(check)]
@@ -40,7 +40,7 @@ def _headline(check: Check, coordinator: str) -> Text:
     )
     if check.ended is not Ended.COMPLETE:
         text.append(f" · ended: {check.ended}", "yellow")
-    return text.append(f" · by {coordinator}", "dim")
+    return text.append(f" · by {coordinator}" if coordinator else " · judged here", "dim")
 
 
 def _findings(findings: Iterable[Finding]) -> Iterator[RenderableType]:
