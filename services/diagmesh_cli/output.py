@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from diagmesh.contract.wire import Problem
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.terminal import Terminal
 
 __all__ = ["Output", "as_json", "debugging", "sentence"]
@@ -35,9 +35,9 @@ class Output:
         self.err = Terminal(no_color=no_color or None, stderr=True)
 
     @classmethod
-    def of(cls, common: Common) -> "Output":
+    def of(cls, shown: Shown) -> "Output":
         """As the options of the command say."""
-        return cls(json=common.json, no_color=common.no_color)
+        return cls(json=shown.json, no_color=shown.no_color)
 
     def show(self, report: Any, view: RenderableType, *, wrap: bool = True) -> None:
         """Print a result: the report as JSON, or its view; ``wrap=False`` keeps lines whole that will be copied."""

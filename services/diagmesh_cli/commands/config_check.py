@@ -13,7 +13,7 @@ from diagmesh import keys
 from diagmesh.errors import SettingsError
 from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
 
 __all__ = ["CheckedConfig", "check", "check_file"]
@@ -40,16 +40,16 @@ def check(
     /,
     *,
     kind: Literal["sidecar", "coordinator"] | None = None,
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Check a settings file: every key and value, and the files it names. Ends with 0, 1 (warnings) or 64 (wrong).
 
     Args:
         file: settings in TOML.
         kind: whose settings they are. Default: told by the keys.
-        common: where the mesh is, how to show it.
+        shown: how to show it.
     """
-    output = Output.of(common)
+    output = Output.of(shown)
     found = check_file(file, kind)
     lines = [Text(f"{found.file}: fine settings of a {found.kind}", "" if found.warnings else "green")]
     lines += [Text(f"warning: {warning}", "yellow") for warning in found.warnings]

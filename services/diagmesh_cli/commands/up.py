@@ -19,7 +19,7 @@ from diagmesh_cli.commands.status import look
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.local.children import Child, how_it_ended
 from diagmesh_cli.local.mesh import LocalMesh
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.views.status import MeshStatus
@@ -36,20 +36,20 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 async def up(
     *,
-    port: Annotated[int | None, Parameter(show_default=False)] = None,
+    port: Annotated[int | None, Parameter(metavar="PORT", show_default=False)] = None,
     demo: Annotated[bool, Parameter(show_default=False)] = True,
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Run a whole mesh on this machine until Ctrl-C: a NATS server on loopback, demo services, sidecars, a coordinator.
 
     Args:
         port: of the NATS server; 0 for any free one. Default: 4222, another when that is busy.
         demo: with the demo services orders and payments.
-        common: where the mesh is, how to show it.
+        shown: how to show it.
     """
     if port is not None and not 0 <= port <= 65_535:
         raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
-    output, local, task = Output.of(common), LocalMesh(port, demo=demo), asyncio.current_task()
+    output, local, task = Output.of(shown), LocalMesh(port, demo=demo), asyncio.current_task()
     assert task is not None  # noqa: S101  we run in one
     with _on_signals(task, local) as ending:
         try:
