@@ -76,6 +76,7 @@ def test_the_printed_slow_switch_makes_payments_and_orders_degraded(up: Up, nats
 
 
 def test_the_address_and_the_commands_come_first(up: Up) -> None:
+    wait_until(lambda: re.search(r"^\d\d:\d\d:\d\d ", up.said(), re.MULTILINE) is not None, WAIT_S, "an event")
     lines = up.said().splitlines()
     assert lines[0].startswith(f"diagmesh is up at {up.url}")
     assert [words[-1] for words in up.tries[:1]] == [""]
