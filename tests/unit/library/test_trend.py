@@ -114,3 +114,9 @@ def test_what_is_beyond_its_limit_has_no_time_left_and_without_limit_there_is_no
     assert (past.headroom, past.likely_s) == (0.0, 0.0)
     assert time_to_limit(growing, None, "limit") is None
     assert slopes_of([(0.0, 1.0)]) == []
+
+
+def test_a_short_past_tells_nothing_of_days() -> None:
+    trend = trend_of([(float(second), 1000.0 * second) for second in range(20)])
+    assert time_to_limit(trend, 10_000_000, "near") is not None
+    assert time_to_limit(trend, 1_000_000_000, "eleven days ahead, after twenty seconds") is None
