@@ -7,6 +7,7 @@ from cyclopts import App
 from diagmesh import __version__
 from diagmesh_cli.exits import EXITS_HELP
 from diagmesh_cli.options import FLAGS, VALUED
+from diagmesh_cli.terminal import Terminal
 
 __all__ = ["make_app", "options_last"]
 
@@ -82,6 +83,7 @@ def make_app() -> App:
         print_error=False,
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
+        console=Terminal(),
     )
     for position, one in enumerate(_COMMANDS):
         module = f"diagmesh_cli.commands.{one.name}:{one.name}"

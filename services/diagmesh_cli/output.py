@@ -1,6 +1,7 @@
 """Where results, errors and progress go: results to standard output, all else to standard error."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -48,14 +49,19 @@ class Output:
 
     def print_json(self, report: Any) -> None:
         """One JSON document: indented for people, one line for programs."""
-        sys.stdout.buffer.write(as_json(report, indent=self.out.is_terminal) + b"\n")
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(as_json(report, indent=self.out.is_terminal) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            self.out.on_broken_pipe()
 
     def fail(self, problem: Problem) -> None:
-        """Say in one sentence what is wrong and what to do about it."""
+        """Say in one sentence what is wrong and what to do about it, where that can still be written."""
         if self.json:
-            self.print_json({"error": problem})
-        self.err.print(f"diagmesh: {sentence(problem)}", style="red", soft_wrap=True)
+            with contextlib.suppress(OSError):
+                self.print_json({"error": problem})
+        with contextlib.suppress(OSError):
+            self.err.print(f"diagmesh: {sentence(problem)}", style="red", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
