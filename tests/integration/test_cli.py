@@ -113,7 +113,7 @@ def test_what_cannot_be_answered_says_why(up: Up, words: list[str], code: int, s
 def test_a_reader_that_has_seen_enough_changes_nothing(up: Up, words: str) -> None:
     script = f"{sys.executable} -m diagmesh_cli {words} | head -c 10"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", script],
+        ["/bin/bash", "-o", "pipefail", "-c", script],
         env=up.environment,
         capture_output=True,
         text=True,

@@ -44,7 +44,7 @@ class Up:
         port = [] if "--port" in flags else ["--port", "0"]
         self._command = [sys.executable, "-m", "diagmesh_cli", "up", *port, *flags]
         if reader:
-            self._command = ["bash", "-o", "pipefail", "-c", f"{shlex.join(self._command)} | {reader}"]
+            self._command = ["/bin/bash", "-o", "pipefail", "-c", f"{shlex.join(self._command)} | {reader}"]
         self._size = terminal
         self._master = -1
         self._shown = b""

@@ -11,7 +11,7 @@ CLI = f"{sys.executable} -m diagmesh_cli"
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:
     """In bash, where the exit code of a pipe is that of its first failure."""
-    words = ["bash", "-o", "pipefail", "-c", script]
+    words = ["/bin/bash", "-o", "pipefail", "-c", script]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 
 
