@@ -125,7 +125,15 @@ async def test_a_problem_is_data_until_the_answer_is_insisted_on(status: Status,
 
 
 @pytest.mark.parametrize(
-    "body", [b"junk", b"{}", b'{"stream":"S","seq":1}', encode(reply("payments")), encode(reply(instance="i2"))]
+    "body",
+    [
+        b"junk",
+        b"{}",
+        b'{"stream":"S","seq":1}',
+        encode(reply("payments")),
+        encode(reply(instance="i2")),
+        encode(reply(answer={"x": "?"})).replace(b"?", b"\xff"),
+    ],
 )
 async def test_what_is_no_reply_of_the_one_asked_is_refused(body: bytes) -> None:
     crowd = Crowd()
