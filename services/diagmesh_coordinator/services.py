@@ -30,7 +30,9 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     Raises:
         Declined: 404 for a service that is not known, except while warming.
     """
-    hoped = await directory.hoped(asked.budget_s / 2)
+    began = directory.now()
+    not_back = await directory.not_back(asked.budget_s / 2)
+    hoped = await directory.hoped(max(0.0, asked.budget_s / 2 - (directory.now() - began)))
     now = directory.now()
     roster, warming = directory.roster, directory.warming
     named = tuple(dict.fromkeys(question.services)) or roster.services()
@@ -45,11 +47,14 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         )
     known = [one for service in named for one in roster.instances(service)]
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
-    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S)
+    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
+    down = not_back.keys() | {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
     entries = tuple(
         ServiceEntry(
             service=service,
-            instances=tuple(_entry(one, why.get(one.key), now) for one in roster.instances(service)),
+            instances=tuple(
+                _entry(one, why.get(one.key), now, down=one.key in down) for one in roster.instances(service)
+            ),
             declared=roster.declared(service),
             lacking=roster.lacking(service),
         )
@@ -65,13 +70,14 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         kinds=tuple(sorted(directory.roster.kinds())),
         coordinators=_coordinators(directory, us, now),
         ended=Ended.WARMING if warming else Ended.COMPLETE,
-        problems=(*directory.problems(), *notes),
+        problems=(*directory.problems(), *directory.unread(), *notes),
     )
 
 
-def _entry(known: Known, absence: Absence | None, now: float) -> InstanceEntry:
+def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> InstanceEntry:
+    """One instance; ``down``: its connection tells more than its last heartbeat."""
     state, reason = InstanceState.LIVE, ""
-    if absence is not None and (not known.live(now) or absence.state is InstanceState.NOT_CONNECTED):
+    if absence is not None and (down or not known.live(now)):
         state, reason = absence.state, absence.detail
     elif not known.live(now):
         state, reason = InstanceState.UNKNOWN, "its heartbeats ended"

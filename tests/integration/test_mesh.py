@@ -261,6 +261,30 @@ async def test_a_restarted_server_costs_nobody_their_name(rough: SmallMesh, aske
     assert set(states(await mesh.services())) == ALL
 
 
+async def test_right_after_a_restart_of_the_server_nobody_is_called_lost(rough: SmallMesh, asker: Asker) -> None:
+    mesh = await asker(rough)
+    await mesh.mesh(Health)
+    sidecar = rough.sidecars["payments/p1"]
+    sidecar.freeze()  # so that it has certainly not returned yet
+    rough.server.restart()
+    deadline = time.monotonic() + GENEROUS_S
+    while True:
+        try:
+            result = await mesh.mesh(Health, timeout_s=1.0)
+        except BusError as error:
+            assert time.monotonic() < deadline, error
+            await asyncio.sleep(0.02)
+            continue
+        if result.coordinator:
+            break
+    assert result.ended is Ended.WARMING
+    reasons = {one.instance: one.reason for one in result.silent}
+    assert reasons["p1"].startswith("unknown: the server was back for ")
+    assert not any("not connected" in reason for reason in reasons.values())
+    sidecar.thaw()
+    await until(mesh, lambda seen: seen.live == 3 and seen.ended is Ended.COMPLETE, "all are back")
+
+
 async def test_an_operators_word_makes_it_forget(rough: SmallMesh, asker: Asker) -> None:
     mesh = await asker(rough)
     rough.sidecars["orders/i1"].kill()
