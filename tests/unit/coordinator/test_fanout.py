@@ -122,6 +122,18 @@ async def test_the_directory_names_states_and_reasons(lab: Lab) -> None:
     assert (refused.problem.code, refused.problem.hint) == (404, "services: orders")
 
 
+@pytest.mark.parametrize("kind", ["services", "health"])
+async def test_who_names_everybody_is_told_how_to_ask_everybody(lab: Lab, kind: str) -> None:
+    await lab.join("orders", "i1")
+    for name in ("all", "mesh", "*"):
+        refused = await lab.ask(f"diag.mesh.{kind}", {"services": [name]})
+        assert refused.problem is not None
+        assert (refused.problem.code, refused.problem.hint) == (
+            400,
+            "all instances of every service: leave services empty",
+        )
+
+
 async def test_other_coordinators_are_listed(lab: Lab) -> None:
     await lab.beat("mesh", "c2", boot="other")
     names = [(one.instance, one.self) for one in (await lab.services()).coordinators]

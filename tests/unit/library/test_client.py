@@ -336,6 +336,16 @@ async def test_what_selects_nobody_is_no_selection(field: str) -> None:
         await mesh.mesh(Depth, **selection)
 
 
+@pytest.mark.parametrize("name", ["all", "mesh", "*"])
+async def test_who_selects_everybody_by_a_name_is_told_how_to_ask_everybody(name: str) -> None:
+    _, mesh = await mesh_with("i1")
+    for asking in (mesh.mesh(Depth, services=[name]), mesh.all(Depth, services=[name])):
+        with pytest.raises(Declined) as caught:
+            await asking
+        assert caught.value.hint == "all instances of every service: leave services empty"
+        assert "choose another name" not in caught.value.detail
+
+
 async def test_a_reply_of_another_kind_is_not_taken_for_an_answer() -> None:
     crowd = Crowd()
     await crowd.on("diag.orders.health.i1", lambda _: [encode(reply(kind="no.such", answer={"state": "up"}))])
