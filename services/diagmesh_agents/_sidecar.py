@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
+from diagmesh.accept import check_disabled, check_unique
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
 from diagmesh.bus.nats import NatsBus
 from diagmesh.declare import AgentSpec
 from diagmesh.diagnose import Engine
-from diagmesh.errors import SettingsError
 from diagmesh.hostname import host_name
 from diagmesh.member import Member, addresses_of_instance, new_boot
 from diagmesh.packs import load_agents, load_rules
@@ -77,11 +77,7 @@ def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[Targ
         target if target.instance else msgspec.structs.replace(target, instance=keeper.take(target.service))
         for target in targets
     ]
-    for number, target in enumerate(named):
-        if any((other.service, other.instance) == (target.service, target.instance) for other in named[:number]):
-            raise SettingsError(
-                f"two targets are both named {target.service}/{target.instance}: give them instance names"
-            )
+    check_unique(named)
     return named
 
 
@@ -92,9 +88,7 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event) -> int:
         SettingsError: a target or probe can never work, two targets have one name, or there is no such rule.
     """
     pack = load_agents()
-    unknown = set(settings.disable) - set(pack.agents)
-    if unknown:
-        raise SettingsError(f"disable: no such kind: {', '.join(sorted(unknown))}")
+    check_disabled(settings.disable, pack.agents)
     agents = [spec for kind, spec in pack.agents.items() if kind not in settings.disable]
     engine = Engine(load_rules(), settings.rules)
     keeper = NameKeeper()

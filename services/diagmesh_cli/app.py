@@ -1,29 +1,85 @@
 """All commands by name; each is imported only when it is called."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from cyclopts import App
 
 from diagmesh import __version__
 from diagmesh_cli.exits import EXITS_HELP
 from diagmesh_cli.options import FLAGS, VALUED
+from diagmesh_cli.terminal import Terminal
 
 __all__ = ["make_app", "options_last"]
 
 _ABOUT: Final = "Ask any service anything, over NATS."
+
+
+class _Command(NamedTuple):
+    """One command as its help shows it, known without importing it."""
+
+    name: str
+    tells: str
+    takes: str = ""
+    examples: tuple[str, ...] = ()
+    above: str = ""
+
+    @property
+    def usage(self) -> str:
+        """The first line of its help."""
+        return f"Usage: diagmesh {self.above}{self.name} {self.takes and f'{self.takes} '}[OPTIONS]"
+
+    @property
+    def help(self) -> str:
+        """What it does, which the list of commands shows too, then examples."""
+        examples = "".join(f"\n  diagmesh {one}" for one in self.examples)
+        return f"{self.tells}\n\nFor example:{examples}" if examples else self.tells
+
+
 _COMMANDS: Final = (
-    ("up", "Run a whole mesh on this machine, with demo services to ask."),
-    ("status", "The whole mesh at a look: well, not well, silent."),
-    ("services", "Who is there, who should be, who is missing and why."),
-    ("check", "What is the matter, by all rules, and what could not be judged."),
-    ("explain", "What a finding means and what to do; all rules."),
-    ("ask", "Ask one instance, a service or the whole mesh a question."),
-    ("schema", "JSON Schemas of everything on the wire."),
-    ("forget", "Expect a lost instance or service no longer."),
+    _Command("up", "Run a whole mesh on this machine, with demo services to ask.", examples=("up", "up --port 0")),
+    _Command("status", "The whole mesh at a look: well, not well, silent."),
+    _Command(
+        "services",
+        "Who is there, who should be, who is missing and why.",
+        "[SERVICE...]",
+        ("services", "services orders"),
+    ),
+    _Command(
+        "check",
+        "What is the matter, by all rules, and what could not be judged.",
+        "[TARGET]",
+        ("check", "check orders --code RES", "check --fail-on error --junit report.xml"),
+    ),
+    _Command(
+        "explain",
+        "What a finding means and what to do; all rules.",
+        "[CODE]",
+        ("explain", "explain PROC-001"),
+    ),
+    _Command(
+        "ask",
+        "Ask one instance, a service or the whole mesh a question.",
+        "KIND [TARGET]",
+        ("ask health", "ask resources orders", "ask health orders/i1 --json"),
+    ),
+    _Command(
+        "schema",
+        "JSON Schemas of everything on the wire.",
+        "[NAME]",
+        ("schema", "schema health.reply", "schema --write DIRECTORY"),
+    ),
+    _Command("forget", "Expect a lost instance or service no longer.", "TARGET", ("forget orders/i2", "forget orders")),
+)
+_CHECK: Final = _Command(
+    "check",
+    "Check a settings file: ends with 0 when it is fine, 1 with warnings, 64 when a process would refuse it.",
+    "FILE",
+    ("config check sidecar.toml",),
+    above="config ",
 )
 _PROCESSES: Final = (
-    ("sidecar", "Run a sidecar beside a service instance (options: see its --help)."),
-    ("coordinator", "Run a coordinator (options: see its --help)."),
+    ("sidecar", "Run a sidecar beside a service instance (see its --help)."),
+    ("coordinator", "Run a coordinator (see its --help)."),
 )
 
 
@@ -39,11 +95,13 @@ def make_app() -> App:
         print_error=False,
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
+        console=Terminal(),
     )
-    for position, (name, tells) in enumerate(_COMMANDS):
-        app.command(f"diagmesh_cli.commands.{name}:{name}", name=name, help=tells, sort_key=position)
+    for position, one in enumerate(_COMMANDS):
+        module = f"diagmesh_cli.commands.{one.name}:{one.name}"
+        app.command(module, name=one.name, help=one.help, usage=one.usage, sort_key=position)
     config = App(name="config", help="Check settings files.", sort_key=len(_COMMANDS))
-    config.command("diagmesh_cli.commands.config_check:check", name="check", help="Check a settings file.")
+    config.command("diagmesh_cli.commands.config_check:check", name="check", help=_CHECK.help, usage=_CHECK.usage)
     app.command(config)
     for name, tells in _PROCESSES:
         app.command(_elsewhere, name=name, help=tells, sort_key=len(_COMMANDS) + 1)

@@ -18,6 +18,7 @@ _PROCESSES: Final = {"sidecar": "diagmesh_agents", "coordinator": "diagmesh_coor
 
 def main() -> None:
     """Run a command and end with its exit code."""
+    _open_closed_streams()
     arguments = sys.argv[1:]
     if arguments and arguments[0] in _PROCESSES:
         # -P: whatever lies in the working directory is not imported.
@@ -27,12 +28,32 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no "…" must not end a command
     code = run(arguments)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; the interpreter must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _flush()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Whoever started us without a standard stream must not see his files written to, nor us fail."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest free number is the closed one; connections would get it otherwise.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
+
+
+def _flush() -> None:
+    """What cannot be written any more is no reason for the interpreter to complain at its end."""
+    from diagmesh_cli.terminal import discard  # noqa: PLC0415  not for sidecar and coordinator
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            discard(stream.fileno())
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,8 +66,6 @@ def run(arguments: Sequence[str]) -> int:
         logging.getLogger("diagmesh").addHandler(logging.NullHandler())  # what matters comes as an error
     try:
         result = make_app()(options_last(list(arguments)))
-    except BrokenPipeError:
-        return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last boundary
         if debugging():
             traceback.print_exc()

@@ -1,6 +1,6 @@
-"""The options that every command takes: where the mesh is, how to show it."""
+"""The options that commands share: how to show a result, and where the mesh is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Final
 
 from cyclopts import Group, Parameter
@@ -8,41 +8,60 @@ from cyclopts import Group, Parameter
 from diagmesh.settings import NatsSettings
 from diagmesh_cli.local import rundir
 
-__all__ = ["FLAGS", "VALUED", "Common", "connection"]
+__all__ = ["FLAGS", "VALUED", "Common", "Shown", "connection"]
 
 _DEFAULTS: Final = NatsSettings()
-_GROUP: Final = Group("Connection and output", sort_key=100)
-
-VALUED: Final = ("--nats", "--nkey-file", "--creds-file", "--inbox-prefix", "--timeout")
-FLAGS: Final = ("--json", "--no-color")
-
-
-def _option(*names: str) -> Parameter:
-    return Parameter(env_var=names, show_default=False)
+_CONNECTION: Final = Group("Connection", sort_key=100)
+_OUTPUT: Final = Group("Output", sort_key=101)
+_FLAG: Final = Parameter(group=_OUTPUT, negative="", show_default=False)
 
 
-@Parameter(name="*", group=_GROUP)
+def _option(metavar: str | None, *names: str) -> Parameter:
+    return Parameter(group=_CONNECTION, metavar=metavar, env_var=names, negative="", show_default=False)
+
+
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Common:
+class Shown:
     """What every command takes.
 
     Args:
-        nats: NATS server URL. Default: a running 'diagmesh up' of yours, else nats://127.0.0.1:4222.
-        nkey_file: file with the seed of your user nkey.
-        creds_file: credentials file (operator mode).
-        inbox_prefix: where answers to you arrive, if the server wants one per role.
-        timeout: seconds to wait for an answer.
         json: print JSON and nothing else on standard output.
         no_color: no colour (NO_COLOR does the same).
     """
 
-    nats: Annotated[str, _option("DIAGMESH_NATS__URL", "NATS_URL")] = ""
-    nkey_file: Annotated[str, _option("DIAGMESH_NATS__NKEY_FILE", "NATS_NKEY")] = ""
-    creds_file: Annotated[str, _option("DIAGMESH_NATS__CREDS_FILE", "NATS_CREDS")] = ""
-    inbox_prefix: Annotated[str, _option("DIAGMESH_NATS__INBOX_PREFIX")] = ""
-    timeout: Annotated[float, Parameter(show_default=False)] = 2.0
-    json: Annotated[bool, Parameter(negative="", show_default=False)] = False
-    no_color: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    json: Annotated[bool, _FLAG] = False
+    no_color: Annotated[bool, _FLAG] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Common(Shown):
+    """What every command takes that asks the mesh.
+
+    Args:
+        nats: NATS server. Default: a running 'diagmesh up' of yours, else nats://127.0.0.1:4222.
+        nkey_file: holds the seed of your user nkey.
+        creds_file: credentials file (operator mode).
+        inbox_prefix: where answers to you arrive, if the server wants one per role.
+        tls_ca_file: CA bundle for a private server certificate.
+        tls_first: TLS before the server's greeting.
+        timeout: how long to wait for an answer (default 2).
+        json: print JSON and nothing else on standard output.
+        no_color: no colour (NO_COLOR does the same).
+    """
+
+    nats: Annotated[str, _option("URL", "DIAGMESH_NATS__URL", "NATS_URL")] = ""
+    nkey_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__NKEY_FILE", "NATS_NKEY")] = ""
+    creds_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__CREDS_FILE", "NATS_CREDS")] = ""
+    inbox_prefix: Annotated[str, _option("PREFIX", "DIAGMESH_NATS__INBOX_PREFIX")] = ""
+    tls_ca_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_CA_FILE", "NATS_CA")] = ""
+    tls_first: Annotated[bool, _option(None, "DIAGMESH_NATS__TLS_FIRST")] = False
+    timeout: Annotated[float, _option("SECONDS")] = 2.0
+
+
+FLAGS: Final = tuple(f"--{one.name.replace('_', '-')}" for one in fields(Common) if one.default is False)
+VALUED: Final = tuple(f"--{one.name.replace('_', '-')}" for one in fields(Common) if one.default is not False)
 
 
 def connection(common: Common) -> NatsSettings:
@@ -56,4 +75,6 @@ def connection(common: Common) -> NatsSettings:
         nkey_file=common.nkey_file,
         creds_file=common.creds_file,
         inbox_prefix=common.inbox_prefix or _DEFAULTS.inbox_prefix,
+        tls_ca_file=common.tls_ca_file,
+        tls_first=common.tls_first,
     )

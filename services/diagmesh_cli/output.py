@@ -1,6 +1,7 @@
 """Where results, errors and progress go: results to standard output, all else to standard error."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from diagmesh.contract.wire import Problem
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.terminal import Terminal
 
 __all__ = ["Output", "as_json", "debugging", "sentence"]
@@ -35,9 +36,9 @@ class Output:
         self.err = Terminal(no_color=no_color or None, stderr=True)
 
     @classmethod
-    def of(cls, common: Common) -> "Output":
+    def of(cls, shown: Shown) -> "Output":
         """As the options of the command say."""
-        return cls(json=common.json, no_color=common.no_color)
+        return cls(json=shown.json, no_color=shown.no_color)
 
     def show(self, report: Any, view: RenderableType, *, wrap: bool = True) -> None:
         """Print a result: the report as JSON, or its view; ``wrap=False`` keeps lines whole that will be copied."""
@@ -48,14 +49,19 @@ class Output:
 
     def print_json(self, report: Any) -> None:
         """One JSON document: indented for people, one line for programs."""
-        sys.stdout.buffer.write(as_json(report, indent=self.out.is_terminal) + b"\n")
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(as_json(report, indent=self.out.is_terminal) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            self.out.on_broken_pipe()
 
     def fail(self, problem: Problem) -> None:
-        """Say in one sentence what is wrong and what to do about it."""
+        """Say in one sentence what is wrong and what to do about it, where that can still be written."""
         if self.json:
-            self.print_json({"error": problem})
-        self.err.print(f"diagmesh: {sentence(problem)}", style="red", soft_wrap=True)
+            with contextlib.suppress(OSError):
+                self.print_json({"error": problem})
+        with contextlib.suppress(OSError):
+            self.err.print(f"diagmesh: {sentence(problem)}", style="red", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""

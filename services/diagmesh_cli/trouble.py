@@ -1,6 +1,7 @@
 """Errors as people and scripts get them: one sentence that says what to do, a problem in JSON, an exit code."""
 
 import asyncio
+import errno
 from typing import Final
 
 from cyclopts import CycloptsError, UnknownCommandError
@@ -47,6 +48,8 @@ def explain(error: BaseException) -> tuple[Exit, Problem]:
             told = Exit.UNSURE, Problem(code=error.code, error=error.error, detail=error.detail, hint=error.hint)
         case DiagmeshError():
             told = Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error))
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
+            told = Exit.FAULT, Problem(code=507, error="cannot write", detail=str(error.strerror))
         case _:
             while isinstance(error, ImportError) and error.__cause__ is not None:
                 error = error.__cause__  # a command is imported when it is called; what broke it is the news

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +20,8 @@ from diagmesh.gather import learn
 from diagmesh.membership import Membership
 from diagmesh.roster import Roster
 from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.returning import Returning
+from diagmesh_coordinator.unread import Unread
 
 __all__ = ["Directory"]
 
@@ -31,6 +34,8 @@ _WARMING_INTERVALS: Final = 1.2
 """A heartbeat may be late by its jitter and the way here."""
 _MESH: Final = "mesh"
 _LEARN_BY: Final = "health"
+_LOOK_AGAIN_S: Final = 0.1
+_NOBODY: Final[Mapping[Key, Absence]] = {}
 
 _beat: Final = msgspec.json.Decoder(Heartbeat)
 
@@ -56,7 +61,8 @@ class Directory:
         self._deaf_since: float | None = None
         self._learning: asyncio.Task[frozenset[Key]] | None = None
         self._swept_at = float("-inf")
-        self._unread = 0
+        self._unread = Unread()
+        self._returning = Returning()
         self._subscription: Subscription | None = None
         self._unwatch: Callable[[], None] = lambda: None
 
@@ -90,6 +96,7 @@ class Directory:
             deaf_since = min(deaf_since, max((known.heard_at for known in self.roster), default=deaf_since))
             self.roster.excuse(now - deaf_since)
             self.coordinators.excuse(now - deaf_since)
+            self._returning.begin([known.key for known in self.roster if known.live(now)], now)
             if now - deaf_since < self._own_interval_s:
                 return
         if self._hearing_since is None or deaf_since is not None:
@@ -109,15 +116,16 @@ class Directory:
         if len(tokens) != 4:
             return
         if len(message.data) > _LARGEST_BEAT_BYTES:
-            self._unread += 1
+            self._unread.note(message.subject, self._clock())
             return
         try:
             beat = _beat.decode(message.data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            self._unread += 1
+            self._unread.note(message.subject, self._clock())
             log.debug("a heartbeat on %s cannot be read: %s", message.subject, error)
             return
         roster = self.coordinators if tokens[2] == _MESH else self.roster
+        self._returning.heard(Key(tokens[2], tokens[3]))
         roster.hear(tokens[2], tokens[3], beat, self._clock(), datetime.now(UTC))
         self._sweep()
 
@@ -137,7 +145,11 @@ class Directory:
 
     @property
     def warming(self) -> bool:
-        """Whether we have not heard for long enough to say who should be there."""
+        """Whether we have not heard for long enough to say who should be there, or who of them is missing."""
+        return self._fresh or bool(self._returning.away(self._clock()))
+
+    @property
+    def _fresh(self) -> bool:
         if self._hearing_since is None:
             return True
         if not self._warm:
@@ -146,17 +158,45 @@ class Directory:
         return not self._warm
 
     async def hoped(self, timeout_s: float) -> frozenset[Key]:
-        """While warming: who answered when everybody was asked. Nobody vouches for these names."""
-        if not self.warming or self._learning is None:
+        """While we have not heard of everybody: who answered when all were asked. Nobody vouches for these names."""
+        if not self._fresh or self._learning is None:
             return frozenset()
         await asyncio.wait({self._learning}, timeout=timeout_s)
         if not self._learning.done() or self._learning.cancelled():
             return frozenset()
         return self._learning.result()
 
-    async def absences(self, missing: Collection[Expected], not_before: float) -> Mapping[Key, Absence]:
-        """Why these are silent (`diagmesh.membership.Membership.absences`)."""
-        return await self.membership.absences(missing, not_before)
+    async def not_back(self, timeout_s: float) -> Mapping[Key, Absence]:
+        """Right after our connection came back: who is not connected again within this time, with what that means.
+
+        Nearly always that is nobody, and known at once.
+        """
+        missing: AbstractSet[Key] = frozenset()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while away := self._returning.away(self._clock()):
+                    seen = await self.membership.look(max(self._returning.back_at, self._clock() - _LOOK_AGAIN_S))
+                    # Without a look nobody knows: then they are asked and waited for like everybody.
+                    missing = frozenset() if seen.problem else away - seen.keys
+                    if not missing:
+                        return _NOBODY
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+        except TimeoutError:
+            return self._returning.absences(missing & self._returning.away(self._clock()), self._clock())
+        return _NOBODY
+
+    async def absences(
+        self, missing: Collection[Expected], not_before: float, not_back: Mapping[Key, Absence] = _NOBODY
+    ) -> Mapping[Key, Absence]:
+        """Why these are silent (`diagmesh.membership.Membership.absences`).
+
+        Args:
+            missing: who was not heard.
+            not_before: monotonic seconds; a look that was taken earlier is not good enough.
+            not_back: whose absence says nothing, because we ourselves have just come back.
+        """
+        why = await self.membership.absences([one for one in missing if one.key not in not_back], not_before)
+        return {**why, **{one.key: not_back[one.key] for one in missing if one.key in not_back}}
 
     async def forget(self, service: str, instance: str) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Stop expecting an instance, or all lost ones of a service; one that is still connected is kept.
@@ -171,16 +211,15 @@ class Directory:
             if known.live(self._clock()) and instance in ("", known.key.instance)
         ]
         why = await self.absences(live, self._clock())
-        gone = frozenset(key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED)
+        away = self._returning.away(self._clock())
+        gone = frozenset(key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED) - away
         return self.roster.forget(service, instance, self.now(), gone)
 
     def problems(self) -> tuple[str, ...]:
-        """What makes this directory doubtful."""
+        """What makes this directory doubtful, and every sum with it."""
         now = self._clock()
-        found = (*self.roster.problems(now), *self.coordinators.problems(now))
-        if self._unread:
-            found = (
-                *found,
-                f"{self._unread} heartbeats could not be read since the start (see the log at level debug)",
-            )
-        return found
+        return *self.roster.problems(now), *self.coordinators.problems(now)
+
+    def unread(self) -> tuple[str, ...]:
+        """Heartbeats that could not be read lately: anybody may cause one, so it is no doubt of what others said."""
+        return self._unread.problems(self._clock())

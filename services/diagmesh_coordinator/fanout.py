@@ -1,6 +1,8 @@
 """`diag.mesh.<kind>`: ask them all, or a selection, and add the answers up; for any kind that any agent answers."""
 
 import time
+from collections.abc import Collection
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,7 +12,8 @@ from diagmesh.bus.core import Bus
 from diagmesh.contract.mesh import MeshAnswer
 from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, Answer
 from diagmesh.errors import MessageTooLarge, NotPermitted, Unavailable
-from diagmesh.gather import Gather, agent_budget_ms, choose
+from diagmesh.expected import Key
+from diagmesh.gather import Gather, Plan, agent_budget_ms, choose
 from diagmesh.serve import Asked
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fitting import fitted
@@ -45,12 +48,13 @@ async def fan_out(
     """
     began = time.monotonic()
     budget_s = gather_s(asked.budget_s)
-    hoped = await directory.hoped(budget_s / 2)
+    not_back = await directory.not_back(budget_s / 2)
+    hoped = await directory.hoped(max(0.0, budget_s / 2 - (time.monotonic() - began)))
     choice = choose(directory.roster, question.chosen, hoped, directory.now(), warming=directory.warming)
-    body = question.body(agent_budget_ms(budget_s))
-    plan = choice.plan(asked.kind, body, max(0.01, budget_s - (time.monotonic() - began)))
+    left_s = max(0.01, budget_s - (time.monotonic() - began))
+    plan = _not_waiting_for(not_back, choice.plan(asked.kind, question.body(agent_budget_ms(left_s)), left_s))
     try:
-        gathered = await Gather(bus, plan, directory.absences).run()
+        gathered = await Gather(bus, plan, partial(directory.absences, not_back=not_back)).run()
     except (NotPermitted, MessageTooLarge) as error:
         raise Unavailable(f"the coordinator cannot ask: {error}") from None
     total = add_up(gathered, answer, each=question.chosen.each)
@@ -58,3 +62,10 @@ async def fan_out(
     if problems:
         total = msgspec.structs.replace(total, notes=(*total.notes, *problems))
     return fitted(total, min(ANSWER_LIMIT_BYTES, bus.max_payload) - _ENVELOPE_BYTES)
+
+
+def _not_waiting_for(not_back: Collection[Key], plan: Plan) -> Plan:
+    if not not_back:
+        return plan
+    expected = tuple(msgspec.structs.replace(one, live=one.live and one.key not in not_back) for one in plan.expected)
+    return msgspec.structs.replace(plan, expected=expected)

@@ -8,11 +8,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
+from diagmesh.accept import check_coordinator
 from diagmesh.bus.core import Bus, Subscription
 from diagmesh.bus.nats import NatsBus
-from diagmesh.contract.names import check_token
 from diagmesh.contract.subjects import QUEUE
-from diagmesh.errors import BadName, SettingsError
 from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
 from diagmesh.packs import RulePack, load_agents, load_rules
@@ -94,13 +93,8 @@ async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> int:
     Raises:
         SettingsError: the instance name, an operator's key or a setting of a rule is wrong.
     """
+    check_coordinator(settings)
     instance = settings.instance or default_name()
-    try:
-        check_token(instance, "instance")
-        for service in settings.replicas:
-            check_token(service, "replicas: service")
-    except BadName as error:
-        raise SettingsError(str(error)) from None
     bus = NatsBus(settings.nats, f"diag/mesh/{instance}")
     running = Running(bus, settings, instance)
     bus.start()

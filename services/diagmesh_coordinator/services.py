@@ -13,6 +13,7 @@ from diagmesh.contract.mesh import (
 )
 from diagmesh.errors import Declined
 from diagmesh.expected import Absence, Key
+from diagmesh.gather import check_services, named
 from diagmesh.roster import Known
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
@@ -21,39 +22,39 @@ __all__ = ["KIND", "services"]
 
 KIND: Final = "services"
 _LOOK_AGE_S: Final = 1.0
-_MOST_NAMED: Final = 20
 
 
 async def services(directory: Directory, us: Identity, question: ServicesQuestion, asked: Asked) -> Services:
     """The directory, or a part of it.
 
     Raises:
-        Declined: 404 for a service that is not known, except while warming.
+        Declined: 404 for a service that is not known, except while warming; 400 for what is no name.
     """
-    hoped = await directory.hoped(asked.budget_s / 2)
+    began = directory.now()
+    not_back = await directory.not_back(asked.budget_s / 2)
+    hoped = await directory.hoped(max(0.0, asked.budget_s / 2 - (directory.now() - began)))
     now = directory.now()
     roster, warming = directory.roster, directory.warming
-    named = tuple(dict.fromkeys(question.services)) or roster.services()
-    wrong = [service for service in named if service not in roster.services()]
+    check_services(question.services, roster.services())
+    chosen = tuple(dict.fromkeys(question.services)) or roster.services()
+    wrong = [service for service in chosen if service not in roster.services()]
     if wrong and not warming:
-        known_names = ", ".join(roster.services()[:_MOST_NAMED]) or "none"
-        raise Declined(
-            f"no such service: {', '.join(wrong)[:200]}",
-            code=404,
-            error="unknown target",
-            hint=f"services: {known_names}",
-        )
-    known = [one for service in named for one in roster.instances(service)]
+        hint = f"services: {named(roster.services())}"
+        raise Declined(f"no such service: {named(wrong)}", code=404, error="unknown target", hint=hint)
+    known = [one for service in chosen for one in roster.instances(service)]
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
-    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S)
+    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
+    down = not_back.keys() | {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
     entries = tuple(
         ServiceEntry(
             service=service,
-            instances=tuple(_entry(one, why.get(one.key), now) for one in roster.instances(service)),
+            instances=tuple(
+                _entry(one, why.get(one.key), now, down=one.key in down) for one in roster.instances(service)
+            ),
             declared=roster.declared(service),
             lacking=roster.lacking(service),
         )
-        for service in named
+        for service in chosen
     )
     live = sum(one.state is InstanceState.LIVE for entry in entries for one in entry.instances)
     unheard = hoped - {one.key for one in known}
@@ -65,13 +66,14 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         kinds=tuple(sorted(directory.roster.kinds())),
         coordinators=_coordinators(directory, us, now),
         ended=Ended.WARMING if warming else Ended.COMPLETE,
-        problems=(*directory.problems(), *notes),
+        problems=(*directory.problems(), *directory.unread(), *notes),
     )
 
 
-def _entry(known: Known, absence: Absence | None, now: float) -> InstanceEntry:
+def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> InstanceEntry:
+    """One instance; ``down``: its connection tells more than its last heartbeat."""
     state, reason = InstanceState.LIVE, ""
-    if absence is not None and (not known.live(now) or absence.state is InstanceState.NOT_CONNECTED):
+    if absence is not None and (down or not known.live(now)):
         state, reason = absence.state, absence.detail
     elif not known.live(now):
         state, reason = InstanceState.UNKNOWN, "its heartbeats ended"

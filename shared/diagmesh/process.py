@@ -12,6 +12,7 @@ from typing import Final
 
 import uvloop
 
+from diagmesh.accept import log_number
 from diagmesh.errors import DiagmeshError, SettingsError
 from diagmesh.workers import KindThreads
 
@@ -48,9 +49,7 @@ def log_to_stderr(level: str) -> None:
     Raises:
         SettingsError: no such level.
     """
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise SettingsError(f"log_level: {level!r} is none of debug, info, warning, error")
+    number = log_number(level)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=number, handlers=[handler], force=True)

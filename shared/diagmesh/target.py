@@ -251,7 +251,7 @@ class Target(Protocol):
         ...
 
     def sighting(self) -> Sighting:
-        """Which process fits now, looked up afresh (a few microseconds while it lives)."""
+        """Which process fits now, looked up afresh; quick enough for the event loop (some microseconds)."""
         ...
 
     def blind(self) -> Sequence[Blind]:

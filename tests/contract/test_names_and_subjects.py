@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from diagmesh.bus.memory import matches
 from diagmesh.contract import subjects
-from diagmesh.contract.names import NAME_PATTERN, check_token, legalise
+from diagmesh.contract.names import NAME_PATTERN, check_token, legalise, shown
 from diagmesh.errors import BadName
 from diagmesh.member import addresses_of_coordinator, addresses_of_instance
 
@@ -42,6 +42,23 @@ def test_what_passes_fits_the_published_pattern(raw: str) -> None:
         return
     assert re.search(NAME_PATTERN, raw)
     assert not set(raw) & set(".*> \r\n\t$")
+
+
+@given(st.text(max_size=200), st.integers(1, 100))
+def test_what_is_shown_is_short_and_steers_no_terminal(raw: str, most: int) -> None:
+    told = shown(raw, most)
+    assert told.isprintable()
+    assert len(told) == min(len(raw), most)
+    if raw.isprintable() and len(raw) <= most:
+        assert told == raw
+
+
+def test_no_name_is_proposed_where_nothing_is_left_of_the_one_given() -> None:
+    with pytest.raises(BadName, match=r"\(try 'my-app'\)"):
+        check_token("My_App", "service")
+    with pytest.raises(BadName) as caught:
+        check_token("*", "service")
+    assert "try" not in str(caught.value)
 
 
 @given(service=tokens, kind=tokens, instance=tokens)

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,21 @@ def test_what_cannot_be_answered_says_why(up: Up, words: list[str], code: int, s
     found, report = ask(up, *words)
     assert found == code
     assert says in json.dumps(report).replace('"', " ") or "problem" in report
+
+
+@pytest.mark.parametrize("words", ["ask health orders/i1 --json", "ask health orders/i1", "status", "services --json"])
+def test_a_reader_that_has_seen_enough_changes_nothing(up: Up, words: str) -> None:
+    script = f"{sys.executable} -m diagmesh_cli {words} | head -c 10"
+    done = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", script],
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) == 10
 
 
 def test_a_role_without_the_right_hears_so(up: Up) -> None:

@@ -1,6 +1,7 @@
 """A mesh of real processes with a real server and its roles: complete, killed, frozen, leaving, lying."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -259,6 +260,26 @@ async def test_a_restarted_server_costs_nobody_their_name(rough: SmallMesh, aske
         assert time.monotonic() < deadline, seen
         await asyncio.sleep(0.1)
     assert set(states(await mesh.services())) == ALL
+
+
+async def test_right_after_a_restart_of_the_server_nobody_is_called_lost(rough: SmallMesh, asker: Asker) -> None:
+    mesh = await asker(rough)
+    await mesh.mesh(Health)
+    sidecar = rough.sidecars["payments/p1"]
+    sidecar.freeze()  # so that it has certainly not returned yet
+    rough.server.restart()
+    deadline, result = time.monotonic() + GENEROUS_S, None
+    while result is None or not result.coordinator:
+        assert time.monotonic() < deadline, "no coordinator answered"
+        with contextlib.suppress(BusError):  # as long as the server is away
+            result = await mesh.mesh(Health, timeout_s=1.0)
+        await asyncio.sleep(0.02)
+    assert result.ended is Ended.WARMING
+    reasons = {one.instance: one.reason for one in result.silent}
+    assert reasons["p1"].startswith("unknown: the server was back for ")
+    assert not any("not connected" in reason for reason in reasons.values())
+    sidecar.thaw()
+    await until(mesh, lambda seen: seen.live == 3 and seen.ended is Ended.COMPLETE, "all are back")
 
 
 async def test_an_operators_word_makes_it_forget(rough: SmallMesh, asker: Asker) -> None:

@@ -31,8 +31,8 @@ def make_up(tmp_path: Path) -> Iterator[Any]:
     """Makes one of its own for a test; what it left behind is an error."""
     made: list[Up] = []
 
-    def make(*flags: str, terminal: tuple[int, int] | None = None) -> Up:
-        made.append(Up(tmp_path, *flags, terminal=terminal))
+    def make(*flags: str, terminal: tuple[int, int] | None = None, reader: str = "") -> Up:
+        made.append(Up(tmp_path, *flags, terminal=terminal, reader=reader))
         return made[-1]
 
     yield make
@@ -76,6 +76,7 @@ def test_the_printed_slow_switch_makes_payments_and_orders_degraded(up: Up, nats
 
 
 def test_the_address_and_the_commands_come_first(up: Up) -> None:
+    wait_until(lambda: re.search(r"^\d\d:\d\d:\d\d ", up.said(), re.MULTILINE) is not None, WAIT_S, "an event")
     lines = up.said().splitlines()
     assert lines[0].startswith(f"diagmesh is up at {up.url}")
     assert [words[-1] for words in up.tries[:1]] == [""]
@@ -107,6 +108,9 @@ def test_a_killed_service_and_a_killed_sidecar_are_told_and_the_rest_goes_on(mak
     os.kill(sidecar, signal.SIGKILL)
     wait_until(lambda: "sidecar of payments/i1 was ended by SIGKILL" in up.said(), WAIT_S, "the end is told")
     wait_until(lambda: "payments/i1 not connected: " in up.said(), WAIT_S, "the mesh sees it")
+    events = up.said()[up.said().index("demo.payments.slow") :].split("\n\n", 1)[1].splitlines()
+    assert all(re.match(r"\d\d:\d\d:\d\d \S", line) for line in events), "one event, one line"
+    assert any(len(line) > 80 for line in events), "so this was a test"
     seen = diagmesh(up, "status")
     assert seen.returncode == 2
     assert "silent payments/i1 not connected" in seen.stdout
@@ -208,6 +212,26 @@ def test_in_a_terminal_it_shows_a_live_view_and_ends_with_ctrl_c(make_up: Any) -
     assert up.ended() == 130
     assert up.leftovers() == []
     assert up.raw().rindex("\x1b[?25h") > up.raw().rindex("\x1b[?25l"), "the cursor is back"
+
+
+def test_in_a_low_terminal_an_event_is_seen_and_stays(make_up: Any) -> None:
+    up = make_up(terminal=(80, 10)).ready()
+    (sidecar,) = up.processes("sidecar-orders-i1.toml")
+    os.kill(sidecar, signal.SIGKILL)
+    wait_until(lambda: "sidecar of orders/i1 was ended by SIGKILL" in up.said(), WAIT_S, "the end is shown")
+    wait_until(lambda: "1 silent" in up.said(), WAIT_S, "the state is shown")
+    up.type(b"\x03")
+    assert up.ended() == 130
+    line = up.raw()[up.raw().index("was ended by SIGKILL") :]
+    assert "\x1b[2K" in line, "the live view was redrawn after it"
+    assert up.said().count("was ended by SIGKILL") == 1, "it stands above the live view and is not drawn with it"
+
+
+def test_it_ends_when_nobody_reads_what_it_tells(make_up: Any) -> None:
+    up = make_up(reader="head -n 1").start()
+    assert up.ended() == 130
+    assert up.said().startswith("diagmesh is up at")
+    assert up.leftovers() == []
 
 
 def test_a_second_ctrl_c_ends_it_at_once(make_up: Any) -> None:

@@ -31,9 +31,10 @@ class Up:
         directory: empty; temporary and runtime directory, home and output of it are made below.
         flags: after ``up``; a free port is asked for unless they name one.
         terminal: run it in a terminal of that many columns and rows, instead of without one.
+        reader: a command of the shell through which its standard output goes (``head -n 1``).
     """
 
-    def __init__(self, directory: Path, *flags: str, terminal: tuple[int, int] | None = None) -> None:
+    def __init__(self, directory: Path, *flags: str, terminal: tuple[int, int] | None = None, reader: str = "") -> None:
         self.temporary, self.runtime = directory / "tmp", directory / "run"
         for folder in (self.temporary, self.runtime):
             folder.mkdir(mode=0o700)
@@ -42,6 +43,8 @@ class Up:
         self.environment = {**clean, **places, "XDG_CONFIG_HOME": str(directory), "TERM": "xterm-256color"}
         port = [] if "--port" in flags else ["--port", "0"]
         self._command = [sys.executable, "-m", "diagmesh_cli", "up", *port, *flags]
+        if reader:
+            self._command = ["/bin/bash", "-o", "pipefail", "-c", f"{shlex.join(self._command)} | {reader}"]
         self._size = terminal
         self._master = -1
         self._shown = b""

@@ -1,6 +1,6 @@
 """`diagmesh ask`: one instance, a service or the whole mesh."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import orjson
@@ -21,17 +21,18 @@ from diagmesh_cli.views.replies import page, sum_of
 __all__ = ["ask", "mesh_reply", "question_of"]
 
 _DETAIL = Literal["brief", "normal", "full"]
+_FIELDS: Final = Parameter(metavar="KEY=VALUE", negative="", show_default=False)
 
 
 async def ask(
     kind: str,
-    target: str = "",
+    target: Annotated[str, Parameter(show_default=False)] = "",
     /,
     *,
     one: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     each: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     detail: _DETAIL = "normal",
-    set: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),  # noqa: A002  the option's name
+    set: Annotated[tuple[str, ...], _FIELDS] = (),  # noqa: A002  the option's name
     common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Ask a question: diagmesh ask health, diagmesh ask resources orders, diagmesh ask health orders/i1.
@@ -42,7 +43,7 @@ async def ask(
         one: of a service, any one instance.
         each: of the whole mesh, every single answer too.
         detail: how much to tell.
-        set: a field of the question, KEY=VALUE; may be given several times.
+        set: a field of the question (window_s=60); may be given several times.
         common: where the mesh is, how to show it.
     """
     output, question = Output.of(common), question_of(set, detail)

@@ -3,24 +3,26 @@
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 from rich.console import Group
 from rich.text import Text
 
 from diagmesh import keys
+from diagmesh.accept import check_coordinator, check_disabled, check_unique, log_number
+from diagmesh.adapters.probes import make_all
+from diagmesh.adapters.ways import way_of
+from diagmesh.bus.nats import check_usable
 from diagmesh.diagnose import Engine
 from diagmesh.errors import SettingsError
-from diagmesh.packs import load_rules
+from diagmesh.packs import load_agents, load_rules
 from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
 
 __all__ = ["CheckedConfig", "check", "check_file"]
-
-_FROM_FILE: Final = "file:"
 
 
 class CheckedConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ class CheckedConfig(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         file: the checked file.
         kind: whose settings they are.
-        warnings: what works but should not stay so, and what will not work at run time.
+        warnings: what works but should not stay so.
     """
 
     file: str
@@ -42,16 +44,16 @@ def check(
     /,
     *,
     kind: Literal["sidecar", "coordinator"] | None = None,
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Check a settings file: every key and value, and the files it names. Ends with 0, 1 (warnings) or 64 (wrong).
 
     Args:
         file: settings in TOML.
         kind: whose settings they are. Default: told by the keys.
-        common: where the mesh is, how to show it.
+        shown: how to show it.
     """
-    output = Output.of(common)
+    output = Output.of(shown)
     found = check_file(file, kind)
     lines = [Text(f"{found.file}: fine settings of a {found.kind}", "" if found.warnings else "green")]
     lines += [Text(f"warning: {warning}", "yellow") for warning in found.warnings]
@@ -60,24 +62,44 @@ def check(
 
 
 def check_file(file: Path, kind: str | None = None) -> CheckedConfig:
-    """Read a settings file as the process would, without its environment, and look at the files it names.
+    """Read a settings file as the process would, without its environment, and refuse what the process refuses.
 
     Raises:
-        SettingsError: the file cannot be used; the message names file and key.
+        SettingsError: the process would not start with it; the message names file and key.
     """
     kind = kind or _guess(file)
     settings: SidecarSettings | CoordinatorSettings
     if kind == "coordinator":
         settings = load(CoordinatorSettings, str(file), {})
-        warnings = [*_connection_warnings(settings)]
     else:
         settings = load(SidecarSettings, str(file), {})
-        warnings = [*_connection_warnings(settings), *_sidecar_warnings(settings)]
     try:
+        log_number(settings.log_level)
+        if isinstance(settings, SidecarSettings):
+            _check_sidecar(settings)
+        else:
+            check_coordinator(settings)
+        for where, nats in _connections(settings):
+            check_usable(nats, where)
         Engine(load_rules(), settings.rules)
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}") from None
+    warnings = [*_connection_warnings(settings)]
+    if isinstance(settings, SidecarSettings):
+        warnings += _sidecar_warnings(settings)
     return CheckedConfig(file=str(file), kind=kind, warnings=tuple(warnings))
+
+
+def _check_sidecar(settings: SidecarSettings) -> None:
+    check_unique(settings.targets)
+    check_disabled(settings.disable, load_agents().agents)
+    for position, target in enumerate(settings.targets):
+        where = f"targets[{position}]"
+        make_all(target.probes, where=f"{where}.probes", instance=target.instance)
+        try:
+            way_of(target)
+        except SettingsError as error:
+            raise SettingsError(f"{where} ({target.service}): {error}") from None
 
 
 def _guess(file: Path) -> str:
@@ -91,12 +113,17 @@ def _guess(file: Path) -> str:
 
 
 def _connections(settings: SidecarSettings | CoordinatorSettings) -> Iterator[tuple[str, NatsSettings]]:
-    yield "nats", settings.nats
-    if isinstance(settings, SidecarSettings):
-        yield from ((f"connections.{service}", one) for service, one in settings.connections.items())
-        for position, target in enumerate(settings.targets):
-            if target.nats is not None:
-                yield f"targets[{position}].nats", target.nats
+    """Those that are made: a sidecar whose services all have connections of their own makes no common one."""
+    if not isinstance(settings, SidecarSettings):
+        yield "nats", settings.nats
+        return
+    services = {target.service for target in settings.targets}
+    if not services or services - set(settings.connections):
+        yield "nats", settings.nats
+    yield from ((f"connections.{name}", one) for name, one in settings.connections.items() if name in services)
+    for position, target in enumerate(settings.targets):
+        if target.nats is not None:
+            yield f"targets[{position}].nats", target.nats
 
 
 def _connection_warnings(settings: SidecarSettings | CoordinatorSettings) -> Iterator[str]:
@@ -104,36 +131,11 @@ def _connection_warnings(settings: SidecarSettings | CoordinatorSettings) -> Ite
         if nats.nkey_file and nats.creds_file:
             yield f"{where}: nkey_file and creds_file are both set; keep one"
         for key in ("nkey_file", "creds_file"):
-            yield from _secret_warnings(f"{where}.{key}", getattr(nats, key))
-        yield from _file_warnings(f"{where}.tls_ca_file", nats.tls_ca_file)
+            name = getattr(nats, key)
+            if name and keys.readable_by_others(Path(name)):
+                yield f"{where}.{key}: others may read {name}; run: chmod 600 {name}"
         if "@" in nats.url:
             yield f"{where}.url holds a password; use nkey_file or creds_file, so that it stands in no process list"
-
-
-def _secret_warnings(key: str, name: str) -> Iterator[str]:
-    if not name:
-        return
-    path = Path(name)
-    problem = next(iter(_file_warnings(key, name)), None)
-    if problem is not None:
-        yield problem
-        return
-    if keys.readable_by_others(path):
-        yield f"{key}: others may read {name}; run: chmod 600 {name}"
-    try:
-        keys.public_key_of(path)
-    except SettingsError as error:
-        yield f"{key}: {error}"
-
-
-def _file_warnings(key: str, name: str) -> Iterator[str]:
-    if not name:
-        return
-    try:
-        with Path(name).open("rb"):
-            pass
-    except OSError as error:
-        yield f"{key}: cannot read {name}: {error.strerror} (as this user)"
 
 
 def _sidecar_warnings(settings: SidecarSettings) -> Iterator[str]:
@@ -149,10 +151,5 @@ def _sidecar_warnings(settings: SidecarSettings) -> Iterator[str]:
         ):
             yield f"{where} ({target.service}): no way to find its process; only its probes can be judged"
         for number, probe in enumerate(target.probes):
-            yield from _file_warnings(f"{where}.probes[{number}].tls_ca_file", probe.tls_ca_file)
-            for header, value in probe.headers.items():
-                if value.startswith(_FROM_FILE):
-                    key = f"{where}.probes[{number}].headers.{header}"
-                    yield from _file_warnings(key, value.removeprefix(_FROM_FILE))
             if (probe.nats or probe.srv) and target.nats is None:
                 yield f"{where}.probes[{number}]: needs targets.nats, the connection into the application's account"

@@ -28,7 +28,7 @@ async def forget(
     target: str,
     /,
     *,
-    seed_file: Annotated[Path | None, Parameter(show_default=False)] = None,
+    seed_file: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
     common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Expect a lost instance (or all lost ones of a service) no longer. The request is signed with an operator's key.

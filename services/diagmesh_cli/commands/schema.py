@@ -9,7 +9,7 @@ from rich.table import Table
 from diagmesh.contract.schema import schemas
 from diagmesh.packs import load_agents
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output, as_json
 from diagmesh_cli.trouble import UsageError
 
@@ -19,20 +19,20 @@ _PARTS: Final = ("question", "answer", "reply")
 
 
 def schema(
-    name: str = "",
+    name: Annotated[str, Parameter(show_default=False)] = "",
     /,
     *,
-    write: Annotated[Path | None, Parameter(show_default=False)] = None,
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    write: Annotated[Path | None, Parameter(metavar="DIRECTORY", show_default=False)] = None,
+    shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """JSON Schemas (draft 2020-12) of everything on the wire.
 
     Args:
         name: a kind (health), or one schema of the list (health.reply). Default: the list.
         write: write every schema into this directory, one NAME.json each.
-        common: where the mesh is, how to show it.
+        shown: how to show it.
     """
-    output, every = Output.of(common), wire_schemas()
+    output, every = Output.of(shown), wire_schemas()
     if write is not None:
         write_schemas(every, write)
         output.show({"written": len(every), "directory": str(write)}, f"{len(every)} schemas written to {write}")

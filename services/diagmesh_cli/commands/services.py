@@ -11,17 +11,20 @@ from diagmesh_cli.views.replies import page
 __all__ = ["services"]
 
 
-async def services(*names: str, common: Common = Common()) -> Exit:  # noqa: B008  frozen, its defaults are the point
+async def services(
+    *service: str,
+    common: Common = Common(),  # noqa: B008  frozen, its defaults are the point
+) -> Exit:
     """Who is there, who should be, who is missing and why.
 
     Args:
-        names: only these services. Default: all.
+        service: only these services. Default: all.
         common: where the mesh is, how to show it.
     """
     output = Output.of(common)
     async with connected(common, output) as mesh:
         async with output.waiting("the directory"):
-            question = ServicesQuestion(services=names)
+            question = ServicesQuestion(services=service)
             heard = await mesh.one(Services, "mesh", question, timeout_s=common.timeout)
         output.show(heard.reply, page(heard))
         return of_directory(heard.answer) if heard.problem is None else Exit.UNSURE

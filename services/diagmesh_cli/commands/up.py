@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,7 +18,7 @@ from diagmesh_cli.commands.status import look
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.local.children import Child, how_it_ended
 from diagmesh_cli.local.mesh import LocalMesh
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.views.status import MeshStatus
@@ -30,26 +29,25 @@ __all__ = ["up"]
 _READY_S: Final = 20.0
 _READY_PACE_S: Final = 0.2
 _PACE_S: Final = 2.0
-_EVENTS: Final = 8
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def up(
     *,
-    port: Annotated[int | None, Parameter(show_default=False)] = None,
+    port: Annotated[int | None, Parameter(metavar="PORT", show_default=False)] = None,
     demo: Annotated[bool, Parameter(show_default=False)] = True,
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Run a whole mesh on this machine until Ctrl-C: a NATS server on loopback, demo services, sidecars, a coordinator.
 
     Args:
         port: of the NATS server; 0 for any free one. Default: 4222, another when that is busy.
         demo: with the demo services orders and payments.
-        common: where the mesh is, how to show it.
+        shown: how to show it.
     """
     if port is not None and not 0 <= port <= 65_535:
         raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
-    output, local, task = Output.of(common), LocalMesh(port, demo=demo), asyncio.current_task()
+    output, local, task = Output.of(shown), LocalMesh(port, demo=demo), asyncio.current_task()
     assert task is not None  # noqa: S101  we run in one
     with _on_signals(task, local) as ending:
         try:
@@ -92,39 +90,44 @@ class _Run:
         self._local = local
         self._output = output
         self._demo = demo
-        self._events: deque[str] = deque(maxlen=_EVENTS)
         self._shown: Seen = {}
         self._status: MeshStatus | None = None
-        self._trouble = ""
+        self._trouble = self._told = ""
 
     async def run(self) -> Exit:
-        """Start, tell, watch."""
+        """Start, tell, watch.
+
+        Raises:
+            DiagmeshError: the server ended, or a process did not come up.
+        """
         async with self._output.waiting("starting the server, the services and their sidecars"):
             await self._local.start()
             mesh = await Mesh.connect(name="diag-up", url=self._local.url)
         try:
             async with self._output.waiting("waiting for the sidecars"):
-                await self._until_all_answer(mesh)
+                complete = await self._until_all_answer(mesh)
             self._tell_first()
+            if not complete:
+                self._event(f"not everybody answers after {_READY_S:g} s")
             return await self._watch(mesh)
         finally:
             await mesh.close()
 
-    async def _until_all_answer(self, mesh: Mesh) -> None:
-        """All are there, or one of our processes is not."""
+    async def _until_all_answer(self, mesh: Mesh) -> bool:
+        """Whether all were there in time; one of our own processes that ended is an error."""
         family = self._local.family
         try:
             async with asyncio.timeout(_READY_S):
                 while True:
                     await self._look(mesh)
                     if self._status is not None and self._all_there(self._status):
-                        return
+                        return True
                     dead = [child for child in family.children if child.returncode is not None]
                     if dead:
                         raise DiagmeshError(_obituary(dead[0]))
                     await asyncio.sleep(_READY_PACE_S)
         except TimeoutError:
-            self._event(f"not everybody answers after {_READY_S:g} s")
+            return False
 
     def _all_there(self, status: MeshStatus) -> bool:
         directory, health = status.services, status.health.answer
@@ -140,7 +143,7 @@ class _Run:
         self._output.show(report, banner(local.url, commands, slow, note=local.note), wrap=False)
 
     async def _watch(self, mesh: Mesh) -> Exit:
-        """Until the server ends (or somebody cancels us)."""
+        """Until the server ends, or nobody reads what we tell (or somebody cancels us)."""
         watchers = [asyncio.create_task(self._await_end(child)) for child in self._local.family.children]
         server = asyncio.create_task(self._local.server.ended())
         try:
@@ -149,16 +152,18 @@ class _Run:
                     await self._turns(mesh, server, live)
             else:
                 await self._turns(mesh, server, None)
+            if not server.done():
+                return Exit.INTERRUPTED  # whoever read what we tell has gone
             raise DiagmeshError(_obituary(self._local.server))
         finally:
             for task in (*watchers, server):
                 task.cancel()
 
     async def _turns(self, mesh: Mesh, server: "asyncio.Task[int]", live: Live | None) -> None:
-        while not server.done():
+        while not server.done() and not self._output.out.reader_gone:
             await self._look(mesh)
             if live is not None:
-                live.update(live_page(self._status, self._trouble, self._events), refresh=True)
+                live.update(live_page(self._status, self._trouble), refresh=True)
             else:
                 self._tell_changes()
             for child in self._local.family.children:
@@ -172,8 +177,9 @@ class _Run:
             self._trouble = f"cannot look: {error}"
 
     def _tell_changes(self) -> None:
-        if self._trouble:
-            self._tell({"event": self._trouble}, Text(self._trouble))
+        if self._trouble and self._trouble != self._told:
+            self._event(self._trouble)
+        self._told = self._trouble
         if self._status is None:
             return
         now = seen_of(self._status)
@@ -186,14 +192,17 @@ class _Run:
         self._event(_obituary(child))
 
     def _event(self, what: str) -> None:
-        self._events.append(f"{datetime.now().astimezone():%H:%M:%S} {what}")
-        if not self._output.out.is_terminal or self._output.json:
-            self._tell({"event": what}, Text(what))
+        self._tell({"event": what}, Text(what))
 
     def _tell(self, report: dict[str, Any], line: Text) -> None:
+        """One event: above the live view where there is one, else one line of a log, however long."""
         now = datetime.now().astimezone()
+        if len(line.plain.splitlines()) > 1:
+            line = Text(" ".join(line.plain.split()))  # a reason from the wire must not look like two events
         self._output.show(
-            {"at": now.isoformat(timespec="seconds"), **report}, Text.assemble((f"{now:%H:%M:%S} ", "dim"), line)
+            {"at": now.isoformat(timespec="seconds"), **report},
+            Text.assemble((f"{now:%H:%M:%S} ", "dim"), line),
+            wrap=self._output.out.is_terminal,
         )
 
 

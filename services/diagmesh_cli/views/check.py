@@ -9,8 +9,8 @@ from rich.text import Text
 
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Ended
-from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
-from diagmesh_cli.views.parts import indented, limited, silent_lines
+from diagmesh.contract.verdicts import Check, RuleVerdict, Suppressed, Verdict
+from diagmesh_cli.views.parts import bounded, indented, silent_lines
 from diagmesh_cli.views.words import fact, plural, verdict
 
 __all__ = ["check_view"]
@@ -44,21 +44,21 @@ def _headline(check: Check, coordinator: str) -> Text:
 
 
 def _findings(findings: Iterable[Finding]) -> Iterator[RenderableType]:
-    for one in limited(list(findings)):
-        yield Text()
-        if isinstance(one, str):
-            yield Text(one, "dim")
-            continue
-        yield Text.assemble(verdict(one.severity), " ", (one.code, "bold"), f" {one.title}")
-        if one.instances:
-            yield indented(Text(f"at {_names(one.instances)}"))
-        for seen in one.evidence[:_MOST_FACTS]:
-            yield indented(Text(f"seen {fact(seen)}", "dim"))
-        if len(one.evidence) > _MOST_FACTS:
-            yield indented(Text(f"… and {len(one.evidence) - _MOST_FACTS} more seen (--json shows all)", "dim"))
-        for advice in one.advice.now[:_MOST_ADVICE]:
-            yield indented(Text(f"now: {advice}"))
-        yield indented(Text(f"more: diagmesh explain {one.code}", "dim"))
+    yield from bounded(findings, _finding)
+
+
+def _finding(one: Finding) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text.assemble(verdict(one.severity), " ", (one.code, "bold"), f" {one.title}")
+    if one.instances:
+        yield indented(Text(f"at {_names(one.instances)}"))
+    for seen in one.evidence[:_MOST_FACTS]:
+        yield indented(Text(f"seen {fact(seen)}", "dim"))
+    if len(one.evidence) > _MOST_FACTS:
+        yield indented(Text(f"… and {len(one.evidence) - _MOST_FACTS} more seen (--json shows all)", "dim"))
+    for advice in one.advice.now[:_MOST_ADVICE]:
+        yield indented(Text(f"now: {advice}"))
+    yield indented(Text(f"more: diagmesh explain {one.code}", "dim"))
 
 
 def _silent(check: Check) -> Iterator[RenderableType]:
@@ -83,13 +83,14 @@ def _not_judged(check: Check) -> Iterator[RenderableType]:
         return
     yield Text("not judged", "bold yellow")
     lines = [(why, [*codes], [*instances]) for why, (codes, instances) in folded.items()]
-    for line in limited(lines):
-        if isinstance(line, str):
-            yield indented(Text(line, "dim"))
-            continue
-        yield indented(Text(line[0], "yellow"))
-        where = f"at {_names(line[2])}" if line[2] else "everywhere"
-        yield Padding(Text(f"{plural(len(line[1]), 'rule')} ({_names(line[1])}) {where}", "dim"), (0, 0, 0, 4))
+    yield from bounded(lines, _reason)
+
+
+def _reason(line: tuple[str, list[str], list[str]]) -> Iterator[RenderableType]:
+    why, codes, instances = line
+    yield indented(Text(why, "yellow"))
+    where = f"at {_names(instances)}" if instances else "everywhere"
+    yield Padding(Text(f"{plural(len(codes), 'rule')} ({_names(codes)}) {where}", "dim"), (0, 0, 0, 4))
 
 
 def _missing(rule: RuleVerdict) -> Iterator[tuple[str, str]]:
@@ -107,12 +108,12 @@ def _suppressed(check: Check) -> Iterator[RenderableType]:
         yield Text()
         count = sum(len(one.instances) for one in check.suppressed)
         yield Text(f"suppressed by the settings: {count}", "bold")
-    for one in limited(list(check.suppressed)):
-        if isinstance(one, str):
-            yield indented(Text(one, "dim"))
-        else:
-            why = f": {one.why}" if one.why else ""
-            yield indented(Text(f"{one.code} at {_names(one.instances)}{why}", "dim"))
+    yield from bounded(check.suppressed, _quiet)
+
+
+def _quiet(one: Suppressed) -> Iterator[RenderableType]:
+    why = f": {one.why}" if one.why else ""
+    yield indented(Text(f"{one.code} at {_names(one.instances)}{why}", "dim"))
 
 
 def _clear(check: Check) -> Text:

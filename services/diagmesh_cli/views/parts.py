@@ -1,6 +1,6 @@
 """Parts that many views share: findings, problems, the silent, what could not be seen."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from rich.console import RenderableType
@@ -10,20 +10,25 @@ from rich.text import Text
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Silent, Unexpected
 from diagmesh.contract.wire import Blind, Problem, Reply
-from diagmesh_cli.views.words import ago, plural, took, verdict
+from diagmesh_cli.views.words import ago, took, verdict
 
 __all__ = [
+    "MOST_ROWS",
     "blind_lines",
+    "bounded",
     "finding_lines",
     "indented",
-    "limited",
+    "more_line",
+    "names",
     "origin",
     "problem_line",
     "silent_lines",
     "unexpected_lines",
 ]
 
-_MOST_LINES: Final = 20
+MOST_ROWS: Final = 20
+"""Of any list on the terminal; a page of a mesh of hundreds stays one that is read."""
+_MOST_NAMES: Final = 5
 Item = TypeVar("Item")
 
 
@@ -43,46 +48,47 @@ def problem_line(problem: Problem) -> Text:
 
 def blind_lines(blind: Iterable[Blind]) -> Iterator[RenderableType]:
     """What could not be seen, why, and how to see it."""
-    for one in limited(list(blind)):
-        if isinstance(one, str):
-            yield indented(Text(one, "dim"))
-            continue
-        text = Text.assemble((f"not seen: {one.what}", "yellow"), f": {one.why}")
-        yield indented(text.append(f" ({one.fix})", "dim") if one.fix else text)
+    yield from bounded(blind, _blind)
+
+
+def _blind(one: Blind) -> Iterator[RenderableType]:
+    text = Text.assemble((f"not seen: {one.what}", "yellow"), f": {one.why}")
+    yield indented(text.append(f" ({one.fix})", "dim") if one.fix else text)
 
 
 def silent_lines(silent: Iterable[Silent]) -> Iterator[RenderableType]:
-    """Who was expected and not heard, and why."""
-    for one in limited(list(silent)):
-        if isinstance(one, str):
-            yield indented(Text(one, "dim"))
-            continue
+    """Who was expected and not heard, and why; what the reason means is said once, however many have it."""
+    said = set[str]()
+
+    def lines_of(one: Silent) -> Iterator[RenderableType]:
         state, colon, meaning = one.reason.partition(": ")
         seen = f"last seen {ago(one.last_seen)}" if one.last_seen is not None else "never seen"
         text = Text.assemble(("silent ", "red"), (f"{one.service}/{one.instance or '?'}", "bold"), f" {state}, {seen}")
-        yield indented(text.append(f"{colon}{meaning}", "dim"))
+        yield indented(text if one.reason in said else text.append(f"{colon}{meaning}", "dim"))
+        said.add(one.reason)
+
+    yield from bounded(silent, lines_of)
 
 
 def unexpected_lines(unexpected: Iterable[Unexpected]) -> Iterator[RenderableType]:
     """Replies that were not counted."""
-    for one in limited(list(unexpected)):
-        if isinstance(one, str):
-            yield indented(Text(one, "dim"))
-            continue
-        yield indented(Text.assemble(("not counted ", "yellow"), f"{one.service}/{one.instance}: {one.reason}"))
+    yield from bounded(unexpected, _unexpected)
+
+
+def _unexpected(one: Unexpected) -> Iterator[RenderableType]:
+    yield indented(Text.assemble(("not counted ", "yellow"), f"{one.service}/{one.instance}: {one.reason}"))
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[RenderableType]:
     """What it means, worst first, with what to do at once."""
-    for one in limited(list(findings)):
-        if isinstance(one, str):
-            yield indented(Text(one, "dim"))
-            continue
-        where = f" ({', '.join(one.instances)})" if one.instances else ""
-        text = Text.assemble(verdict(one.severity), f" {one.code} {one.title}{where}")
-        yield indented(text)
-        for advice in one.advice.now[:1]:
-            yield Padding(Text(f"now: {advice}", "dim"), (0, 0, 0, 4))
+    yield from bounded(findings, _finding)
+
+
+def _finding(one: Finding) -> Iterator[RenderableType]:
+    where = f" ({names(one.instances)})" if one.instances else ""
+    yield indented(Text.assemble(verdict(one.severity), f" {one.code} {one.title}{where}"))
+    for advice in one.advice.now[:1]:
+        yield Padding(Text(f"now: {advice}", "dim"), (0, 0, 0, 4))
 
 
 def indented(text: Text) -> Padding:
@@ -90,7 +96,22 @@ def indented(text: Text) -> Padding:
     return Padding(text, (0, 0, 0, 2))
 
 
-def limited(items: list[Item]) -> list[Item | str]:
-    """The first items, and how many more there are."""
-    more = len(items) - _MOST_LINES
-    return [*items[:_MOST_LINES], f"… and {plural(more, 'more', 'more')} (--json shows all)"] if more > 0 else [*items]
+def names(all_of_them: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(all_of_them) - _MOST_NAMES
+    shown = ", ".join(all_of_them[:_MOST_NAMES])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def bounded(items: Iterable[Item], lines_of: Callable[[Item], Iterable[RenderableType]]) -> Iterator[RenderableType]:
+    """The lines of the first items, and how many more items there are."""
+    every = list(items)
+    for item in every[:MOST_ROWS]:
+        yield from lines_of(item)
+    if len(every) > MOST_ROWS:
+        yield more_line(len(every) - MOST_ROWS)
+
+
+def more_line(count: int) -> RenderableType:
+    """How much is left out, and how to see it."""
+    return indented(Text(f"… and {count:,} more (--json shows all)", "dim"))

@@ -1,14 +1,14 @@
 """`services`: who is there, who should be, who is missing and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, ServiceEntry, Services
-from diagmesh_cli.views.parts import indented
+from diagmesh.contract.mesh import Coordinator, Ended, InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh_cli.views.parts import MOST_ROWS, bounded, indented, more_line
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import ago, plural, verdict
 
@@ -22,18 +22,64 @@ def _page(answer: Services) -> RenderableType:
         (f" · {answer.missing} missing", "red") if answer.missing else "",
         (f" · kinds: {', '.join(answer.kinds)}", "dim"),
     )
+    return Group(head, Text(), *_tables(answer.services), Text(), *coordinator_lines(answer), *doubts(answer))
+
+
+def _tables(services: Sequence[ServiceEntry]) -> Iterator[RenderableType]:
+    """A row per instance; of many instances only the missing ones, and the live ones folded per service."""
+    every = [row for service in services for row in _rows(service)]
+    if len(every) <= MOST_ROWS:
+        yield _instances(cells for _, cells in every)
+        return
+    missing = [cells for live, cells in every if not live]
+    if missing:
+        yield _instances(missing[:MOST_ROWS])
+        if len(missing) > MOST_ROWS:
+            yield more_line(len(missing) - MOST_ROWS)
+        yield Text()
+    yield from _folded(services)
+
+
+def _rows(service: ServiceEntry) -> Iterator[tuple[bool, tuple[Cell, ...]]]:
+    """Whether it is live, and what its row says; one row for all that were never seen."""
+    for one in service.instances:
+        yield one.state is InstanceState.LIVE, _instance(service, one)
+    if service.lacking:
+        yield False, (Text(f"{service.service}/?", "bold"), Text(f"{service.lacking} never seen", "red"))
+
+
+def _instances(rows: Iterable[tuple[Cell, ...]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("INSTANCE", overflow="fold", min_width=10)
     table.add_column("SIDECAR", no_wrap=True)
     table.add_column("SEEN", no_wrap=True)
     table.add_column("HOST", overflow="fold")
     table.add_column("WHY", overflow="fold")
-    for service in answer.services:
-        for one in service.instances:
-            table.add_row(*_instance(service, one))
-        if service.lacking:
-            table.add_row(Text(f"{service.service}/?", "bold"), Text(f"{service.lacking} never seen", "red"))
-    return Group(head, Text(), table, Text(), *coordinator_lines(answer), *doubts(answer))
+    for cells in rows:
+        table.add_row(*cells)
+    return table
+
+
+def _folded(services: Sequence[ServiceEntry]) -> Iterator[RenderableType]:
+    """A row per service, those that lack somebody first."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("SERVICE", overflow="fold", min_width=8)
+    table.add_column("LIVE", no_wrap=True, justify="right")
+    table.add_column("ALL SEEN", no_wrap=True)
+    counted = [(service, *_live(service)) for service in services]
+    for service, live, wanted in sorted(counted, key=lambda row: (row[1] == row[2], row[0].service))[:MOST_ROWS]:
+        seen = [one.last_seen for one in service.instances if one.state is InstanceState.LIVE and one.last_seen]
+        since = f"{ago(min(seen))} or later" if seen else ""
+        share = Text(f"{live}/{wanted}", "" if live == wanted else "red")
+        table.add_row(Text(service.service, "bold"), share, since)
+    yield table
+    if len(counted) > MOST_ROWS:
+        yield more_line(len(counted) - MOST_ROWS)
+
+
+def _live(service: ServiceEntry) -> tuple[int, int]:
+    live = sum(one.state is InstanceState.LIVE for one in service.instances)
+    return live, len(service.instances) + service.lacking
 
 
 def _instance(service: ServiceEntry, one: InstanceEntry) -> tuple[Cell, ...]:
@@ -47,18 +93,20 @@ def _instance(service: ServiceEntry, one: InstanceEntry) -> tuple[Cell, ...]:
 
 def coordinator_lines(answer: Services) -> Iterator[RenderableType]:
     """The coordinators, the answering one marked."""
-    for one in answer.coordinators:
-        what = "answers here" if one.self else f"seen {ago(one.last_seen)}"
-        where = f" on {one.host}" if one.host else ""
-        yield Text.assemble("coordinator ", (one.instance, "bold"), (f"{where}, {what}", "dim"))
+    yield from bounded(answer.coordinators, _coordinator)
+
+
+def _coordinator(one: Coordinator) -> Iterator[RenderableType]:
+    what = "answers here" if one.self else f"seen {ago(one.last_seen)}"
+    where = f" on {one.host}" if one.host else ""
+    yield Text.assemble("coordinator ", (one.instance, "bold"), (f"{where}, {what}", "dim"))
 
 
 def doubts(answer: Services) -> Iterator[RenderableType]:
     """What makes the directory doubtful."""
     if answer.ended is Ended.WARMING:
         yield indented(Text("the coordinator has just started: it does not know yet whom to expect", "yellow"))
-    for problem in answer.problems:
-        yield indented(Text(problem, "yellow"))
+    yield from bounded(answer.problems, lambda problem: [indented(Text(problem, "yellow"))])
 
 
 def _row(answer: Services) -> tuple[Cell, ...]:

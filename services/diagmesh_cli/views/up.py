@@ -73,15 +73,13 @@ def banner(
     return Group(*lines, Text())
 
 
-def live_page(seen: MeshStatus | None, trouble: str, events: Sequence[str]) -> RenderableType:
-    """The live view: the status page, below it what happened last."""
+def live_page(seen: MeshStatus | None, trouble: str) -> RenderableType:
+    """The live view: the status page, below it why it is not of now; what happens is told above it."""
     parts: list[RenderableType] = []
     if seen is not None:
         parts.append(status_view(seen))
     if trouble:
         parts.append(Text(trouble, "red"))
-    if events:
-        parts += [Text(), *(Text(event, "yellow") for event in events)]
     return Group(*parts)
 
 

@@ -13,6 +13,8 @@ from diagmesh.contract.answers.resources import ToLimit, Trend
 
 __all__ = ["POINTS_LEAST", "POINTS_LIMIT", "slopes_of", "thinned", "time_to_limit", "trend_of"]
 
+_REACH: Final = 1000
+"""A forecast reaches at most so many times as far as the past that it rests on: 20 s tell nothing of days."""
 POINTS_LEAST: Final = 6
 """With fewer points even an ordered row of values is no sign of growth (1 in 120 by chance)."""
 POINTS_LIMIT: Final = 40
@@ -57,10 +59,12 @@ def trend_of(points: Sequence[Point]) -> Trend | None:
 
 
 def time_to_limit(trend: Trend | None, headroom: float | None, limit: str) -> ToLimit | None:
-    """When what is left will be used up; None without a limit or without clear growth."""
+    """When what is left will be used up; None without a limit, without clear growth, or too far ahead to be known."""
     if trend is None or headroom is None or trend.slope_low <= 0:
         return None
     left = max(0.0, headroom)
+    if left / trend.slope > _REACH * trend.over_s:
+        return None
     return ToLimit(
         limit=limit,
         headroom=left,

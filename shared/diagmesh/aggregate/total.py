@@ -11,18 +11,22 @@ from typing import Final, NamedTuple
 import msgspec
 
 from diagmesh.aggregate.fields import Declared, Value, measured
+from diagmesh.aggregate.merging import merge, where
 from diagmesh.aggregate.worst import Verdict, verdict_rank, worst_of
-from diagmesh.contract.findings import Finding
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.mesh import Field, MeshAnswer
-from diagmesh.contract.wire import Answer, Reply, Status
+from diagmesh.contract.names import shown
+from diagmesh.contract.wire import Answer, Status
 from diagmesh.expected import Gathered
 
-__all__ = ["add_up", "merge"]
+__all__ = ["add_up"]
 
 _MOST_NOTED: Final = 5
-_MOST_EVIDENCE: Final = 20
 _P95: Final = 0.95
+_VERDICT_CHARACTERS: Final = 63
+_MOST_MADE_UP: Final = 20
+_OTHERS: Final = "(others)"
+"""Stands for verdicts that this version does not know, above those that are counted by name."""
 
 _STATUS_OF: Final = attrgetter("status")
 
@@ -75,15 +79,26 @@ def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[_Column
             try:
                 rows.append(reader.read(reply.answer))
                 owners.append(number)
-            except (msgspec.DecodeError, RecursionError) as error:
-                unread.append(f"{_where(reply)} ({error})")
-    places = [_where(gathered.replies[number]) for number in owners]
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                unread.append(f"{where(reply)} ({error})")
+    places = [where(gathered.replies[number]) for number in owners]
     columns = []
     for declared, values in zip(reader.fields, zip(*rows, strict=True), strict=False):
-        seen = [one for one in zip(values, places, owners, strict=True) if one[0] is not None]
+        told = _verdicts(declared.mark, values) if isinstance(declared.mark, Ranked) else values
+        seen = [one for one in zip(told, places, owners, strict=True) if one[0] is not None]
         if seen:
             columns.append(_Column(declared, seen))
     return columns, _unread(unread)
+
+
+def _verdicts(mark: Ranked, values: Sequence[Value]) -> list[Value]:
+    """Verdicts as they are told: of those that nobody here knows only some, and short; all of them count."""
+    known: dict[Value, Value] = {None: None, **{value: value for value in mark.best_first}}
+    full = len(known) + _MOST_MADE_UP
+    for value in values:
+        if value not in known and isinstance(value, str):
+            known[value] = shown(value, _VERDICT_CHARACTERS) if len(known) < full else _OTHERS
+    return [known[value] for value in values]
 
 
 def _unread(unread: list[str]) -> list[str]:
@@ -139,30 +154,3 @@ def _bad_verdicts(columns: Sequence[_Column]) -> dict[int, list[Verdict]]:
                 if value != best and isinstance(value, str):
                     bad.setdefault(owner, []).append(Verdict(path, mark, value))
     return bad
-
-
-def merge(replies: Sequence[Reply]) -> tuple[Finding, ...]:
-    """Findings of many replies, one per code, worst first, with everybody who has it.
-
-    An instance is named by where its reply came from, not by what the finding says of itself.
-    """
-    found: dict[str, list[tuple[Finding, str]]] = {}
-    for reply in replies:
-        for finding in reply.findings:
-            found.setdefault(finding.code, []).append((finding, _where(reply)))
-    merged = [_one(same) for same in found.values()]
-    return tuple(sorted(merged, key=lambda finding: (-finding.severity.rank, finding.code)))
-
-
-def _one(same: list[tuple[Finding, str]]) -> Finding:
-    worst, _ = max(same, key=lambda pair: pair[0].severity.rank)
-    evidence = [seen for finding, _ in same for seen in finding.evidence]
-    return msgspec.structs.replace(
-        worst,
-        instances=tuple(sorted({where for _, where in same})),
-        evidence=tuple(evidence[:_MOST_EVIDENCE]) if len(same) > 1 else worst.evidence,
-    )
-
-
-def _where(reply: Reply) -> str:
-    return f"{reply.service}/{reply.instance}"

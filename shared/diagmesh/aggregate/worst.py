@@ -8,6 +8,7 @@ import msgspec
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.measures import Ranked
 from diagmesh.contract.mesh import Silent, Worst
+from diagmesh.contract.names import shown
 from diagmesh.contract.wire import Reply, Status
 
 __all__ = ["Verdict", "verdict_rank", "worst_of"]
@@ -95,7 +96,7 @@ def worst_of(
         status=top.reply.status,
         verdict=top.verdict,
         severity=top.severity or "",
-        reason=top.reason,
+        reason=shown(top.reason),
     )
 
 
@@ -103,7 +104,7 @@ def _in_words(reply: Reply) -> str:
     """What the answer itself gives as the reason of its verdict, if it has such a field."""
     try:
         said = _reasoned.decode(reply.answer) if isinstance(reply.answer, msgspec.Raw) else _Reasoned()
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return ""  # a kind with a field of that name and another meaning
     return f": {said.reason}" if said.reason else ""
 

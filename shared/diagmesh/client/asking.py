@@ -11,8 +11,8 @@ from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Question
-from diagmesh.errors import BadName, Declined
-from diagmesh.gather import agent_budget_ms
+from diagmesh.errors import Declined
+from diagmesh.gather import agent_budget_ms, check_instances, check_services
 
 __all__ = ["kind_and_type", "mesh_body", "selection_of", "with_budget"]
 
@@ -49,13 +49,10 @@ def selection_of(fields: dict[str, Any]) -> MeshQuestion:
         raise Declined(f"no field of a selection: {', '.join(wrong)}", hint=f"fields: {', '.join(sorted(_SELECTION))}")
     try:
         chosen = msgspec.convert(fields, MeshQuestion)
-        for service in chosen.services:
-            check_token(service, "service")
-        for instance in chosen.instances:
-            for token in instance.split("/", 1):
-                check_token(token, "instance")
-    except (msgspec.ValidationError, BadName) as error:
+    except msgspec.ValidationError as error:
         raise Declined(str(error)) from None
+    check_services(chosen.services)
+    check_instances(chosen.instances)
     return chosen
 
 

@@ -79,6 +79,8 @@ def heard(data: bytes, service: str, instance: str, kind: str, answer_type: type
     """
     try:
         reply = decode_reply(data)
+        if not data.isascii():
+            data.decode()  # the answer is kept as it came, and may be shown so
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         fix = "if it is {stream, seq}: a stream captures the subject" if b'"stream"' in data[:200] else ""
         raise Unreadable(f"the reply of {service}", str(error), fix) from None

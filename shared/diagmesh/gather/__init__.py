@@ -4,6 +4,7 @@ from diagmesh.gather.choice import Choice, Listed, Listing, choose, means
 from diagmesh.gather.learn import learn
 from diagmesh.gather.plan import Ask, Lacking, Plan, agent_budget_ms, asks_for
 from diagmesh.gather.round import Absences, Gather
+from diagmesh.gather.selection import check_instances, check_services, named
 
 __all__ = [
     "Absences",
@@ -16,7 +17,10 @@ __all__ = [
     "Plan",
     "agent_budget_ms",
     "asks_for",
+    "check_instances",
+    "check_services",
     "choose",
     "learn",
     "means",
+    "named",
 ]

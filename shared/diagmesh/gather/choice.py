@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from diagmesh.contract.mesh import MeshQuestion
-from diagmesh.contract.names import check_token
-from diagmesh.errors import BadName, Declined
+from diagmesh.errors import Declined
 from diagmesh.expected import Expected, Key, label
 from diagmesh.gather.plan import Ask, Lacking, Plan, asks_for
+from diagmesh.gather.selection import check_instances, check_services, named
 
 __all__ = ["Choice", "Listed", "Listing", "choose", "means"]
-
-_MOST_NAMED: Final = 20
 
 
 class Listed(Protocol):
@@ -102,8 +100,8 @@ def choose(listing: Listing, selection: MeshQuestion, hoped: frozenset[Key], now
     Raises:
         Declined: 404, naming what is not known and what is; 400 for what is no name.
     """
-    for service in selection.services:
-        _check_name(service)
+    check_services(selection.services, listing.services())
+    check_instances(selection.instances)
     services = tuple(dict.fromkeys(selection.services)) or tuple(
         sorted({*listing.services(), *(key.service for key in hoped)})
     )
@@ -147,30 +145,18 @@ def _some(listing: Listing, chosen: Sequence[Listed], hopeful: frozenset[Key]) -
 def _check(listing: Listing, selection: MeshQuestion, chosen: Sequence[Listed]) -> None:
     known = listing.services()
     if wrong := [service for service in selection.services if service not in known]:
-        raise _unknown(f"no such service: {_named(wrong)}", f"services: {_named(known)}")
+        raise _unknown(f"no such service: {named(wrong)}", f"services: {named(known)}")
     names = (
         {name for one in chosen for name in (one.key.instance, label(one.key))} if selection.instances else set[str]()
     )
     if wrong := [instance for instance in selection.instances if instance not in names]:
-        raise _unknown(f"no such instance in this selection: {_named(wrong)}", "see diag.mesh.services")
+        raise _unknown(f"no such instance in this selection: {named(wrong)}", "see diag.mesh.services")
     if selection.labels and not chosen:
         raise _unknown("nobody in this selection has all of these labels", "see diag.mesh.services")
 
 
-def _check_name(service: str) -> None:
-    try:
-        check_token(service, "service")
-    except BadName as error:
-        raise Declined(f"services: {error}"[:300]) from None
-
-
 def _unknown(detail: str, hint: str) -> Declined:
     return Declined(detail, code=404, error="unknown target", hint=hint)
-
-
-def _named(names: Collection[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return (", ".join(name[:63] for name in [*names][:_MOST_NAMED]) or "none") + more
 
 
 def _lacking(listing: Listing, services: Sequence[str]) -> tuple[Lacking, ...]:

@@ -50,8 +50,7 @@ class Gather:
         self._clock = clock
         self._tally = Tally(plan)
         self._expected: dict[Key, Expected] = {one.key: one for one in plan.expected}
-        self._waiting: set[Key] = {one.key for one in plan.expected if one.live}
-        self._waiting |= plan.hoped
+        self._waiting: set[Key] = {one.key for one in plan.expected if one.live} | plan.hoped
         # All lost, or nobody known: a short chance for whoever is there after all.
         self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else _LOOK_AFTER_S
         self._limit = plan.limit

@@ -5,7 +5,9 @@ from typing import Final
 import msgspec
 
 from diagmesh.contract.mesh import Unexpected
+from diagmesh.contract.names import check_token, shown
 from diagmesh.contract.wire import Reply
+from diagmesh.errors import BadName
 from diagmesh.expected import Key, label
 from diagmesh.gather.plan import Ask, Plan
 
@@ -68,6 +70,8 @@ class Tally:
         ask = self._asks[token]
         try:
             reply = _reply.decode(data)
+            if not data.isascii():
+                data.decode()  # the answer is handed on as it came: nobody else looks whether it is text at all
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return self._cannot_read(ask, data, error)
         key = Key(reply.service, reply.instance)
@@ -77,10 +81,13 @@ class Tally:
         if key in self.heard:
             self._doubt(key, _twice(reply, self.heard[key]))
             return None
+        if key not in self._known:
+            if not _can_be(key[1]):
+                self._doubt(key, "answers under a name that no sidecar can have")
+                return None
+            self.newcomers.append(key)
         self.heard[key] = reply
         self.replies.append(reply)
-        if key not in self._known:
-            self.newcomers.append(key)
         return key
 
     def notes(self) -> list[str]:
@@ -97,18 +104,18 @@ class Tally:
         if reply.service != ask.service:
             return f"arrived where only {ask.service} can answer, but names itself otherwise"
         if reply.kind != self._kind:
-            return f"answers the kind {reply.kind[:_NAME_CHARACTERS]!r}, not {self._kind!r}"
+            return f"answers the kind {shown(reply.kind, _NAME_CHARACTERS)!r}, not {self._kind!r}"
         return f"arrived where only {ask.service}/{ask.instance} was asked"
 
     def _doubt(self, key: Key, reason: str) -> None:
         if len(self.unexpected) < _MOST_UNEXPECTED:
-            service, instance = key[0][:_NAME_CHARACTERS], key[1][:_NAME_CHARACTERS]
+            service, instance = shown(key[0], _NAME_CHARACTERS), shown(key[1], _NAME_CHARACTERS)
             self.unexpected.append(Unexpected(service=service, instance=instance, reason=reason))
         else:
             self._uncounted += 1
 
     def _cannot_read(self, ask: Ask, data: bytes, error: Exception) -> Key | None:
-        reason = f"its reply cannot be read: {error}"[:_REASON_CHARACTERS]
+        reason = shown(f"its reply cannot be read: {error}", _REASON_CHARACTERS)
         try:
             instance = _origin.decode(data).instance or ask.instance
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -123,6 +130,14 @@ class Tally:
 
 def _twice(reply: Reply, first: Reply) -> str:
     if reply.boot != first.boot:
-        boots = f"{first.boot[:_NAME_CHARACTERS]} and {reply.boot[:_NAME_CHARACTERS]}"
+        boots = f"{shown(first.boot, _NAME_CHARACTERS)} and {shown(reply.boot, _NAME_CHARACTERS)}"
         return f"two sidecars answer under this name (boots {boots}); the first is counted"
     return "answered more than once; counted once"
+
+
+def _can_be(instance: str) -> bool:
+    try:
+        check_token(instance, "instance")
+    except BadName:
+        return False
+    return True

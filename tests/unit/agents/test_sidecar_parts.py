@@ -19,7 +19,7 @@ from support.ports import free_port
 async def test_a_kind_that_nobody_has_cannot_be_disabled() -> None:
     settings = SidecarSettings(targets=(TargetSettings(service="orders"),), disable=("health", "nope", "none"))
     with pytest.raises(SettingsError, match="disable: no such kind: none, nope"):
-        await serve(settings, asyncio.Event())
+        await asyncio.wait_for(serve(settings, asyncio.Event()), 20)
 
 
 async def test_the_machine_is_not_searched_on_the_event_loop(

@@ -1,11 +1,11 @@
 """The command line itself: usage, errors in one sentence, JSON and nothing else, nothing imported in vain."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,19 +27,10 @@ from diagmesh_cli.commands.ask import question_of
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.local import rundir
 from diagmesh_cli.main import run
-from diagmesh_cli.options import Common, connection
+from diagmesh_cli.options import FLAGS, VALUED, Common, connection
 from diagmesh_cli.output import sentence
 from diagmesh_cli.trouble import UsageError, explain
 from support.natsserver import NatsServer
-
-COMMANDS = ("up", "status", "services", "check", "explain", "ask", "schema", "forget")
-
-
-@pytest.fixture(autouse=True)
-def no_up_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    for name in ("NATS_URL", "NATS_NKEY", "NATS_CREDS", "DIAGMESH_NATS__URL", "DIAGMESH_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -157,21 +148,6 @@ def test_our_own_fault_is_70_and_shows_no_traceback(
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["config"], ["config", "check"]])
-def test_help_tells_the_exit_codes_and_fits_80_columns(
-    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    assert run([*command, "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert "130  interrupted" in shown
-    assert "3    nobody there" in shown
-    assert max(map(len, shown.splitlines())) <= 80
-    if command and command != ["config"]:
-        for option in ("--nats", "--nkey-file", "--creds-file", "--inbox-prefix", "--timeout", "--json", "--no-color"):
-            assert option in shown
-
-
 def test_options_may_stand_before_the_command() -> None:
     assert options_last(["--json", "--nats", "url", "status", "x"]) == ["status", "x", "--json", "--nats", "url"]
     assert options_last(["--nats=url", "ask", "health"]) == ["ask", "health", "--nats=url"]
@@ -208,6 +184,13 @@ def test_the_environment_names_the_server_and_the_option_wins(
     assert "nats://127.0.0.1:2:" in capsys.readouterr().err
 
 
+def test_every_shared_option_may_stand_before_the_command() -> None:
+    assert set(FLAGS) == {"--json", "--no-color", "--tls-first"}
+    assert {*FLAGS, *VALUED} == {f"--{one.name.replace('_', '-')}" for one in dataclasses.fields(Common)}
+    for option in VALUED:
+        assert options_last([option, "x", "status"]) == ["status", option, "x"]
+
+
 def test_fields_of_a_question_keep_their_types() -> None:
     question: Any = question_of(("window_s=60", "probes=false", "name=orders", 'list=["a"]', "timeout_ms=500"), "brief")
     assert (question.window_s, question.probes, question.name, question.list) == (60, False, "orders", ["a"])
@@ -230,10 +213,3 @@ def test_the_processes_are_started_without_the_cli(process: str) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "msgspec" in imported
     assert not {"cyclopts", "rich"} & imported
-
-
-def test_a_closed_pipe_is_no_error() -> None:
-    script = f"{sys.executable} -m diagmesh_cli schema --json | head -c 10"
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    assert len(done.stdout) == 10
-    assert done.stderr == ""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagmesh.aggregate import add_up, measured
-from diagmesh.contract.findings import Fact, Finding, FindingClass, Severity
+from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.mesh import Ended, MeshAnswer, Silent
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
@@ -158,6 +158,61 @@ def test_an_answer_that_cannot_be_added_up_is_noted_by_name() -> None:
     (note,) = [note for note in total.notes if "could not be added up" in note]
     assert "orders/i2" in note
     assert "$.load" in note
+
+
+def test_an_odd_byte_in_one_answer_does_not_spoil_the_sum() -> None:
+    odd = msgspec.structs.replace(sick(2), answer=msgspec.Raw(b'{"state":"\xff"}'))
+    total = add_up(gathered(sick(1), odd), Sick)
+    assert total.fields["state"].counts == {"up": 1}
+    assert any("could not be added up: orders/i2" in note for note in total.notes)
+
+
+def test_a_verdict_of_half_a_megabyte_is_cut_wherever_it_is_told() -> None:
+    total = add_up(gathered(sick(1), sick(2, "s" * 600_000, reason="r" * 600_000)), Sick)
+    assert len(msgspec.json.encode(total)) < 2000
+    (worst,) = [value for value in total.fields["state"].counts if value != "up"]
+    assert (len(worst), worst[:3]) == (63, "sss")
+    assert total.fields["state"].worst == worst
+    assert total.worst is not None
+    assert (total.worst.instance, total.worst.verdict) == ("i2", worst)
+
+
+def test_what_would_steer_a_terminal_is_not_told() -> None:
+    wild = "\x1b[2J\u202edown"
+    told = add_up(gathered(sick(1, wild, reason=wild, findings=(finding("RES-001", Severity.INFO, wild),))), Sick)
+    assert told.worst is not None
+    texts = (told.worst.verdict, told.worst.reason, *told.fields["state"].counts, told.findings[0].evidence[0].what)
+    for text in texts:
+        assert text.isprintable()
+        assert "down" in text
+
+
+def test_made_up_verdicts_are_counted_but_only_some_are_named() -> None:
+    total = add_up(gathered(*(sick(number, f"made-up-{number}") for number in range(500)), sick(501)), Sick)
+    state = total.fields["state"]
+    assert state.n == sum(state.counts.values()) == 501
+    assert len(state.counts) < 30
+    assert state.counts["up"] == 1
+    assert state.counts["(others)"] > 400
+
+
+def test_the_words_of_findings_are_bounded() -> None:
+    long = Finding(
+        code="RES-001",
+        severity=Severity.WARNING,
+        class_=FindingClass.MESH,
+        title="t" * 300_000,
+        evidence=(Fact(what="w" * 300_000, value="v" * 300_000, unit="u" * 300_000),),
+        advice=Advice(now=("n" * 300_000,) * 100, soon=("s" * 9000,), later=("l" * 9000,)),
+    )
+    total = add_up(gathered(sick(1, findings=(long,)), sick(2)), Sick)
+    assert len(msgspec.json.encode(total)) < 10_000
+    (kept,) = total.findings
+    assert (kept.title[:2], kept.title[-1], kept.instances) == ("tt", "…", ("orders/i1",))
+    assert total.worst is not None
+    assert len(total.worst.reason) <= 300
+    short = finding("RES-002", Severity.WARNING, "short")
+    assert add_up(gathered(sick(1, findings=(short,))), Sick).findings[0].evidence == short.evidence
 
 
 def test_findings_are_merged_by_code_worst_first_and_placed_by_origin() -> None:

@@ -75,6 +75,48 @@ def test_what_is_no_name_never_reaches_a_subject(name: str, warming: bool) -> No
     assert caught.value.code == 400
 
 
+EVERYBODY = "all instances of every service: leave services empty"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says", "hint"),
+    [
+        ({"services": ("all",)}, "services: 'all' is no service", EVERYBODY),
+        ({"services": ("orders", "*")}, "services: '*' is no service", EVERYBODY),
+        ({"services": (">",)}, "services: '>' is no service", EVERYBODY),
+        ({"services": ("",)}, "services: '' is no service", EVERYBODY),
+        ({"services": ("mesh",)}, "services: 'mesh' is no service, it means the coordinators", EVERYBODY),
+        (
+            {"services": ("Orders",)},
+            "services: 'Orders' can be no service: names are lower-case letters, digits and '-'",
+            "services: orders, payments",
+        ),
+        ({"instances": ("all",)}, "instances: 'all' is no instance", "all instances: leave instances empty"),
+        ({"instances": ("orders/*",)}, "instances: 'orders/*' is no instance", "all instances: leave instances empty"),
+        (
+            {"instances": ("I1",)},
+            "instances: 'I1' can be no instance: names are lower-case letters, digits and '-'",
+            "see diag.mesh.services",
+        ),
+    ],
+)
+@pytest.mark.parametrize("warming", [True, False])
+def test_who_asks_for_everybody_is_told_how(fields: dict[str, Any], says: str, hint: str, warming: bool) -> None:
+    with pytest.raises(Declined) as caught:
+        pick(roster(), warming=warming, **fields)
+    assert (caught.value.code, caught.value.detail, caught.value.hint) == (400, says, hint)
+
+
+def test_a_name_of_any_length_is_told_short_and_printable() -> None:
+    with pytest.raises(Declined) as caught:
+        pick(roster(), services=("\x1b[2J" * 10_000,))
+    assert len(caught.value.detail) < 200
+    assert caught.value.detail.isprintable()
+    with pytest.raises(Declined) as caught:
+        pick(roster(), instances=("\x1b[2J" * 10_000,))
+    assert caught.value.detail.isprintable()
+
+
 def test_while_warming_unknown_services_are_asked_and_learned_names_hoped_for() -> None:
     choice = pick(roster(), frozenset({NEW, Key("orders", "i1")}), warming=True)
     assert Ask(service="fresh") in choice.asks

@@ -125,7 +125,15 @@ async def test_a_problem_is_data_until_the_answer_is_insisted_on(status: Status,
 
 
 @pytest.mark.parametrize(
-    "body", [b"junk", b"{}", b'{"stream":"S","seq":1}', encode(reply("payments")), encode(reply(instance="i2"))]
+    "body",
+    [
+        b"junk",
+        b"{}",
+        b'{"stream":"S","seq":1}',
+        encode(reply("payments")),
+        encode(reply(instance="i2")),
+        encode(reply(answer={"x": "?"})).replace(b"?", b"\xff"),
+    ],
 )
 async def test_what_is_no_reply_of_the_one_asked_is_refused(body: bytes) -> None:
     crowd = Crowd()
@@ -326,6 +334,16 @@ async def test_what_selects_nobody_is_no_selection(field: str) -> None:
     selection: dict[str, Any] = {field: "full"}
     with pytest.raises(Declined, match=field):
         await mesh.mesh(Depth, **selection)
+
+
+@pytest.mark.parametrize("name", ["all", "mesh", "*"])
+async def test_who_selects_everybody_by_a_name_is_told_how_to_ask_everybody(name: str) -> None:
+    _, mesh = await mesh_with("i1")
+    for asking in (mesh.mesh(Depth, services=[name]), mesh.all(Depth, services=[name])):
+        with pytest.raises(Declined) as caught:
+            await asking
+        assert caught.value.hint == "all instances of every service: leave services empty"
+        assert "choose another name" not in caught.value.detail
 
 
 async def test_a_reply_of_another_kind_is_not_taken_for_an_answer() -> None:

@@ -114,6 +114,8 @@ def test_a_command_pattern_finds_its_process_but_never_us() -> None:
         ("/opt/orders/orders --port 8080", True),
         ("*a (b", False),
         ("orders", False),
+        ("orders --port 8080", False),
+        ("/opt/orders/orders", False),
         ("*Orders*", False),
         ("^/opt.*", False),
         ("*[", False),

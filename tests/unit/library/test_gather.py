@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,6 +189,59 @@ async def test_a_newcomer_is_counted_and_noted() -> None:
     result = await run(crowd, plan(I1))
     assert (result.expected, len(result.replies), result.newcomers) == (2, 2, (Key("orders", "new"),))
     assert "orders/new" in result.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encode(reply(answer={"state": "up"})).replace(b'"up"', b'"\xff"'),
+        encode(reply(answer={"state": "up", "x": "?"})).replace(b'"?"', b'"\xff"'),
+        encode(reply(answer={"state": "up", "x": 1})).replace(b'"x"', b'"\xff"'),
+    ],
+    ids=["declared", "undeclared", "name"],
+)
+async def test_a_reply_that_is_no_text_is_not_counted_wherever_the_odd_byte_is(data: bytes) -> None:
+    """What is handed on as it came must be JSON, or one member spoils what everybody said."""
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.all", lambda _: [data])
+    result = await run(crowd, plan(I1))
+    assert result.replies == []
+    (odd,) = result.unexpected
+    assert (odd.service, odd.instance) == I1
+    assert odd.reason.startswith("its reply cannot be read: ")
+    assert [one.reason for one in result.silent] == [f"unknown: {odd.reason}"]
+
+
+async def test_words_beyond_ascii_are_text() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.all", lambda _: ['{"x":"zwölf"}'.encode(), encode(reply(answer={"x": "zwölf"}))])
+    assert [one.instance for one in (await run(crowd, plan(I1))).replies] == ["i1"]
+
+
+@pytest.mark.parametrize("name", ["n" * 400_000, "\x1b[2J\u202e", "", "a.b", "*", "all", "I1", "i1\n"])
+def test_a_newcomer_needs_a_name_that_a_sidecar_can_have(name: str) -> None:
+    tally = Tally(plan(I1))
+    assert tally.take(0, encode(reply(instance=name))) is None
+    assert (tally.replies, tally.newcomers, tally.notes()) == ([], [], [])
+    (odd,) = tally.unexpected
+    assert odd.reason == "answers under a name that no sidecar can have"
+    assert odd.instance.isprintable()
+    assert len(odd.instance) <= 63
+
+
+def test_whatever_a_reply_says_of_itself_is_told_short_and_printable() -> None:
+    tally = Tally(plan(I1))
+    wild = "\x1b[2J\u202e" + "w" * 10_000
+    tally.take(0, encode(reply()))
+    tally.take(0, encode(reply(boot=wild)))
+    tally.take(0, encode(reply(kind=wild)))
+    tally.take(0, encode(reply(service=wild)))
+    tally.take(0, encode(reply(instance="i2")).replace(b'"answered"', msgspec.json.encode(wild)))
+    assert len(tally.unexpected) == 4
+    for odd in tally.unexpected:
+        for text, most in ((odd.service, 63), (odd.instance, 63), (odd.reason, 300)):
+            assert text.isprintable(), text
+            assert len(text) <= most
 
 
 async def test_a_responder_that_sends_ten_thousand_replies_is_cut_off() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.ways import Way
 from diagmesh.contract.answers.resources import ProcessState
-from diagmesh.errors import NotRunning, SettingsError
+from diagmesh.errors import NotRunning, SettingsError, Unreadable
 from diagmesh.settings import TargetSettings
 from diagmesh.target import Target
 from support.children import Child, until
@@ -98,6 +99,13 @@ async def test_a_restarted_program_is_found_again(tmp_path: Path, way: str) -> N
     assert neighbour.sighting().restarts_seen == 1
 
 
+def test_what_is_looked_for_is_told_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[Way] = []
+    monkeypatch.setattr(module, "find", lambda way, _: searches.append(way))
+    assert Neighbour(TargetSettings(service="orders", port=8080)).looked_for == "port 8080"
+    assert searches == []
+
+
 def test_a_sighting_tells_what_became_of_it() -> None:
     with Child(SLEEPER) as child:
         neighbour = Neighbour(TargetSettings(service="orders", pid=child.pid))
@@ -114,6 +122,27 @@ def test_a_sighting_tells_what_became_of_it() -> None:
         _ = neighbour.process
     with pytest.raises(NotRunning):
         process.look()
+
+
+async def test_the_same_process_found_again_is_no_restart_and_keeps_its_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when its files were out of reach for a moment: what comes back is what was there before."""
+    neighbour = Neighbour(TargetSettings(service="orders", pid=os.getpid(), sample_s=60))
+    async with running(neighbour):
+        assert await eventually(lambda: bool(neighbour.ring.samples()))
+    past = list(neighbour.ring.samples())
+    started = neighbour.sighting().started_at
+    monkeypatch.setattr(neighbour.process, "state", refusing)
+    assert not neighbour.sighting().running
+    assert neighbour.sighting().hidden, "it may well be there"
+    assert await eventually(lambda: neighbour.sighting().running)
+    again = neighbour.sighting()
+    assert (again.pid, again.restarts_seen, again.hidden) == (os.getpid(), 0, False)
+    assert again.started_at == pytest.approx(started, abs=timedelta(seconds=1))
+    assert list(neighbour.ring.samples()) == past
+
+
+def refusing() -> ProcessState:
+    raise Unreadable("process state", "too many open files")
 
 
 def test_a_zombie_is_reported_as_one() -> None:

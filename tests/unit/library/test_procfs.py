@@ -5,11 +5,14 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagmesh.adapters import procfs
 from diagmesh.adapters.limits import (
     FdLimit,
     context_switches_of,
@@ -90,6 +93,26 @@ def test_descriptors_are_counted() -> None:
         for end in pipe:
             os.close(end)
     assert own.descriptors() == before
+
+
+def test_where_the_size_of_the_directory_is_no_count_the_descriptors_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = PidDir(os.getpid())
+    listed = len(own.names("fd", "descriptors"))
+    real, sizes = os.stat, []
+
+    def without_size(path: Any, **named: Any) -> Any:
+        if path != "fd":
+            return real(path, **named)
+        sizes.append(0)
+        return SimpleNamespace(st_size=0)
+
+    monkeypatch.setattr(procfs, "_FD_SIZE_COUNTS", True)
+    monkeypatch.setattr(os, "stat", without_size)
+    counted = own.descriptors()
+    monkeypatch.undo()
+    assert (counted, sizes) == (listed, [0])
 
 
 def test_a_process_that_ended_is_not_running_whatever_is_asked() -> None:

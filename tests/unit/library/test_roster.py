@@ -68,6 +68,14 @@ def test_bye_of_one_of_two_that_share_a_name_leaves_the_other() -> None:
     assert live(roster, 1.7) == {("orders", "i1")}
 
 
+def test_a_start_that_was_out_of_hearing_has_still_begun_when_it_was_first_heard() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (0, "b"), (3, "b"), (3, "a")):
+        roster.hear("orders", "i1", beat(boot), now, AT)
+    roster.hear("orders", "i1", beat("b", bye=True), 3, AT)
+    assert live(roster, 3) == {("orders", "i1")}, "the other one has spoken since, so b has not replaced it"
+
+
 def test_bye_of_somebody_unknown_creates_nobody() -> None:
     roster = Roster()
     roster.hear("orders", "i1", beat(bye=True), 0, AT)
@@ -228,7 +236,7 @@ class RosterMachine(RuleBasedStateMachine):
         self.roster.hear("orders", instance, beat(boot), self.now, AT)
         boots = self.seen.setdefault(instance, {})
         alive = self._alive(boots)
-        first = boots[boot][0] if boot in boots and (boot in alive or len(boots) == 1) else self.now
+        first = boots[boot][0] if boot in boots else self.now
         self.seen[instance] = alive | {boot: (first, self.now)}
 
     @rule(instance=st.sampled_from(INSTANCES), boot=st.sampled_from(BOOTS))

@@ -2,22 +2,26 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagmesh.adapters.procfs import PidDir
-from diagmesh.adapters.sockets import open_sockets, parse_tcp, readable_address
+from diagmesh.adapters.sockets import open_sockets, parse_tcp, readable_address, tcp_table
+from diagmesh.errors import Unreadable
 from support.children import Child
 from support.natsserver import MakeServer
 from support.nobody import as_nobody, needs_root
+from support.trees import plant, stat_line
 
 HOLDER = """
 import socket, sys
 listener = socket.create_server(("127.0.0.1", 0), backlog=8)
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(("127.0.0.1", 0))
 unix = socket.socketpair()
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
 print(listener.getsockname()[1], flush=True)
 kept = [listener.accept()[0] for _ in range(3)]
 print("accepted", flush=True)
@@ -40,8 +44,8 @@ def test_close_wait_backlog_and_kinds_are_seen() -> None:
     assert seen.close_wait == 2
     assert seen.established == 1
     assert seen.tcp_by_state == {"CLOSE_WAIT": 2, "ESTABLISHED": 1, "LISTEN": 1}
-    assert (seen.udp, seen.unix) == (1, 2)
-    assert seen.total == 7
+    assert (seen.udp, seen.unix, seen.other) == (1, 2, 1), "each socket is counted as one kind"
+    assert seen.total == 8
     (listener,) = seen.listeners
     assert (listener.address, listener.port, listener.waiting) == ("127.0.0.1", port, 1)
 
@@ -68,6 +72,17 @@ def test_a_line_of_the_table_is_read() -> None:
     )
     assert entry is not None
     assert (entry.port, entry.state, entry.waiting, entry.uid, entry.inode) == (8080, "LISTEN", 3, 1000, 55)
+
+
+def test_a_kernel_without_ipv6_has_one_table_and_an_unreadable_one_is_refused(tmp_path: Path) -> None:
+    line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000  1000        0 55 1 0000"
+    plant(f"@ 7/net/tcp\n{line}\n", tmp_path)
+    (tmp_path / "7" / "stat").write_text(stat_line(7), encoding="utf-8")
+    process = PidDir(7, str(tmp_path))
+    assert [entry.port for entry in tcp_table(process)] == [8080]
+    (tmp_path / "7" / "net" / "tcp6").mkdir()
+    with pytest.raises(Unreadable, match="sockets"):
+        list(tcp_table(process))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagmesh.adapters.trend import POINTS_LEAST, POINTS_LIMIT, slopes_of, thinned, time_to_limit, trend_of
+from diagmesh.contract.answers.resources import Trend
 
 values = st.lists(st.integers(-(10**9), 10**9), min_size=POINTS_LEAST, max_size=POINTS_LIMIT)
 
@@ -96,6 +97,16 @@ def test_what_does_not_grow_never_meets_its_limit(step: float) -> None:
     assert time_to_limit(trend_of([(float(index), step * index) for index in range(20)]), 100.0, "limit") is None
 
 
+def test_growth_that_may_be_none_meets_no_limit() -> None:
+    dice = random.Random(5)  # noqa: S311  noise that is the same every time
+    trend = trend_of([(float(index), 0.5 * index + dice.gauss(0, 60)) for index in range(30)])
+    assert trend is not None
+    assert trend.slope_low <= 0 < trend.slope, "the case that is meant"
+    assert time_to_limit(trend, 100.0, "limit") is None
+    flat = Trend(slope=1.0, slope_low=0.0, slope_high=2.0, over_s=29.0, samples=30)
+    assert time_to_limit(flat, 100.0, "limit") is None
+
+
 def test_what_is_beyond_its_limit_has_no_time_left_and_without_limit_there_is_none() -> None:
     growing = trend_of([(float(index), float(index)) for index in range(20)])
     past = time_to_limit(growing, -5.0, "limit")
@@ -103,3 +114,9 @@ def test_what_is_beyond_its_limit_has_no_time_left_and_without_limit_there_is_no
     assert (past.headroom, past.likely_s) == (0.0, 0.0)
     assert time_to_limit(growing, None, "limit") is None
     assert slopes_of([(0.0, 1.0)]) == []
+
+
+def test_a_short_past_tells_nothing_of_days() -> None:
+    trend = trend_of([(float(second), 1000.0 * second) for second in range(20)])
+    assert time_to_limit(trend, 10_000_000, "near") is not None
+    assert time_to_limit(trend, 1_000_000_000, "eleven days ahead, after twenty seconds") is None

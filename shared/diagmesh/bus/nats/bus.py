@@ -11,13 +11,12 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from diagmesh.bus.core import BusState, Handler, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.bus.nats.link import FAILURES, Link
+from diagmesh.bus.nats.usable import check_usable, urls_of
 from diagmesh.bus.reasons import explain, redact
 from diagmesh.errors import (
     CannotConnect,
@@ -26,7 +25,6 @@ from diagmesh.errors import (
     NoAnswer,
     NotConnected,
     NotPermitted,
-    SettingsError,
 )
 from diagmesh.settings import NatsSettings
 
@@ -70,7 +68,7 @@ class NatsBus:
     def __init__(self, settings: NatsSettings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._urls = [url.strip() for url in settings.url.split(",") if url.strip()]
+        self._urls = urls_of(settings)
         self._discovered: list[str] = []
         self._inboxes = Inboxes(settings.inbox_prefix)
         self._mux: Subscription | None = None
@@ -123,25 +121,9 @@ class NatsBus:
         Raises:
             SettingsError: the settings can never work (no URL, no usable credentials file).
         """
-        self._check_settings()
+        check_usable(self._settings)
         if self._supervisor is None:
             self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=f"nats {self._name}")
-
-    def _check_settings(self) -> None:
-        if not self._urls:
-            raise SettingsError("nats.url: no server URL; set it, or DIAGMESH_NATS__URL, or --nats")
-        if not all(map(_well_formed, self._urls)):
-            raise SettingsError("nats.url: malformed; it looks like nats://host:4222")
-        for what, path in (("nkey_file", self._settings.nkey_file), ("creds_file", self._settings.creds_file)):
-            if path:
-                from diagmesh.keys import read_seed  # noqa: PLC0415  the signing library only where keys are used
-
-                try:
-                    read_seed(Path(path))
-                except SettingsError as error:
-                    raise SettingsError(f"nats.{what}: {error}") from None
-        if self._settings.tls_ca_file and not Path(self._settings.tls_ca_file).is_file():
-            raise SettingsError(f"nats.tls_ca_file: there is no file {self._settings.tls_ca_file}")
 
     async def close(self, timeout_s: float = 2.0) -> None:
         """See `diagmesh.bus.core.Bus.close`."""
@@ -321,11 +303,3 @@ class NatsBus:
         """See `diagmesh.bus.core.Bus.barrier`."""
         if not await self._usable(to_ask=True).flush(timeout_s):
             raise NoAnswer(f"the server did not confirm within {timeout_s:g} s")
-
-
-def _well_formed(url: str) -> bool:
-    try:
-        parts = urlsplit(url if "//" in url else f"nats://{url}")
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False

@@ -1,0 +1,49 @@
+"""Settings of a connection that can never work are refused before the first attempt."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from diagmesh.errors import SettingsError
+from diagmesh.settings import NatsSettings
+
+__all__ = ["check_usable", "urls_of"]
+
+
+def urls_of(settings: NatsSettings) -> list[str]:
+    """The servers, one by one."""
+    return [url.strip() for url in settings.url.split(",") if url.strip()]
+
+
+def check_usable(settings: NatsSettings, where: str = "nats") -> None:
+    """Whether an attempt makes sense: there is a URL, and the files can be used. A server that is away is no matter.
+
+    Args:
+        settings: of one connection.
+        where: its table, for messages.
+
+    Raises:
+        SettingsError: the message names the key, and never repeats a secret.
+    """
+    urls = urls_of(settings)
+    if not urls:
+        raise SettingsError(f"{where}.url: no server URL; set it, or DIAGMESH_NATS__URL, or --nats")
+    if not all(map(_well_formed, urls)):
+        raise SettingsError(f"{where}.url: malformed; it looks like nats://host:4222")
+    for what, path in (("nkey_file", settings.nkey_file), ("creds_file", settings.creds_file)):
+        if path:
+            from diagmesh.keys import read_seed  # noqa: PLC0415  the signing library only where keys are used
+
+            try:
+                read_seed(Path(path))
+            except SettingsError as error:
+                raise SettingsError(f"{where}.{what}: {error}") from None
+    if settings.tls_ca_file and not Path(settings.tls_ca_file).is_file():
+        raise SettingsError(f"{where}.tls_ca_file: there is no file {settings.tls_ca_file}")
+
+
+def _well_formed(url: str) -> bool:
+    try:
+        parts = urlsplit(url if "//" in url else f"nats://{url}")
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
