@@ -11,10 +11,10 @@ from diagmesh.contract.mesh import Field, InstanceEntry, InstanceState, ServiceE
 from diagmesh.contract.wire import Blind
 from diagmesh_cli.commands.status import look
 from diagmesh_cli.terminal import Terminal
-from diagmesh_cli.views.replies import page
+from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from support.crowd import Crowd
-from support.replies import DOWN, FINDING, UP, directory, earlier, heard, result
+from support.replies import DOWN, FINDING, SILENT, UP, directory, earlier, heard, result
 
 ONE_PAGE = 60
 LOST = "its sidecar is not connected to NATS"
@@ -152,3 +152,9 @@ async def test_a_look_at_a_crowd_without_a_coordinator_is_one_page() -> None:
     assert any(line.split()[:6] == ["orders", "300/300", "299", "up,", "1", "down"] for line in told)
     assert "i7 down" in " ".join(told)
     assert len(told) < 20
+
+
+def test_long_lists_say_what_they_leave_out() -> None:
+    silent = tuple(msgspec.structs.replace(SILENT[0], instance=f"i{n}") for n in range(25))
+    told = lines(sum_of(result(heard(UP), silent=silent), 120))
+    assert "  … and 5 more (--json shows all)" in told

@@ -194,12 +194,6 @@ def test_an_answer_of_another_form_is_told_as_such() -> None:
     assert "--json shows what came" in shown
 
 
-def test_long_lists_say_what_they_leave_out() -> None:
-    silent = tuple(msgspec.structs.replace(SILENT[0], instance=f"i{n}") for n in range(25))
-    shown = printed(sum_of(result(heard(UP), silent=silent), 120), 120)
-    assert "… and 5 more (--json shows all)" in shown
-
-
 def test_changes_are_states_not_reasons() -> None:
     before = seen_of(unwell())
     assert before["orders/i2"][0] == "not connected"
