@@ -179,6 +179,7 @@ async def test_nothing_that_a_publisher_sends_makes_us_deaf(nats_server: NatsSer
     for _ in range(5):
         assert (await bus.request("ping", timeout_s=2)).data == b"pong"
     writer.close()
+    await writer.wait_closed()
     await asyncio.sleep(0.5)
     assert bus._link is link_before, "the connection was never lost"
     await bus.close()
