@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,31 @@ async def started() -> AsyncIterator[Callable[[NatsSettings], NatsBus]]:
 
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def pretending(handler: Handler) -> AsyncIterator[str]:
+    """A server that is none; gives its address. Every connection is closed at the end, whatever the handler did."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await handler(reader, writer)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        await server.wait_closed()
 
 
 async def answering(bus: NatsBus, subject: str) -> None:
@@ -186,40 +211,30 @@ async def test_nothing_that_a_publisher_sends_makes_us_deaf(nats_server: NatsSer
 
 
 @pytest.mark.parametrize("url", ["tls://alice:s3cret@{}", "nats://alice:s3cret@{}"])
-async def test_nothing_goes_to_a_plain_server_when_tls_is_wanted(tmp_path: Path, url: str) -> None:
+async def test_nothing_goes_to_a_plain_server_when_tls_is_wanted(url: str) -> None:
     heard = bytearray()
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'INFO {"server_id":"x","version":"2.15.1","max_payload":1048576,"proto":1,"headers":true}\r\n')
         heard.extend(await reader.read(4096))
-        writer.close()
 
-    (tmp_path / "ca.pem").write_text("")
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    address = "{}:{}".format(*server.sockets[0].getsockname())
     ca_file = "" if url.startswith("tls") else ssl.get_default_verify_paths().cafile or ""
-    settings = NatsSettings(url=url.format(address), tls_ca_file=ca_file)
-    if not settings.tls_ca_file and not url.startswith("tls"):
+    if not ca_file and not url.startswith("tls"):
         pytest.skip("this system has no CA bundle to name")
-    with pytest.raises(CannotConnect, match="does not speak TLS, so nothing was sent"):
-        await NatsBus.connect(settings, "test")
+    async with pretending(plain) as address:
+        with pytest.raises(CannotConnect, match="does not speak TLS, so nothing was sent"):
+            await NatsBus.connect(NatsSettings(url=url.format(address), tls_ca_file=ca_file), "test")
     assert bytes(heard) == b""
-    server.close()
-    await server.wait_closed()
 
 
 async def test_a_greeting_that_is_no_nats_is_called_so() -> None:
     async def odd(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"INFO []\r\n")
         await asyncio.sleep(0.2)
-        writer.close()
 
-    server = await asyncio.start_server(odd, "127.0.0.1", 0)
-    url = "nats://{}:{}".format(*server.sockets[0].getsockname())
-    with pytest.raises(CannotConnect, match="not the NATS protocol"):
-        await NatsBus.connect(NatsSettings(url=url), "test")
-    server.close()
-    await server.wait_closed()
+    async with pretending(odd) as address:
+        with pytest.raises(CannotConnect, match="not the NATS protocol"):
+            await NatsBus.connect(NatsSettings(url=f"nats://{address}"), "test")
 
 
 async def test_a_peer_that_joined_later_takes_over(make_server: MakeServer) -> None:
@@ -257,14 +272,12 @@ async def test_a_server_that_ends_each_connection_is_not_hammered() -> None:
         writer.write(b"-ERR 'wat'\r\n")
         writer.close()
 
-    server = await asyncio.start_server(rude, "127.0.0.1", 0)
-    bus = NatsBus(NatsSettings(url="nats://{}:{}".format(*server.sockets[0].getsockname())), "test")
-    bus.start()
-    await asyncio.sleep(3)
-    assert 1 < accepted < 15
-    await bus.close()
-    server.close()
-    await server.wait_closed()
+    async with pretending(rude) as address:
+        bus = NatsBus(NatsSettings(url=f"nats://{address}"), "test")
+        bus.start()
+        await asyncio.sleep(3)
+        assert 1 < accepted < 15
+        await bus.close()
 
 
 async def test_questions_wait_for_the_subscriptions_but_answers_do_not(nats_server: NatsServer) -> None:

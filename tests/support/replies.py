@@ -146,7 +146,11 @@ SILENT: Final = (
         reason="not connected: its sidecar is not connected to NATS; the service itself was not seen",
         last_seen=earlier(9_015),
     ),
-    Silent(service="payments", instance="", reason="not connected: 2 replicas are declared and this one never came"),
+    Silent(
+        service="payments",
+        instance="",
+        reason="not connected: 1 of 2 declared replicas is missing (never heard of, left, or forgotten)",
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Silent, Unexpected
 from diagmesh.contract.wire import Blind, Problem, Reply
-from diagmesh_cli.views.words import ago, took, verdict
+from diagmesh_cli.views.words import ago, took, verdict, whose
 
 __all__ = [
     "MOST_ROWS",
@@ -57,17 +57,25 @@ def _blind(one: Blind) -> Iterator[RenderableType]:
 
 
 def silent_lines(silent: Iterable[Silent]) -> Iterator[RenderableType]:
-    """Who was expected and not heard, and why; what the reason means is said once, however many have it."""
+    """Who was expected and not heard, and why; what the reason means is said once, however many have it.
+
+    The declared replicas that nobody knows have no names: they are one line per service, after all others.
+    """
+    every = list(silent)
+    nameless = {one.service: one for one in every if not one.instance}
     said = set[str]()
 
     def lines_of(one: Silent) -> Iterator[RenderableType]:
         state, colon, meaning = one.reason.partition(": ")
+        if not one.instance:
+            yield indented(Text.assemble(("silent ", "red"), (one.service, "bold"), f": {meaning or state}"))
+            return
         seen = f"last seen {ago(one.last_seen)}" if one.last_seen is not None else "never seen"
-        text = Text.assemble(("silent ", "red"), (f"{one.service}/{one.instance or '?'}", "bold"), f" {state}, {seen}")
+        text = Text.assemble(("silent ", "red"), (f"{one.service}/{one.instance}", "bold"), f" {state}, {seen}")
         yield indented(text if one.reason in said else text.append(f"{colon}{meaning}", "dim"))
         said.add(one.reason)
 
-    yield from bounded(silent, lines_of)
+    yield from bounded([*(one for one in every if one.instance), *nameless.values()], lines_of)
 
 
 def unexpected_lines(unexpected: Iterable[Unexpected]) -> Iterator[RenderableType]:
@@ -76,7 +84,7 @@ def unexpected_lines(unexpected: Iterable[Unexpected]) -> Iterator[RenderableTyp
 
 
 def _unexpected(one: Unexpected) -> Iterator[RenderableType]:
-    yield indented(Text.assemble(("not counted ", "yellow"), f"{one.service}/{one.instance}: {one.reason}"))
+    yield indented(Text.assemble(("not counted ", "yellow"), f"{whose(one.service, one.instance)}: {one.reason}"))
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[RenderableType]:

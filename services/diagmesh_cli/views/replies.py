@@ -12,7 +12,7 @@ from diagmesh.contract.mesh import Ended, Field, MeshAnswer
 from diagmesh.errors import Unreadable
 from diagmesh_cli.views.parts import finding_lines, indented, origin, problem_line, silent_lines, unexpected_lines
 from diagmesh_cli.views.table import view_of
-from diagmesh_cli.views.words import plural, quantity, verdict
+from diagmesh_cli.views.words import plural, quantity, verdict, whose
 
 __all__ = ["page", "rows", "sum_of"]
 
@@ -67,7 +67,7 @@ def sum_of(result: MeshResult[Any], width: int) -> RenderableType:
     verdicts = {name: field for name, field in answer.fields.items() if field.counts}
     parts += [_counts(name, field) for name, field in verdicts.items()]
     if answer.worst is not None and not result.each:
-        where = f"{answer.worst.service}/{answer.worst.instance}"
+        where = whose(answer.worst.service, answer.worst.instance)
         parts.append(Text.assemble("look first at ", (where, "bold"), f": {answer.worst.reason}"))
     if result.each:
         parts += [Text(), *rows(result.each, answer.of)]

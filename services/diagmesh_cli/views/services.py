@@ -41,11 +41,12 @@ def _tables(services: Sequence[ServiceEntry]) -> Iterator[RenderableType]:
 
 
 def _rows(service: ServiceEntry) -> Iterator[tuple[bool, tuple[Cell, ...]]]:
-    """Whether it is live, and what its row says; one row for all that were never seen."""
+    """Whether it is live, and what its row says; one row for all that are declared and not known."""
     for one in service.instances:
         yield one.state is InstanceState.LIVE, _instance(service, one)
     if service.lacking:
-        yield False, (Text(f"{service.service}/?", "bold"), Text(f"{service.lacking} never seen", "red"))
+        declared = f"of {service.declared} declared" if service.declared is not None else ""
+        yield False, (Text(service.service, "bold"), Text(f"{service.lacking} missing", "red"), "", "", declared)
 
 
 def _instances(rows: Iterable[tuple[Cell, ...]]) -> Table:
@@ -105,7 +106,9 @@ def _coordinator(one: Coordinator) -> Iterator[RenderableType]:
 def doubts(answer: Services) -> Iterator[RenderableType]:
     """What makes the directory doubtful."""
     if answer.ended is Ended.WARMING:
-        yield indented(Text("the coordinator has just started: it does not know yet whom to expect", "yellow"))
+        yield indented(
+            Text("the coordinator has just started or come back: it does not know yet who is missing", "yellow")
+        )
     yield from bounded(answer.problems, lambda problem: [indented(Text(problem, "yellow"))])
 
 

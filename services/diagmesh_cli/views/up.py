@@ -14,7 +14,7 @@ from diagmesh.contract.answers.health import Health
 from diagmesh.errors import Refusal, Unreadable
 from diagmesh_cli.local.embedded import PREFERRED_PORT
 from diagmesh_cli.views.status import MeshStatus, status_view
-from diagmesh_cli.views.words import verdict
+from diagmesh_cli.views.words import verdict, whose
 
 __all__ = ["Seen", "banner", "changes", "live_page", "seen_of", "slow_command", "tries"]
 
@@ -88,7 +88,7 @@ def seen_of(status: MeshStatus) -> Seen:
     seen = {heard.where: _state(heard) for heard in status.health.each}
     for one in status.health.silent:
         state, _, detail = one.reason.partition(": ")
-        seen[f"{one.service}/{one.instance}"] = (state, detail)
+        seen[whose(one.service, one.instance)] = (state, detail)
     return seen
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "size",
     "took",
     "verdict",
+    "whose",
 ]
 
 MISSING: Final = "-"
@@ -144,3 +145,8 @@ def plural(count: int, one: str, many: str = "") -> str:
 def verdict(word: str) -> Text:
     """A verdict in its colour; the word itself always says it all."""
     return Text(word, _STYLES.get(word, ""))
+
+
+def whose(service: str, instance: str) -> str:
+    """``orders/i1``, or only ``orders`` where the instance has no name that anybody knows."""
+    return f"{service}/{instance}" if instance else service

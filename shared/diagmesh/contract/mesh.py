@@ -57,7 +57,12 @@ class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One instance."""
+    """One instance.
+
+    Args:
+        service: of which service.
+        instance: its name; empty where none is known, as of declared replicas that are missing.
+    """
 
     service: str
     instance: str

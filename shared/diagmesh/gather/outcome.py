@@ -96,7 +96,8 @@ def _reason(absence: Absence | None, deaf: bool) -> Absence:
 def _lacking(lacking: Sequence[Lacking]) -> tuple[Silent, ...]:
     named: list[Silent] = []
     for one in lacking:
-        reason = f"{one.declared} replicas are declared and this one was never heard of"
+        verb = "replicas is" if one.count == 1 else "replicas are"
+        reason = f"{one.count} of {one.declared} declared {verb} missing (never heard of, left, or forgotten)"
         silent = Silent(service=one.service, instance="", reason=str(Absence(InstanceState.NOT_CONNECTED, reason)))
         named += [silent] * min(one.count, _MOST_LACKING - len(named))
     return tuple(named)

@@ -17,7 +17,7 @@ from rich.console import RenderableType
 
 from diagmesh.client import answer_type_of
 from diagmesh.contract.findings import FindingClass, Severity
-from diagmesh.contract.mesh import Ended, Field
+from diagmesh.contract.mesh import Ended, Field, Silent, Worst
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh.packs import Broken
@@ -192,6 +192,25 @@ def test_an_answer_of_another_form_is_told_as_such() -> None:
     shown = printed(page(heard({"state": "sideways", "reason": "", "restarts_seen": 0})), 200)
     assert "the answer of orders/i1" in shown
     assert "--json shows what came" in shown
+
+
+LACKING = Silent(service="orders", instance="", reason="not connected: 30 of 31 declared replicas are missing (…)")
+
+
+def test_replicas_without_a_name_are_told_in_one_line_that_reads_as_one() -> None:
+    worst = Worst(service="orders", instance="", status=Status.SILENT, reason=LACKING.reason)
+    answer = result(heard(UP), silent=(LACKING,) * 30 + (SILENT[0],), worst=worst, show_each=False)
+    shown = printed(sum_of(answer, 120), 120)
+    assert shown.count("silent orders: 30 of 31 declared replicas are missing") == 1
+    assert "31 silent" in shown, "all of them count"
+    assert "look first at orders: not connected: 30 of 31" in shown
+    assert "silent orders/i2 not connected" in shown, "and they push nobody with a name out"
+    assert "orders/ " not in shown
+    assert "orders/?" not in shown
+    changed = changes({}, seen_of(MeshStatus(services=None, health=answer)))
+    assert [line.plain for line in changed if "missing" in line.plain] == [
+        "orders not connected: 30 of 31 declared replicas are missing (…)"
+    ]
 
 
 def test_changes_are_states_not_reasons() -> None:

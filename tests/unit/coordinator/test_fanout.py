@@ -243,6 +243,11 @@ async def test_replicas_that_were_never_seen_are_silent() -> None:
     await lab.join("orders", "i1")
     total = await lab.sum()
     assert (total.expected, total.answered, total.by_status) == (2, 1, {"answered": 1, "silent": 1})
+    assert total.worst is not None
+    assert (total.worst.service, total.worst.reason) == (
+        "orders",
+        "not connected: 1 of 2 declared replicas is missing (never heard of, left, or forgotten)",
+    )
     services = await lab.services()
     assert (services.services[0].declared, services.services[0].lacking, services.missing) == (2, 1, 1)
     await lab.coordinator.stop()

@@ -286,7 +286,7 @@ async def test_a_stream_counts_declared_replicas_that_nobody_saw() -> None:
     assert [heard.where async for heard in stream] == ["orders/i1"]
     assert (stream.result.expected, len(stream.silent)) == (3, 2)
     assert {one.reason for one in stream.silent} == {
-        "not connected: 3 replicas are declared and this one was never heard of"
+        "not connected: 2 of 3 declared replicas are missing (never heard of, left, or forgotten)"
     }
 
 

@@ -415,8 +415,14 @@ async def test_declared_replicas_that_were_never_seen_are_silent_however_it_ends
     await crowd.instance(*I1)
     result = await run(crowd, plan(I1, lacking=LACKING))
     assert (result.ended, result.expected, len(result.silent), result.unnamed) == (Ended.COMPLETE, 1502, 1000, 501)
-    assert result.silent[0].reason == "not connected: 1 replicas are declared and this one was never heard of"
-    assert [result.silent[0].service, result.silent[1].service] == ["ghosts", "orders"]
+    assert [(one.service, one.instance, one.reason) for one in result.silent[:2]] == [
+        ("ghosts", "", "not connected: 1 of 1 declared replicas is missing (never heard of, left, or forgotten)"),
+        (
+            "orders",
+            "",
+            "not connected: 1500 of 1501 declared replicas are missing (never heard of, left, or forgotten)",
+        ),
+    ]
     assert result.notes == ("501 of the declared replicas are not named among the silent; they are counted",)
     limited = await run(crowd, plan(I1, I2, lacking=LACKING[:1], limit=1))
     assert (limited.ended, [one.service for one in limited.silent]) == (Ended.LIMIT, ["ghosts"])
