@@ -288,9 +288,9 @@ def test_a_lock_held_again_and_again_is_in_the_mutex_profile(system: System) -> 
 def test_a_deadlock_stops_everybody_and_is_seen(system: System) -> None:
     system.inventory.turn("deadlock")
     assert system.inventory.page("/healthz")[0] == 503
-    stacks = system.inventory.stacks()
-    assert re.search(r"\[sync\.Mutex\.Lock[^\n]*\n(?:[^\n]+\n)*?[^\n]*bookThenCount", stacks)
-    assert re.search(r"\[sync\.Mutex\.Lock[^\n]*\n(?:[^\n]+\n)*?[^\n]*countThenBook", stacks)
+    for function in ("bookThenCount", "countThenBook"):
+        waits = re.compile(rf"\[sync\.Mutex\.Lock[^\n]*\n(?:[^\n]+\n)*?[^\n]*{function}")
+        assert until(lambda waits=waits: waits.search(system.inventory.stacks())), function
     system.inventory.turn("deadlock", on=False)
     assert system.inventory.page("/healthz")[0] == 200
     assert "bookThenCount" not in system.inventory.stacks()

@@ -10,8 +10,9 @@ import (
 func (s *Store) Deadlock(ctx context.Context) {
 	var first, both sync.WaitGroup
 	first.Add(2)
-	robbed := make(chan struct{})
-	both.Go(func() { s.bookThenCount(&first) })
+	shelved, robbed := make(chan struct{}), make(chan struct{})
+	both.Go(func() { s.bookThenCount(&first, shelved) })
+	<-shelved // else somebody with the shelf might wait for the journal, and nobody could undo that
 	both.Go(func() { s.countThenBook(&first, robbed) })
 	first.Wait() // else the journal might not be held yet
 	<-ctx.Done()
@@ -20,9 +21,10 @@ func (s *Store) Deadlock(ctx context.Context) {
 	both.Wait()
 }
 
-func (s *Store) bookThenCount(first *sync.WaitGroup) {
+func (s *Store) bookThenCount(first *sync.WaitGroup, shelved chan<- struct{}) {
 	s.shelf.Lock()
 	defer s.shelf.Unlock()
+	close(shelved)
 	first.Done()
 	first.Wait()
 	s.journal.Lock()
