@@ -285,12 +285,15 @@ def test_a_lock_held_again_and_again_is_in_the_mutex_profile(system: System) -> 
     system.payments.turn("hold-lock", on=False)
 
 
+def waits_for_a_lock(stacks: str, function: str) -> bool:
+    return re.search(rf"\[sync\.Mutex\.Lock[^\n]*\n(?:[^\n]+\n)*?[^\n]*{function}", stacks) is not None
+
+
 def test_a_deadlock_stops_everybody_and_is_seen(system: System) -> None:
     system.inventory.turn("deadlock")
     assert system.inventory.page("/healthz")[0] == 503
-    for function in ("bookThenCount", "countThenBook"):
-        waits = re.compile(rf"\[sync\.Mutex\.Lock[^\n]*\n(?:[^\n]+\n)*?[^\n]*{function}")
-        assert until(lambda waits=waits: waits.search(system.inventory.stacks())), function
+    assert until(lambda: waits_for_a_lock(system.inventory.stacks(), "bookThenCount"))
+    assert until(lambda: waits_for_a_lock(system.inventory.stacks(), "countThenBook"))
     system.inventory.turn("deadlock", on=False)
     assert system.inventory.page("/healthz")[0] == 200
     assert "bookThenCount" not in system.inventory.stacks()
