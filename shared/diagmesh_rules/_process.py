@@ -1,13 +1,16 @@
 """How a `health` answer tells whether there is a process to speak of; what several rules need to know."""
 
 from enum import StrEnum
+from typing import Final
 
 from diagmesh.contract.answers.health import Check, Health, Verdict
 from diagmesh.contract.answers.resources import ProcessState
 
-__all__ = ["Standing", "failing", "probes", "process_check", "standing", "why_blind"]
+__all__ = ["Standing", "failing", "probes", "process_check", "standing", "unready", "unseen", "why_blind"]
 
-_HELD = frozenset({ProcessState.STOPPED, ProcessState.TRACED})
+_HELD: Final = frozenset({ProcessState.STOPPED, ProcessState.TRACED})
+_NOT_READY: Final = 503
+"""What a readiness page says by convention; over NATS the code of a service error (ADR-32)."""
 
 
 class Standing(StrEnum):
@@ -49,6 +52,19 @@ def probes(health: Health) -> tuple[Check, ...]:
 
 
 def failing(health: Health) -> tuple[Check, ...]:
-    """The probes that fail, the required ones first."""
-    failed = [check for check in probes(health) if check.verdict is Verdict.FAIL]
-    return tuple(sorted(failed, key=lambda check: not check.required))
+    """The probes that fail, the required ones first; not those that say "not ready", for somebody is at that door."""
+    return tuple(check for check in _failed(health) if check.status_code != _NOT_READY)
+
+
+def unready(health: Health) -> tuple[Check, ...]:
+    """The probes that fail because the instance itself says that it is not ready, the required ones first."""
+    return tuple(check for check in _failed(health) if check.status_code == _NOT_READY)
+
+
+def unseen(health: Health) -> str:
+    """Why probes could not be judged; empty when all were."""
+    return "; ".join(f"{check.name}: {check.reason}" for check in probes(health) if check.verdict is Verdict.BLIND)
+
+
+def _failed(health: Health) -> list[Check]:
+    return sorted((one for one in probes(health) if one.verdict is Verdict.FAIL), key=lambda one: not one.required)

@@ -2,27 +2,26 @@
 
 from collections.abc import Iterator
 
-from diagmesh.contract.answers.health import Check, Health, Verdict
+from diagmesh.contract.answers.health import Check, Health
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
-from diagmesh_rules._process import Standing, failing, probes, standing
+from diagmesh_rules._process import Standing, failing, probes, standing, unseen
 
 __all__ = ["probe_failing"]
 
 
 @rule("PROC-003", "Probe fails", severity=Severity.ERROR, issue=FindingClass.CONNECTION_FAILURE, reads=(Health,))
 def probe_failing(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:  # noqa: ARG001  it has no thresholds
-    """Every probe of an instance whose process runs passes."""
+    """No probe of an instance whose process runs fails, but for one that says "not ready" (PROC-006)."""
     for where, health in seen.each(Health):
         if standing(health) in {Standing.GONE, Standing.HELD}:
             continue  # no door answers then: PROC-001 and PROC-002 say so
-        failed = failing(health)
-        if failed:
+        if failed := failing(health):
             yield _hit(where, failed, len(probes(health)))
-        elif unseen := [check for check in probes(health) if check.verdict is Verdict.BLIND]:
-            yield Unjudged(where=where, why="; ".join(f"{check.name}: {check.reason}" for check in unseen))
+        elif why := unseen(health):
+            yield Unjudged(where=where, why=why)
 
 
 def _hit(where: Key, failed: tuple[Check, ...], asked: int) -> Hit:

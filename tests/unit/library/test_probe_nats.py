@@ -106,6 +106,15 @@ async def test_a_service_error_fails_with_its_code(
     assert (result.ok, result.status_code, result.reason) == (False, code, reason)
 
 
+async def test_a_service_that_answers_its_ping_with_an_error_fails_with_its_code(pair: tuple[Bus, Bus]) -> None:
+    observer, application = pair
+    headers = {"Nats-Service-Error": "draining", "Nats-Service-Error-Code": "503"}
+    await serve(application, "$SRV.PING.orders", b"", headers)
+    result = await make(ProbeSettings(srv="orders"), observer).look()
+    assert (result.ok, result.status_code) == (False, 503)
+    assert result.reason == "answers with the service error 503 draining"
+
+
 @pytest.mark.parametrize("settings", [ProbeSettings(nats="orders.ping"), ProbeSettings(srv="orders")])
 async def test_without_the_observer_connection_nothing_is_known(settings: ProbeSettings) -> None:
     result = await make(settings, None).look()

@@ -14,14 +14,14 @@ from support.ruling import UP, check, codes, found, judge, verdict, watched
 THERE = UP.checks[0]
 UNSEEN = replace(THERE, verdict=Verdict.BLIND, required=False, reason="no process is declared")
 DOWN = check("door", Verdict.FAIL, reason="refused", took_ms=1.5)
-SIDE = check("side", Verdict.FAIL, required=False, reason="503")
+SIDE = check("side", Verdict.FAIL, required=False, reason="500")
 
 
 @pytest.mark.parametrize(
     ("checks", "severity", "title"),
     [
         ((THERE, DOWN), Severity.ERROR, "required probe door fails: refused"),
-        ((THERE, SIDE), Severity.WARNING, "optional probe side fails: 503"),
+        ((THERE, SIDE), Severity.WARNING, "optional probe side fails: 500"),
         ((THERE, SIDE, DOWN), Severity.ERROR, "required probe door fails: refused (with it 1 more of 2 probes)"),
         ((UNSEEN, DOWN), Severity.ERROR, "required probe door fails: refused"),
         ((DOWN,), Severity.ERROR, "required probe door fails: refused"),
@@ -52,8 +52,8 @@ def test_what_is_not_the_door_of_a_process_is_no_probe() -> None:
 SLEEPER = "import time; print('ready', flush=True); time.sleep(120)"
 
 
-async def test_a_real_http_door_that_says_503_and_recovers() -> None:
-    said = [http_answer("503 Service Unavailable", b"no database")]
+async def test_a_real_http_door_that_says_500_and_recovers() -> None:
+    said = [http_answer("500 Internal Server Error", b"no database")]
 
     def script(plug: socket.socket) -> None:
         answers(said[0])(plug)
@@ -62,7 +62,7 @@ async def test_a_real_http_door_that_says_503_and_recovers() -> None:
         probe = ProbeSettings(name="ready", http=f"http://{door.address}/ready")
         async with watched(pid=child.pid, probes=[probe]) as it:
             failing = await it.until("PROC-003")
-            assert "503" in found(failing, "PROC-003").title
+            assert "500" in found(failing, "PROC-003").title
             said[0] = http_answer()
             await it.until()
 

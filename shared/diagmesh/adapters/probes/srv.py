@@ -62,6 +62,7 @@ class SrvDoor(Door):
         finally:
             inbox.close()
         visit.instances = len(heard.pings)
+        visit.status_code = None if heard.pings else heard.code
         self._judge(heard)
 
     def _judge(self, heard: "_Heard") -> None:
@@ -83,6 +84,7 @@ class _Heard:
     def __init__(self) -> None:
         self.pings: dict[str, _Ping] = {}
         self.words = ""
+        self.code: int | None = None
         self._news = asyncio.Event()
         self._error: BusError | None = None
 
@@ -90,8 +92,9 @@ class _Heard:
         """A reply; the first wins of several with one id."""
         if message.no_responders:
             self._error = NoResponders()
-        _, words = service_error(message)
-        self.words = words or self.words
+        code, words = service_error(message)
+        if words:
+            self.code, self.words = code, words
         try:
             ping = msgspec.json.decode(message.data, type=_Ping)
             if ping.type == _PING_TYPE:
