@@ -43,7 +43,11 @@ def with_trends(answer: Resources, trends: Trends, look: Look) -> Resources:
         answer,
         memory=replace(answer.memory, trend=_until(trends.rss, *_memory_left(look))),
         descriptors=replace(answer.descriptors, trend=_until(trends.descriptors, fd_left, "soft limit of descriptors")),
-        threads=replace(answer.threads, trend=_until(trends.threads, tasks_left, "task limit of the cgroup")),
+        threads=replace(
+            answer.threads,
+            usual=None if trends.threads_usual is None else int(trends.threads_usual),
+            trend=_until(trends.threads, tasks_left, "task limit of the cgroup"),
+        ),
     )
 
 

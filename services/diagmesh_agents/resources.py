@@ -43,7 +43,13 @@ async def _resources(question: ResourcesQuestion, target: Target) -> Resources:
     answer = cheap(look, earlier)
     samples = target.ring.samples()
     if samples:
-        answer = replace(answer, ring_samples=len(samples), ring_over_s=round(samples[-1].at - samples[0].at, 3))
+        first = samples[0].at
+        answer = replace(
+            answer,
+            ring_samples=len(samples),
+            ring_over_s=round(samples[-1].at - first, 3),
+            watched_s=round(max(0.0, look.at - first), 3),
+        )
     if brief:
         return answer
     return await _with_expensive(with_trends(answer, trends, look), process, full=question.detail is Detail.FULL)

@@ -161,11 +161,12 @@ class ProcessView(Protocol):
 
 
 class Trends(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The slopes of the recent past; None with too few samples."""
+    """The slopes of the recent past, and how many threads are usual in it; None with too few samples."""
 
     rss: Trend | None = None
     descriptors: Trend | None = None
     threads: Trend | None = None
+    threads_usual: float | None = None
 
 
 class Ring(Protocol):

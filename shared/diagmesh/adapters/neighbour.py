@@ -25,6 +25,9 @@ SEARCH_EVERY_S: Final = 0.5
 _SEARCH_REST: Final = 50.0
 """After a search that took t seconds the next one waits for 50 t: at most a fiftieth of a core on a crowded machine."""
 _SEARCH_LATEST_S: Final = 10.0
+_BEGIN_COUNT: Final = 20
+_BEGIN_EVERY_S: Final = 0.5
+"""The first samples of a process come at this pace, so that its growth can be judged after seconds."""
 _LOG_EVERY_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
@@ -133,11 +136,19 @@ class Neighbour:
                 except Exception as error:  # noqa: BLE001  the past of the neighbour must outlive a bad moment
                     self._failed(error)
                 self._searching_elsewhere = True
-                pace = self._settings.sample_s if running else min(self._search_pause_s, self._settings.sample_s)
+                pace = self._pace_s(running=running)
                 due = max(due + pace, time.monotonic())  # a late sample moves the later ones; none is made up for
                 await asyncio.sleep(due - time.monotonic())
         finally:
             self._searching_elsewhere = False
+
+    def _pace_s(self, *, running: bool) -> float:
+        """How long until the next search or sample."""
+        if not running:
+            return min(self._search_pause_s, self._settings.sample_s)
+        if len(self._ring) < _BEGIN_COUNT:
+            return min(_BEGIN_EVERY_S, self._settings.sample_s)
+        return self._settings.sample_s
 
     def _tick(self) -> bool:
         found = self._look(search=True)

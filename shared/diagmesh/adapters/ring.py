@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from diagmesh.adapters.trend import trend_of
+from diagmesh.adapters.trend import trend_of, usual_of
 from diagmesh.target import Sample, Trends
 
 __all__ = ["CAPACITY", "SampleRing"]
@@ -21,6 +21,10 @@ class SampleRing:
         self._samples: deque[Sample] = deque(maxlen=capacity)
         self._lock = threading.Lock()
         self._fitted: tuple[float, float, Trends] | None = None
+
+    def __len__(self) -> int:
+        """How many samples it holds."""
+        return len(self._samples)
 
     def add(self, sample: Sample) -> None:
         """Keep one more sample."""
@@ -44,7 +48,7 @@ class SampleRing:
         return [sample for sample in kept if sample.at >= begin]
 
     def trends(self, window_s: float) -> Trends:
-        """The slopes over the window; fitted once per new sample, in about a millisecond."""
+        """The slopes over the window, and what is usual over all of it; fitted once per new sample, in a millisecond."""
         kept = self.samples(window_s)
         if not kept:
             return Trends()
@@ -55,6 +59,7 @@ class SampleRing:
             rss=trend_of([(one.at, one.rss_bytes) for one in kept if one.rss_bytes is not None]),
             descriptors=trend_of([(one.at, one.descriptors) for one in kept if one.descriptors is not None]),
             threads=trend_of([(one.at, one.threads) for one in kept if one.threads is not None]),
+            threads_usual=usual_of([(one.at, one.threads) for one in self.samples() if one.threads is not None]),
         )
         self._fitted = (kept[-1].at, window_s, fitted)
         return fitted

@@ -11,7 +11,7 @@ from typing import Final
 
 from diagmesh.contract.answers.resources import ToLimit, Trend
 
-__all__ = ["POINTS_LEAST", "POINTS_LIMIT", "slopes_of", "thinned", "time_to_limit", "trend_of"]
+__all__ = ["POINTS_LEAST", "POINTS_LIMIT", "slopes_of", "thinned", "time_to_limit", "trend_of", "usual_of"]
 
 _REACH: Final = 1000
 """A forecast reaches at most so many times as far as the past that it rests on: 20 s tell nothing of days."""
@@ -24,11 +24,25 @@ Point = tuple[float, float]
 
 
 def thinned(points: Sequence[Point], limit: int = POINTS_LIMIT) -> list[Point]:
-    """At most ``limit`` of the points, evenly chosen, the first and the last among them."""
+    """At most ``limit`` of the points, evenly chosen in time, the first and the last among them.
+
+    The beginning of a past is sampled more densely than the rest, and must not count for more than its time.
+    """
     if len(points) <= limit:
         return list(points)
+    chosen = _nearest(points, limit)
+    if len(chosen) >= min(limit, POINTS_LEAST):
+        return chosen
     step = (len(points) - 1) / (limit - 1)
     return [points[round(index * step)] for index in range(limit)]
+
+
+def usual_of(points: Sequence[Point]) -> float | None:
+    """What the value is most of the time, or was before a step up: its lower quartile; None with too few points."""
+    if len(points) < POINTS_LEAST:
+        return None
+    ordered = sorted(value for _, value in thinned(points))
+    return ordered[(len(ordered) - 1) // 4]
 
 
 def slopes_of(points: Sequence[Point]) -> list[float]:
@@ -72,6 +86,19 @@ def time_to_limit(trend: Trend | None, headroom: float | None, limit: str) -> To
         likely_s=left / trend.slope,
         latest_s=left / trend.slope_low,
     )
+
+
+def _nearest(points: Sequence[Point], limit: int) -> list[Point]:
+    """The points nearest to ``limit`` moments at even distances; one that is nearest to several only once."""
+    begin, pace = points[0][0], (points[-1][0] - points[0][0]) / (limit - 1)
+    index, chosen = 0, [points[0]]
+    for number in range(1, limit):
+        due, before = begin + number * pace, index
+        while index + 1 < len(points) and abs(points[index + 1][0] - due) <= abs(points[index][0] - due):
+            index += 1
+        if index > before:
+            chosen.append(points[index])
+    return chosen
 
 
 def _interval(points: Sequence[Point], count: int) -> tuple[int, int]:

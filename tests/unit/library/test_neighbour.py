@@ -19,7 +19,7 @@ from diagmesh.adapters.ways import Way
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.errors import NotRunning, SettingsError, Unreadable
 from diagmesh.settings import TargetSettings
-from diagmesh.target import Target
+from diagmesh.target import Sample, Target
 from support.children import Child, until
 from support.natsserver import MakeServer
 
@@ -193,6 +193,23 @@ async def test_the_sampler_survives_everything_and_counts_it(
     assert [record.getMessage() for record in caplog.records] == [
         f"a sample of orders/{neighbour.instance} failed (1 so far): RuntimeError: boom"
     ]
+
+
+async def test_the_first_samples_come_quickly_whatever_the_pace() -> None:
+    neighbour = Neighbour(TargetSettings(service="orders", pid=os.getpid(), sample_s=3600))
+    async with running(neighbour):
+        assert await eventually(lambda: len(neighbour.ring.samples()) >= 6)
+    assert neighbour.ring.trends(600).rss is not None
+
+
+def test_after_the_beginning_the_pace_is_that_of_the_settings() -> None:
+    neighbour = Neighbour(TargetSettings(service="orders", pid=os.getpid(), sample_s=5))
+    paces = []
+    for number in range(30):
+        paces.append(neighbour._pace_s(running=True))
+        neighbour.ring.add(Sample(float(number), 1, 0.0, 1, 1, 1))
+    assert paces == [0.5] * 20 + [5.0] * 10
+    assert neighbour._pace_s(running=False) == 0.5
 
 
 async def test_a_cancelled_sampler_ends_at_once_and_the_neighbour_still_answers() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diagmesh.adapters.trend import POINTS_LEAST, POINTS_LIMIT, slopes_of, thinned, time_to_limit, trend_of
+from diagmesh.adapters.trend import POINTS_LEAST, POINTS_LIMIT, slopes_of, thinned, time_to_limit, trend_of, usual_of
 from diagmesh.contract.answers.resources import Trend
 
 values = st.lists(st.integers(-(10**9), 10**9), min_size=POINTS_LEAST, max_size=POINTS_LIMIT)
@@ -55,6 +55,35 @@ def test_thinning_keeps_the_ends_and_the_order(count: int, limit: int) -> None:
     assert chosen == sorted(set(chosen))
     if points:
         assert (chosen[0], chosen[-1]) == (points[0], points[-1])
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=120), st.integers(2, 50))
+def test_thinning_of_any_pace_keeps_the_ends_and_the_order(times: list[float], limit: int) -> None:
+    points = [(at, float(number)) for number, at in enumerate(sorted(times))]
+    chosen = thinned(points, limit)
+    assert min(len(points), limit, 2) <= len(chosen) <= limit
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) >= min(len(points), limit, POINTS_LEAST)
+    if points:
+        assert (chosen[0], chosen[-1]) == (points[0], points[-1])
+
+
+def test_a_dense_beginning_counts_for_no_more_than_its_time() -> None:
+    dense = [(index / 10, 100.0 * index) for index in range(100)]
+    sparse = [(10.0 + 5 * index, 10_000.0) for index in range(1, 60)]
+    chosen = thinned(dense + sparse)
+    assert sum(at < 10 for at, _ in chosen) <= 3
+    trend = trend_of(dense + sparse)
+    assert trend is not None
+    assert trend.slope == 0
+
+
+def test_the_usual_is_what_was_before_a_step_and_not_a_short_dip() -> None:
+    before = [(float(second), 10.0) for second in range(40)]
+    after = [(float(second), 60.0) for second in range(40, 100)]
+    assert usual_of(before + after) == 10.0
+    assert usual_of(before[:10] + [(float(second), 60.0) for second in range(10, 100)]) == 60.0
+    assert usual_of(before[: POINTS_LEAST - 1]) is None
 
 
 def test_a_quarter_of_wild_points_does_not_move_a_clear_slope() -> None:

@@ -195,9 +195,14 @@ class Descriptors(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Threads(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Threads of the process, and tasks of its cgroup against the limit."""
+    """Threads of the process, and tasks of its cgroup against the limit.
+
+    Args:
+        usual: the lower quartile of ``count`` over all samples that the sidecar holds: what it was before a step up.
+    """
 
     count: Count = None
+    usual: int | None = None
     cgroup: CgroupPids | None = None
     trend: Trend | None = None
 
@@ -222,7 +227,8 @@ class Resources(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False)
             context switches.
         cgroup: which control group stands behind ``cpu.cgroup``, ``memory.cgroup`` and ``threads.cgroup``.
         ring_samples: how many samples of this process the sidecar holds.
-        ring_over_s: how far back they reach.
+        ring_over_s: from the first to the last of them.
+        watched_s: how long ago the first of them was taken; missing where the sidecar holds none.
         blind: what could not be seen, why, and how to make it visible.
     """
 
@@ -241,4 +247,5 @@ class Resources(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     expensive_age_s: float | None = None
     ring_samples: int = 0
     ring_over_s: float = 0.0
+    watched_s: float | None = None
     blind: tuple[Blind, ...] = ()
