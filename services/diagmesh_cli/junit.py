@@ -1,5 +1,6 @@
 """A check as a JUnit report: what CI systems show without being taught anything."""
 
+import math
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -75,6 +76,8 @@ def _outcome(case: ET.Element, verdict: RuleVerdict, findings: Sequence[Finding]
         outcome = [_tell(case, "failure", failing[0].title, "\n\n".join(map(_text, failing)), failing[0].severity)]
     elif verdict.verdict is Verdict.BLIND:
         why = verdict.reason or "; ".join(dict.fromkeys(one.why for one in verdict.not_judged))
+        if verdict.again_in_s is not None:
+            why = f"too young to judge, ask again in {math.ceil(verdict.again_in_s)} s: {why}"
         outcome = [_tell(case, "skipped", why, "")]
     said = [_text(one) for one in passing]
     if verdict.not_judged:

@@ -9,7 +9,7 @@ from diagmesh.client import answer_type_of
 from diagmesh.contract.findings import Finding, Severity
 from diagmesh.contract.measures import Ranked
 from diagmesh.contract.mesh import Ended, MeshAnswer, Services
-from diagmesh.contract.verdicts import Check, Verdict
+from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh.contract.wire import Reply, Status
 from diagmesh_cli.exits import Exit
 
@@ -56,12 +56,18 @@ def of_sum(answer: MeshAnswer) -> Exit:
     return code
 
 
-def of_check(check: Check, fail_on: Severity) -> Exit:
-    """A check: whoever was silent, and every rule that could not judge somebody, was *not judged*."""
+def of_check(check: Check, fail_on: Severity, *, strict: bool = False) -> Exit:
+    """A check: whoever was silent, and every rule that could not judge somebody, was *not judged*.
+
+    Args:
+        check: what was said.
+        fail_on: the mildest severity that counts.
+        strict: whether one that is only too young to be judged was *not judged*, too.
+    """
     if not check.expected and not check.findings:
         return Exit.NOBODY
     unsure = check.silent or check.ended is not Ended.COMPLETE
-    if unsure or any(one.not_judged or one.verdict in _NO_VERDICT for one in check.verdicts):
+    if unsure or any(_unsure(one, strict=strict) for one in check.verdicts):
         return Exit.UNSURE
     return _of_findings(check.findings, fail_on)
 
@@ -73,6 +79,11 @@ def of_directory(services: Services) -> Exit:
     if services.missing or services.ended is not Ended.COMPLETE:
         return Exit.UNSURE
     return Exit.FINDINGS if services.problems else Exit.WELL
+
+
+def _unsure(one: RuleVerdict, *, strict: bool) -> bool:
+    too_young_only = one.again_in_s is not None and one.verdict is not Verdict.BROKEN
+    return bool(one.not_judged or one.verdict in _NO_VERDICT) and (strict or not too_young_only)
 
 
 def _of_verdict(mark: Ranked, word: str) -> Exit:

@@ -95,14 +95,14 @@ class Engine:
         self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
     ) -> tuple[RuleVerdict, list[Hit]]:
         hits: list[Hit] = []
-        why: dict[Key, str] = {}
+        why: dict[Key, Unjudged] = {}
         try:
             for limits, part in self._parts(one, seen, labels):
                 for result in one.judge(seen, limits):
                     if part is not None and result.where not in part:
                         continue
                     if isinstance(result, Unjudged):
-                        why[result.where] = result.why
+                        why[result.where] = result
                     elif len(hits) < _MOST_HITS:
                         hits.append(result)
         except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
@@ -111,7 +111,7 @@ class Engine:
         for key in seen.keys:
             missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
             if missing and all(hit.where != key for hit in hits):
-                why.setdefault(key, missing)
+                why.setdefault(key, Unjudged(where=key, why=missing))
         return _verdict(one, seen, hits, why), hits
 
     def _parts(
@@ -159,10 +159,10 @@ class Engine:
         return [_finding(one, same, self._advice[one.code]) for same in groups.values()]
 
 
-def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Key, str]) -> RuleVerdict:
+def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Key, Unjudged]) -> RuleVerdict:
     found = {hit.where for hit in hits}
     judged = tuple(label(key) for key in seen.keys if key not in why or key in found)
-    blind = tuple(NotJudged(instance=label(key), why=why[key]) for key in sorted(why) if key not in found)
+    blind = _not_judged([why[key] for key in sorted(why) if key not in found])
     reason = ""
     if hits:
         verdict = Verdict.FOUND
@@ -173,7 +173,27 @@ def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Ke
         verdict, reason = Verdict.BLIND, "it needs the directory of a coordinator"
     else:
         verdict = Verdict.CLEAR
-    return RuleVerdict(code=one.code, title=one.title, verdict=verdict, judged=judged, not_judged=blind, reason=reason)
+    return RuleVerdict(
+        code=one.code,
+        title=one.title,
+        verdict=verdict,
+        judged=judged,
+        not_judged=blind,
+        reason=reason,
+        again_in_s=_again_in_s(blind),
+    )
+
+
+def _not_judged(missing: Sequence[Unjudged]) -> tuple[NotJudged, ...]:
+    """The too young ones last: what is cut from a long list must not hide one that time alone does not help."""
+    told = [NotJudged(instance=label(one.where), why=one.why, again_in_s=one.again_in_s) for one in missing]
+    return tuple(sorted(told, key=lambda one: one.again_in_s is not None))
+
+
+def _again_in_s(missing: Sequence[NotJudged]) -> float | None:
+    """When all of them can be judged, if time alone is missing."""
+    waits = [one.again_in_s for one in missing if one.again_in_s is not None]
+    return max(waits) if waits and len(waits) == len(missing) else None
 
 
 def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:

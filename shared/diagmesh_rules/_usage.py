@@ -1,8 +1,55 @@
 """How near to its limits a `resources` answer is; what several rules need, so that one fault has one code."""
 
-from diagmesh.contract.answers.resources import Resources, ToLimit, Trend
+from typing import Final, NamedTuple
 
-__all__ = ["blind_words", "dead_share", "growth", "meets_limit", "near_memory_limit", "too_short"]
+from diagmesh.contract.answers.resources import Resources, ToLimit, Trend
+from diagmesh.declare import Unjudged
+from diagmesh.expected import Key
+
+__all__ = [
+    "Unseen",
+    "Until",
+    "Watch",
+    "blind_words",
+    "dead_share",
+    "growth",
+    "meets_limit",
+    "memory_left",
+    "near_memory_limit",
+    "no_trend",
+]
+
+_TREND_SAMPLES: Final = 6
+_TREND_USUALLY_S: Final = 4.0
+_TREND_S: Final = 30.0
+"""The samples that a trend needs are taken within the first few seconds; after so many it is no matter of time."""
+_SLOWEST_PACE_S: Final = 30.0
+
+
+class Unseen(NamedTuple):
+    """Why something is not judged, and when it can be if time alone is missing."""
+
+    why: str
+    again_in_s: float | None = None
+
+    def at(self, where: Key) -> Unjudged:
+        """The same, of this instance."""
+        return Unjudged(where=where, why=self.why, again_in_s=self.again_in_s)
+
+
+class Until(NamedTuple):
+    """What grows, how much of it is left (None: not seen), and the name of the limit."""
+
+    what: str
+    left: float | None
+    limit: str
+
+
+class Watch(NamedTuple):
+    """How far ahead a growth matters, and for how long it must have been watched."""
+
+    horizon_s: float
+    least_over_s: float
 
 
 def blind_words(answer: Resources, what: str, otherwise: str) -> str:
@@ -33,12 +80,54 @@ def growth(trend: Trend) -> float:
     return max(0.0, trend.slope_low) * trend.over_s
 
 
-def meets_limit(trend: Trend, horizon_s: float) -> ToLimit | None:
-    """The limit, if it is met within the horizon by a growth that is beyond doubt."""
-    limit = trend.to_limit
-    return limit if limit is not None and trend.slope_low > 0 and limit.likely_s <= horizon_s else None
+def memory_left(answer: Resources) -> int | None:
+    """How much more memory it can have: up to the limit of its cgroup, or what the host has left."""
+    group = answer.memory.cgroup.headroom_bytes if answer.memory.cgroup is not None else None
+    host = answer.host.memory_available_bytes if answer.host is not None else None
+    return min((one for one in (group, host) if one is not None), default=None)
 
 
-def too_short(trend: Trend, least_s: float) -> str:
-    """Why a growth is not judged yet; empty when it was watched for long enough."""
-    return f"it grows, but was watched for {trend.over_s:.0f} s only" if trend.over_s < least_s else ""
+def meets_limit(answer: Resources, trend: Trend, until: Until, watch: Watch) -> ToLimit | Unseen | None:
+    """The limit that a growth meets within the horizon; None when it does not; or why that is not known.
+
+    Args:
+        answer: of whom.
+        trend: how it grows.
+        until: what is left, and until where.
+        watch: how far ahead to look, and how long it must have been watched for that.
+    """
+    limit = _limit(trend, until)
+    if trend.slope_low <= 0:
+        return None
+    if limit is None:
+        return Unseen(f"growth of {until.what} was seen, but no limit of it")
+    if trend.over_s >= watch.least_over_s:
+        return limit if limit.likely_s <= watch.horizon_s else None
+    if limit.earliest_s > watch.horizon_s:
+        return None  # however uncertain so short a look is: even at its steepest it would not get there
+    again_in_s = watch.least_over_s - trend.over_s
+    young = answer.watched_s is not None and answer.watched_s < watch.least_over_s + _SLOWEST_PACE_S
+    why = f"growth of {until.what} was seen, but watched for less than {watch.least_over_s:g} s"
+    return Unseen(why, again_in_s if young else None)
+
+
+def no_trend(answer: Resources, what: str, blind: str) -> Unseen:
+    """Why there is no trend: one or two seconds after a start time alone is missing."""
+    if 0 < answer.ring_samples < _TREND_SAMPLES and answer.watched_s is not None and answer.watched_s < _TREND_S:
+        again_in_s = max(1.0, _TREND_USUALLY_S - answer.watched_s)
+        return Unseen(f"there are too few samples of {what} for a trend yet", again_in_s)
+    return Unseen(blind_words(answer, blind, f"no trend of {what} is told (no samples, or asked for brief)"))
+
+
+def _limit(trend: Trend, until: Until) -> ToLimit | None:
+    """As the sidecar told it, which leaves out what is far ahead; else from what is left."""
+    if trend.to_limit is not None or until.left is None or trend.slope_low <= 0:
+        return trend.to_limit
+    left = max(0.0, until.left)
+    return ToLimit(
+        limit=until.limit,
+        headroom=left,
+        earliest_s=left / trend.slope_high,
+        likely_s=left / trend.slope,
+        latest_s=left / trend.slope_low,
+    )

@@ -1,6 +1,7 @@
 """cpu-saturated: an instance uses nearly all the CPU that it may have."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from diagmesh.contract.answers.resources import Cpu, Resources
 from diagmesh.contract.findings import Fact, FindingClass, Severity
@@ -9,6 +10,9 @@ from diagmesh.evidence import Evidence
 from diagmesh_rules._words import percent
 
 __all__ = ["SaturatedLimits", "cpu_saturated"]
+
+_SLACK_S: Final = 2.0
+"""Whom the sidecar watches for longer than that, it could have compared over a second."""
 
 
 class SaturatedLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +46,9 @@ def cpu_saturated(seen: Evidence, limits: SaturatedLimits) -> Iterator[Hit | Unj
         if cpu.cores_used is None or cpu.over_s is None or not cpu.allowed_cpus:
             yield Unjudged(where=where, why="how much CPU it uses, or may use, was not seen")
         elif cpu.over_s < limits.least_over_s:
-            yield Unjudged(where=where, why=f"its CPU use was seen over {cpu.over_s:g} s only")
+            young = answer.watched_s is not None and answer.watched_s < limits.least_over_s + _SLACK_S
+            why = f"its CPU use was seen over less than {limits.least_over_s:g} s"
+            yield Unjudged(where=where, why=why, again_in_s=1.0 if young else None)
         elif (share := cpu.cores_used / cpu.allowed_cpus) >= limits.busy_share:
             title = f"uses {cpu.cores_used:.3g} cores of {cpu.allowed_cpus} ({percent(share)})"
             yield Hit(where=where, title=title, evidence=tuple(_facts(cpu, answer, limits)))

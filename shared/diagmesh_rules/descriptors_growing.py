@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from diagmesh.contract.answers.cgroup import Bound
 from diagmesh.contract.answers.resources import Descriptors, Resources, ToLimit, Trend
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._usage import blind_words, dead_share, growth, meets_limit, too_short
+from diagmesh_rules._usage import Unseen, Until, Watch, dead_share, growth, meets_limit, no_trend
 from diagmesh_rules._words import duration
 
 __all__ = ["DescriptorGrowthLimits", "descriptors_growing"]
@@ -47,16 +48,16 @@ def descriptors_growing(seen: Evidence, limits: DescriptorGrowthLimits) -> Itera
         if (told.share_of_limit or 0.0) >= limits.near_share or dead_share(answer) >= limits.dead_share:
             continue
         if told.held is None or told.trend is None:
-            words = "no trend of its descriptors is told (too few samples yet, or asked for brief)"
-            yield Unjudged(where=where, why=blind_words(answer, "descriptors", words))
-        elif growth(told.trend) < limits.grown_count:
+            yield no_trend(answer, "its descriptors", "descriptors").at(where)
             continue
-        elif told.trend.to_limit is None:
-            yield Unjudged(where=where, why="its descriptors grow, but their limit could not be seen")
-        elif (limit := meets_limit(told.trend, limits.horizon_s)) is not None:
-            if why := too_short(told.trend, limits.least_over_s):
-                yield Unjudged(where=where, why=why)
-                continue
+        if growth(told.trend) < limits.grown_count or told.bound is Bound.UNLIMITED:
+            continue
+        left = None if told.soft_limit is None else told.soft_limit - told.held
+        until = Until("its descriptors", left, "soft limit of descriptors")
+        limit = meets_limit(answer, told.trend, until, Watch(limits.horizon_s, limits.least_over_s))
+        if isinstance(limit, Unseen):
+            yield limit.at(where)
+        elif limit is not None:
             title = (
                 f"file descriptors grow by {60 * told.trend.slope:.3g}/min, "
                 f"{told.held} of {told.soft_limit} held, limit met in {duration(limit.likely_s)}"

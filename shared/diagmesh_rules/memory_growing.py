@@ -6,7 +6,7 @@ from diagmesh.contract.answers.resources import Resources, ToLimit, Trend
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._usage import growth, meets_limit, near_memory_limit, too_short
+from diagmesh_rules._usage import Unseen, Until, Watch, growth, meets_limit, memory_left, near_memory_limit, no_trend
 from diagmesh_rules._words import duration, size
 
 __all__ = ["GrowthLimits", "memory_growing"]
@@ -45,15 +45,15 @@ def memory_growing(seen: Evidence, limits: GrowthLimits) -> Iterator[Hit | Unjud
         if near_memory_limit(answer, limits.near_share):
             continue
         if trend is None or rss is None:
-            yield Unjudged(where=where, why="no trend of its memory is told (too few samples yet, or asked for brief)")
-        elif growth(trend) < limits.grown_share * rss:
+            yield no_trend(answer, "its memory", "memory").at(where)
             continue
-        elif trend.to_limit is None:
-            yield Unjudged(where=where, why="its memory grows, but no limit of it could be seen")
-        elif (limit := meets_limit(trend, limits.horizon_s)) is not None:
-            if why := too_short(trend, limits.least_over_s):
-                yield Unjudged(where=where, why=why)
-                continue
+        if growth(trend) < limits.grown_share * rss:
+            continue
+        until = Until("its memory", memory_left(answer), "memory limit")
+        limit = meets_limit(answer, trend, until, Watch(limits.horizon_s, limits.least_over_s))
+        if isinstance(limit, Unseen):
+            yield limit.at(where)
+        elif limit is not None:
             title = f"memory grows by {size(60 * trend.slope)}/min, {limit.limit} met in {duration(limit.likely_s)}"
             severity = Severity.ERROR if limit.likely_s <= limits.error_s else Severity.WARNING
             yield Hit(where=where, title=title, evidence=tuple(_facts(trend, limit, rss, limits)), severity=severity)

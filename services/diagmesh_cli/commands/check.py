@@ -34,6 +34,7 @@ async def check(
     code: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     direct: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     fail_on: _SEVERITY = "warning",
+    strict: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     junit: Annotated[Path | None, Parameter(show_default=False)] = None,
     common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
@@ -44,6 +45,7 @@ async def check(
         code: only this rule (RES-004) or family (RES); may be given several times.
         direct: ask the instances from here and judge here, for when there is no coordinator.
         fail_on: the mildest severity that ends with 1.
+        strict: end with 2 also where an instance is only too young to be judged by a rule.
         junit: write a JUnit report, one test case per rule, into this file.
         common: where the mesh is, how to show it.
     """
@@ -61,7 +63,7 @@ async def check(
         if junit is not None:
             write_junit(found, worst_allowed, junit, heard.reply.took_ms / 1000)
         output.show(heard.reply, check_view(found, heard.reply.instance))
-        return of_check(found, worst_allowed)
+        return of_check(found, worst_allowed, strict=strict)
 
 
 def _as_heard(check: Check) -> Heard[Check]:

@@ -48,7 +48,7 @@ class SampleRing:
         return [sample for sample in kept if sample.at >= begin]
 
     def trends(self, window_s: float) -> Trends:
-        """The slopes over the window, and what is usual over all of it; fitted once per new sample, in a millisecond."""
+        """The slopes over the window, and what is usual over all of it; fitted once per sample, in a millisecond."""
         kept = self.samples(window_s)
         if not kept:
             return Trends()

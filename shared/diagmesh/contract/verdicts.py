@@ -21,10 +21,17 @@ class Verdict(StrEnum):
 
 
 class NotJudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An instance that a rule could not judge, and why."""
+    """An instance that a rule could not judge.
+
+    Args:
+        instance: which.
+        why: what is missing.
+        again_in_s: *too young*: nothing but time is missing, ask again in so many seconds.
+    """
 
     instance: str
     why: str
+    again_in_s: float | None = None
 
 
 class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -35,8 +42,9 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         title: of the rule.
         verdict: found wins over blind, blind over clear; broken stands alone.
         judged: the instances that it could judge.
-        not_judged: those that it could not, with the reason.
+        not_judged: those that it could not, with the reason; the too young ones last.
         reason: why it is broken, or why it is blind as a whole.
+        again_in_s: nobody but the too young was not judged; in so many seconds all of them can be.
     """
 
     code: str
@@ -45,6 +53,7 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     judged: tuple[str, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
     reason: str = ""
+    again_in_s: float | None = None
 
 
 class Suppressed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

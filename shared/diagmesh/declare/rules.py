@@ -45,10 +45,17 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
-    """The rule could not judge there, although there was an answer, and why."""
+    """The rule could not judge there, although there was an answer.
+
+    Args:
+        where: at which instance.
+        why: what is missing, without numbers that differ from instance to instance.
+        again_in_s: when nothing but time is missing: what was begun to be watched a moment ago can be judged then.
+    """
 
     where: Key
     why: str
+    again_in_s: float | None = None
 
 
 class Scope(StrEnum):

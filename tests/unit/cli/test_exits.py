@@ -114,9 +114,12 @@ def test_the_help_tells_every_code() -> None:
 # --- a check
 
 
-def judged(verdict: Verdict = Verdict.CLEAR, **fields: Any) -> Check:
-    missing = (NotJudged(instance="orders/i2", why="x"),) if verdict is Verdict.BLIND else ()
-    rule = RuleVerdict(code="RES-001", title="t", verdict=verdict, judged=("orders/i1",), not_judged=missing)
+def judged(verdict: Verdict = Verdict.CLEAR, again_in_s: float | None = None, **fields: Any) -> Check:
+    one = NotJudged(instance="orders/i2", why="x", again_in_s=again_in_s)
+    missing = (one,) if verdict is Verdict.BLIND or again_in_s else ()
+    rule = RuleVerdict(
+        code="RES-001", title="t", verdict=verdict, judged=("orders/i1",), not_judged=missing, again_in_s=again_in_s
+    )
     return Check(verdicts=(rule,), **{"expected": 1, **fields})
 
 
@@ -138,3 +141,17 @@ def judged(verdict: Verdict = Verdict.CLEAR, **fields: Any) -> Check:
 )
 def test_a_check_that_could_not_judge_everybody_is_never_well(check: Check, fail_on: str, code: Exit) -> None:
     assert of_check(check, Severity(fail_on)) is code
+
+
+@pytest.mark.parametrize(
+    ("check", "code"),
+    [
+        (judged(Verdict.BLIND, 56.0), Exit.WELL),
+        (judged(Verdict.FOUND, 56.0, findings=(finding(Severity.WARNING),)), Exit.FINDINGS),
+        (judged(Verdict.BROKEN, 56.0), Exit.UNSURE),
+        (judged(Verdict.BLIND, 56.0, silent=SILENT), Exit.UNSURE),
+    ],
+)
+def test_one_that_is_only_too_young_is_unsure_where_that_is_asked_for(check: Check, code: Exit) -> None:
+    assert of_check(check, Severity.WARNING) is code
+    assert of_check(check, Severity.WARNING, strict=True) is Exit.UNSURE

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diagmesh.contract.findings import Severity
-from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
+from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh_cli.junit import junit_of, write_junit
 from diagmesh_cli.trouble import UsageError
 from support.replies import CHECK
@@ -59,6 +59,13 @@ def test_what_was_there_is_replaced_and_a_file_that_cannot_be_written_is_a_usage
     assert outcomes(written(CHECK, Severity.WARNING, tmp_path))
     with pytest.raises(UsageError, match=r"--junit .*No such file or directory"):
         write_junit(CHECK, Severity.WARNING, tmp_path / "nowhere" / "junit.xml", 0)
+
+
+def test_one_that_is_too_young_is_skipped_with_the_time(tmp_path: Path) -> None:
+    young = NotJudged(instance="orders/i1", why="too few samples", again_in_s=2.4)
+    rule = RuleVerdict(code="RES-004", title="t", verdict=Verdict.BLIND, not_judged=(young,), again_in_s=2.4)
+    root = written(msgspec.structs.replace(CHECK, verdicts=(rule,)), Severity.WARNING, tmp_path)
+    assert root.find(".//skipped").get("message") == "too young to judge, ask again in 3 s: too few samples"
 
 
 @given(st.text())

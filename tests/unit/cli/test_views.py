@@ -18,7 +18,7 @@ from rich.console import RenderableType
 from diagmesh.client import answer_type_of
 from diagmesh.contract.findings import FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, Silent, Worst
-from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
+from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh.packs import Broken
 from diagmesh_cli import views
@@ -92,6 +92,18 @@ UNKNOWN = {
 CLEAR = Check(
     verdicts=(RuleVerdict(code="RES-001", title="t", verdict=Verdict.CLEAR, judged=("orders/i1",)),), expected=1
 )
+TOO_YOUNG = NotJudged(
+    instance="orders/i1", why="growth of its memory was seen, but watched for less than 60 s", again_in_s=55.2
+)
+YOUNG = msgspec.structs.replace(
+    CLEAR,
+    verdicts=(
+        RuleVerdict(
+            code="RES-004", title="t", verdict=Verdict.BLIND, not_judged=(TOO_YOUNG,), again_in_s=TOO_YOUNG.again_in_s
+        ),
+        *CLEAR.verdicts,
+    ),
+)
 RULE = Explained(
     code="RES-003",
     title="Memory near its limit",
@@ -113,6 +125,7 @@ MESH_RULE = Explained(
 
 VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "check": lambda _: check_view(CHECK, "c1"),
+    "check_young": lambda _: check_view(YOUNG, "c1"),
     "check_clear": lambda _: check_view(CLEAR, "c1"),
     "explain": lambda _: list_view(Listed(rules=(RULE, MESH_RULE), broken=(Broken("bad.module", "ImportError: no"),))),
     "explain_page": lambda _: page_view(RULE, rendered=True),

@@ -135,6 +135,30 @@ def test_blind_is_never_clear(replies: list[Reply], silent: tuple[Silent, ...], 
     assert not diagnosis.findings
 
 
+@rule("RES-904", "Sinks", severity=Severity.WARNING, issue=FindingClass.CRASH, reads=(Depth,))
+def sinks(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:
+    """Nobody sinks; one in shallow water was watched for too short a time."""
+    for where, depth in seen.each(Depth):
+        if depth.metres is None:
+            yield Unjudged(where=where, why="the depth is blind")
+        elif depth.metres < 5:
+            yield Unjudged(where=where, why="too young", again_in_s=10 * depth.metres)
+
+
+def test_who_is_only_too_young_is_blind_and_marked_with_the_longest_wait() -> None:
+    young = [reply("a/1", Depth(metres=1)), reply("a/2", Depth(metres=3)), reply("a/3", Depth(metres=9))]
+    (one,) = engine(sinks).diagnose(Evidence(young)).verdicts
+    assert (one.verdict, one.judged, one.again_in_s) == (Verdict.BLIND, ("a/3",), 30.0)
+    assert [missing.again_in_s for missing in one.not_judged] == [10.0, 30.0]
+
+
+@pytest.mark.parametrize("more", [reply("a/9", Depth()), reply("a/9", Pulse(), "pulse")])
+def test_one_that_time_does_not_help_takes_the_mark_away_and_comes_first(more: Reply) -> None:
+    (one,) = engine(sinks).diagnose(Evidence([reply("a/1", Depth(metres=1)), more])).verdicts
+    assert (one.verdict, one.again_in_s) == (Verdict.BLIND, None)
+    assert [(missing.instance, missing.again_in_s) for missing in one.not_judged] == [("a/9", None), ("a/1", 10.0)]
+
+
 def test_nothing_seen_is_blind() -> None:
     verdict, judged, _ = verdict_of(engine(too_deep).diagnose(Evidence([])), "RES-901")
     assert (verdict, judged) == (Verdict.BLIND, ())

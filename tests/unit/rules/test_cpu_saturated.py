@@ -47,6 +47,12 @@ def test_one_with_cpu_left_or_throttled_is_clear(answer: Resources) -> None:
     assert verdict(judge([answer]), "RES-001").verdict is Judged.CLEAR
 
 
+@pytest.mark.parametrize(("watched_s", "again_in_s"), [(0.3, 1.0), (60.0, None), (None, None)])
+def test_a_use_seen_too_shortly_is_too_young_at_a_start_only(watched_s: float | None, again_in_s: float | None) -> None:
+    one = verdict(judge([replace(used(over_s=0.25), watched_s=watched_s)]), "RES-001")
+    assert (one.verdict, one.again_in_s) == (Judged.BLIND, again_in_s)
+
+
 @pytest.mark.parametrize("answer", [USED, used(cores_used=None), used(allowed_cpus=None), used(over_s=0.25)])
 def test_what_was_not_seen_for_long_is_blind(answer: Resources) -> None:
     assert verdict(judge([answer]), "RES-001").verdict is Judged.BLIND

@@ -42,9 +42,34 @@ def test_near_the_limit_or_of_dead_connections_another_code_tells_it() -> None:
     assert codes(judge([replace(grown(held=850), sockets=replace(dead, close_wait=800))])) == ["RES-008"]
 
 
-@pytest.mark.parametrize("answer", [USED, grown(None), grown(over_s=30.0)], ids=["no trend", "no limit", "short"])
-def test_what_cannot_be_told_yet_is_blind(answer: Resources) -> None:
-    assert verdict(judge([answer]), "RES-006").verdict is Judged.BLIND
+def limited(answer: Resources, bound: Bound, soft_limit: int | None) -> Resources:
+    return replace(answer, descriptors=replace(answer.descriptors, bound=bound, soft_limit=soft_limit))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [USED, limited(grown(None), Bound.UNKNOWN, None), grown(over_s=30.0)],
+    ids=["no trend", "no limit", "short"],
+)
+def test_what_cannot_be_told_is_blind(answer: Resources) -> None:
+    one = verdict(judge([answer]), "RES-006")
+    assert (one.verdict, one.again_in_s) == (Judged.BLIND, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "again_in_s"),
+    [
+        (replace(USED, ring_samples=2, ring_over_s=0.5, watched_s=0.5), 3.5),
+        (replace(grown(low=10.0, over_s=4.0), ring_samples=9, watched_s=4.2), 56.0),
+    ],
+)
+def test_what_time_alone_will_tell_is_too_young_and_not_clear(answer: Resources, again_in_s: float) -> None:
+    one = verdict(judge([answer]), "RES-006")
+    assert (one.verdict, one.again_in_s) == (Judged.BLIND, again_in_s)
+
+
+def test_without_any_limit_there_is_nothing_to_meet() -> None:
+    assert verdict(judge([limited(grown(None), Bound.UNLIMITED, None)]), "RES-006").verdict is Judged.CLEAR
 
 
 LEAKER = """

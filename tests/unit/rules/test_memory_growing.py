@@ -2,6 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from diagmesh.contract.answers.resources import Resources, ToLimit, Trend
+from diagmesh.contract.answers.surroundings import Host
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.settings import RuleSettings
@@ -9,6 +10,7 @@ from support.children import Child
 from support.ruling import USED, codes, found, judge, verdict, watched
 
 MIB = 1 << 20
+HOST = Host(cpus=4, load_1m=0.5, load_5m=0.5, load_15m=0.5, memory_total_bytes=16 << 30, memory_available_bytes=8 << 30)
 
 
 def grown(likely_s: float | None = 3600.0, low: float = MIB, over_s: float = 300.0) -> Resources:
@@ -38,8 +40,53 @@ def test_little_or_slow_growth_is_clear(answer: Resources) -> None:
 
 
 @pytest.mark.parametrize("answer", [USED, grown(None), grown(over_s=30.0)], ids=["no trend", "no limit", "short"])
-def test_what_cannot_be_told_yet_is_blind(answer: Resources) -> None:
-    assert verdict(judge([answer]), "RES-004").verdict is Judged.BLIND
+def test_what_cannot_be_told_is_blind(answer: Resources) -> None:
+    one = verdict(judge([answer]), "RES-004")
+    assert (one.verdict, one.again_in_s) == (Judged.BLIND, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "again_in_s"),
+    [
+        (replace(USED, ring_samples=3, ring_over_s=1.0, watched_s=1.5), 2.5),
+        (replace(USED, ring_samples=5, ring_over_s=2.0, watched_s=3.9), 1.0),
+        (replace(grown(low=2.0 * MIB, over_s=4.0), ring_samples=9, watched_s=4.2), 56.0),
+        (replace(grown(None, over_s=10.0), ring_samples=9, watched_s=10.2, host=HOST), 50.0),
+    ],
+    ids=["too few samples", "nearly enough", "growth at a start", "growth at a start, limit of the host"],
+)
+def test_what_time_alone_will_tell_is_too_young_and_not_clear(answer: Resources, again_in_s: float) -> None:
+    one = verdict(judge([answer]), "RES-004")
+    assert (one.verdict, one.again_in_s) == (Judged.BLIND, again_in_s)
+    assert one.not_judged[0].again_in_s == again_in_s
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        replace(USED, ring_samples=3, ring_over_s=1.0, watched_s=31.0),
+        replace(USED, ring_samples=0),
+        replace(USED, ring_samples=9, ring_over_s=4.0, watched_s=4.2),
+        replace(grown(over_s=10.0), ring_samples=9, watched_s=600.0),
+    ],
+    ids=["the sampler came to a stop", "no sampler", "asked for brief", "a short window was asked for"],
+)
+def test_what_time_will_not_tell_is_blind(answer: Resources) -> None:
+    one = verdict(judge([answer]), "RES-004")
+    assert (one.verdict, one.again_in_s) == (Judged.BLIND, None)
+
+
+def test_a_young_one_that_cannot_get_there_whatever_the_noise_is_clear() -> None:
+    steep = Trend(slope=MIB, slope_low=2.0 * MIB, slope_high=3.0 * MIB, over_s=4.0, samples=9)
+    young = replace(USED, memory=replace(USED.memory, trend=steep), ring_samples=9, watched_s=4.2)
+    assert verdict(judge([replace(young, host=HOST)]), "RES-004").again_in_s == 56.0
+    roomy = replace(HOST, memory_available_bytes=64 << 40)
+    assert verdict(judge([replace(young, host=roomy)]), "RES-004").verdict is Judged.CLEAR
+
+
+def test_a_limit_that_is_too_far_ahead_to_be_told_is_no_missing_limit() -> None:
+    roomy = replace(HOST, memory_available_bytes=64 << 40)
+    assert verdict(judge([replace(grown(None), host=roomy)]), "RES-004").verdict is Judged.CLEAR
 
 
 GROWER = """
