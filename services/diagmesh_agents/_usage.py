@@ -25,7 +25,7 @@ def cheap(look: Look, earlier: Sample | None) -> Resources:
         cpu=cpu_between(earlier, look),
         memory=Memory(rss_bytes=look.rss_bytes, cgroup=look.cgroup_memory),
         descriptors=_descriptors(look),
-        threads=Threads(count=look.threads, cgroup=look.cgroup_pids),
+        threads=Threads(count=look.threads, soft_limit=look.task_soft_limit, cgroup=look.cgroup_pids),
         io=look.io,
         pressure=look.pressure,
         host=look.host,
@@ -36,9 +36,8 @@ def cheap(look: Look, earlier: Sample | None) -> Resources:
 
 def with_trends(answer: Resources, trends: Trends, look: Look) -> Resources:
     """Add the slopes, each with the time until its limit."""
-    held, soft, tasks = look.descriptors, look.fd_soft_limit, look.cgroup_pids
+    held, soft = look.descriptors, look.fd_soft_limit
     fd_left = None if held is None or soft is None else soft - held
-    tasks_left = None if tasks is None or tasks.limit is None or tasks.current is None else tasks.limit - tasks.current
     return replace(
         answer,
         memory=replace(answer.memory, trend=_until(trends.rss, *_memory_left(look))),
@@ -46,7 +45,7 @@ def with_trends(answer: Resources, trends: Trends, look: Look) -> Resources:
         threads=replace(
             answer.threads,
             usual=None if trends.threads_usual is None else int(trends.threads_usual),
-            trend=_until(trends.threads, tasks_left, "task limit of the cgroup"),
+            trend=_until(trends.threads, *_threads_left(look)),
         ),
     )
 
@@ -108,6 +107,16 @@ def _until(trend: Trend | None, left: float | None, limit: str) -> Trend | None:
 
 def _digits(value: float) -> float:
     return float(f"{value:.5g}")
+
+
+def _threads_left(look: Look) -> tuple[int | None, str]:
+    """How many more it can have: up to the limit of the cgroup, or that of its user, if they are all its own."""
+    tasks, soft = look.cgroup_pids, look.task_soft_limit
+    group = None if tasks is None or tasks.limit is None or tasks.current is None else tasks.limit - tasks.current
+    user = None if soft is None else soft - look.threads
+    if group is not None and (user is None or group <= user):
+        return group, "task limit of the cgroup"
+    return user, "task limit of its user"
 
 
 def _memory_left(look: Look) -> tuple[int | None, str]:

@@ -76,6 +76,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         at: monotonic seconds.
         cpu_s: CPU time used since the process started.
         fd_bounded: False when the limit of descriptors is *unlimited*, None when it is not readable.
+        task_soft_limit: threads that all processes of its user may have; None when unlimited or when it is root's.
     """
 
     at: float
@@ -90,6 +91,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fd_bounded: bool | None = None
     fd_soft_limit: int | None = None
     fd_hard_limit: int | None = None
+    task_soft_limit: int | None = None
     allowed_cpus: int | None = None
     io: Io | None = None
     oom_score: int | None = None

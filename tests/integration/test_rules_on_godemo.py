@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from diagmesh.settings import ProbeSettings
+from diagmesh.settings import ProbeSettings, RuleSettings
 from support.godemo import GoDemo, GoService, build
 from support.golang import Go
 from support.natsserver import NatsServer
@@ -31,4 +31,14 @@ async def test_it_says_itself_that_it_is_not_ready(payments: GoService, fault: s
         await asyncio.to_thread(payments.turn, fault)
         assert "probe ready: code 503" in found(await it.until("PROC-006"), "PROC-006").title
         await asyncio.to_thread(payments.turn, fault, on=False)
+        await it.until()
+
+
+async def test_threads_blocked_in_system_calls_pile_up(payments: GoService) -> None:
+    settled = RuleSettings(code="RES-009", limits={"settled_s": 0.0})
+    async with watched(settled, pid=payments.process.pid) as it:
+        await it.samples(40)
+        await asyncio.to_thread(payments.turn, "threads", amount=60)
+        assert "more than usual" in found(await it.until("RES-009"), "RES-009").title
+        await asyncio.to_thread(payments.turn, "threads", on=False)
         await it.until()

@@ -1,4 +1,4 @@
-"""A real control group with a CPU quota, where the machine lets us make one (v1, as root)."""
+"""Real control groups with a CPU quota, a memory limit or a task limit, where the machine lets us (v1, as root)."""
 
 import os
 import time
@@ -10,24 +10,46 @@ from uuid import uuid4
 
 import pytest
 
-__all__ = ["cpu_group", "join"]
+__all__ = ["cpu_group", "join", "memory_group", "task_group"]
 
-_V1_CPU: Final = Path("/sys/fs/cgroup/cpu")
+_V1: Final = Path("/sys/fs/cgroup")
 _EMPTY_S: Final = 10.0
 
 
 @contextmanager
 def cpu_group(cores: float) -> Iterator[Path]:
     """A group with so many cores' worth of time, taken away once its processes have ended. Skips without rights."""
-    group = _V1_CPU / f"diagmesh-test-{uuid4().hex[:12]}"
-    if os.geteuid() != 0 or not (_V1_CPU / "cpu.cfs_quota_us").exists():
-        pytest.skip("no v1 CPU controller in which we may make a group")
+    with _group("cpu", "cpu.cfs_quota_us", int(cores * 100_000)) as group:
+        yield group
+
+
+@contextmanager
+def memory_group(limit_bytes: int) -> Iterator[Path]:
+    """The same with so much memory."""
+    with _group("memory", "memory.limit_in_bytes", limit_bytes) as group:
+        yield group
+
+
+@contextmanager
+def task_group(limit: int) -> Iterator[Path]:
+    """The same with so many threads."""
+    with _group("pids", "pids.max", limit) as group:
+        yield group
+
+
+@contextmanager
+def _group(controller: str, file: str, limit: int) -> Iterator[Path]:
+    group = _V1 / controller / f"diagmesh-test-{uuid4().hex[:12]}"
+    if os.geteuid() != 0 or not group.parent.is_dir():
+        pytest.skip(f"no v1 {controller} controller in which we may make a group")
     try:
         group.mkdir()
     except OSError as error:
         pytest.skip(f"no group can be made here: {error.strerror}")
     try:
-        (group / "cpu.cfs_quota_us").write_text(str(int(cores * 100_000)), encoding="ascii")
+        if not (group / file).exists():
+            pytest.skip(f"the {controller} controller here has no {file}")
+        (group / file).write_text(str(limit), encoding="ascii")
         yield group
     finally:
         deadline = time.monotonic() + _EMPTY_S

@@ -124,7 +124,7 @@ USED: Final = Resources(
         ),
     ),
     descriptors=Descriptors(held=870, bound=Bound.LIMITED, soft_limit=1024, share_of_limit=870 / 1024),
-    threads=Threads(count=9),
+    threads=Threads(count=9, usual=8),
     sockets=Sockets(total=14, established=9, close_wait=4),
     disks=Disks(fullest_share=0.153, fullest_at="/", count=1),
     cgroup=Cgroup(version=CgroupVersion.V2, path="/x", ancestors_visible=True),

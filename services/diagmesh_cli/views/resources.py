@@ -49,7 +49,8 @@ def _main_lines(answer: Resources) -> Iterator[Line]:
         yield "memory cgroup", size(group.working_set_bytes), limit, _part(group.share_of_limit), kills
     limit = _limit(files.bound, amount(files.soft_limit))
     yield "descriptors", amount(files.held), limit, _part(files.share_of_limit), _trend(files.trend, "")
-    yield "threads", amount(threads.count), "", "", _trend(threads.trend, "")
+    usual = f"usually {amount(threads.usual)}" if threads.usual is not None else ""
+    yield "threads", amount(threads.count), "", "", _more(usual, _trend(threads.trend, ""))
     if threads.cgroup is not None:
         limit = _limit(threads.cgroup.bound, amount(threads.cgroup.limit))
         yield "tasks cgroup", amount(threads.cgroup.current), limit, _part(threads.cgroup.share_of_limit), ""

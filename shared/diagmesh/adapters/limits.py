@@ -7,24 +7,26 @@ from diagmesh.contract.answers.resources import ContextSwitches, Io
 from diagmesh.errors import NotRunning, Unreadable
 
 __all__ = [
-    "FdLimit",
+    "Limit",
     "MemorySplit",
     "context_switches_of",
     "fd_limit_of",
     "io_of",
     "memory_split_of",
     "oom_score_of",
-    "parse_fd_limit",
     "parse_fields",
+    "parse_limit",
     "peak_rss_of",
+    "task_limit_of",
 ]
 
 _THREADS_LIMIT: Final = 512
 _KIB: Final = 1024
+_ROOT: Final = 0
 
 
-class FdLimit(NamedTuple):
-    """Limits of open descriptors; None is *unlimited*."""
+class Limit(NamedTuple):
+    """A limit that a process runs under (setrlimit(2)); None is *unlimited*."""
 
     soft: int | None
     hard: int | None
@@ -49,28 +51,38 @@ def parse_fields(text: str) -> dict[str, int]:
     return found
 
 
-def parse_fd_limit(text: str) -> FdLimit | None:
-    """The line ``Max open files`` of ``/proc/<pid>/limits``; None when there is none."""
+def parse_limit(text: str, name: str) -> Limit | None:
+    """The line of ``/proc/<pid>/limits`` that begins with a name (``Max open files``); None when there is none."""
     for line in text.splitlines():
-        if line.startswith("Max open files"):
-            values = line.removeprefix("Max open files").split()
+        if line.startswith(name):
+            values = line.removeprefix(name).split()
             if len(values) >= 2 and all(value == "unlimited" or value.isdecimal() for value in values[:2]):
                 soft, hard = (None if value == "unlimited" else int(value) for value in values[:2])
-                return FdLimit(soft, hard)
+                return Limit(soft, hard)
     return None
 
 
-def fd_limit_of(process: PidDir) -> FdLimit:
+def fd_limit_of(process: PidDir) -> Limit:
     """Under which limits of descriptors it really runs.
 
     Raises:
         Unreadable: the system refuses.
         NotRunning: it ended (as in all functions here).
     """
-    limit = parse_fd_limit(_text(process, "limits", "descriptor limit"))
+    return _limit(process, "Max open files", "descriptor limit")
+
+
+def task_limit_of(process: PidDir) -> Limit:
+    """How many threads all processes of its user may have together; root is not bound by that (setrlimit(2))."""
+    limit = _limit(process, "Max processes", "limit of processes")
+    return Limit(None, None) if process.uid() == _ROOT else limit
+
+
+def _limit(process: PidDir, name: str, what: str) -> Limit:
+    limit = parse_limit(_text(process, "limits", what), name)
     if limit is None:
         process.living_stat()
-        raise Unreadable("descriptor limit", "the kernel does not tell it")
+        raise Unreadable(what, "the kernel does not tell it")
     return limit
 
 

@@ -10,7 +10,7 @@ from diagmesh.adapters.cgroup import CgroupReader
 from diagmesh.adapters.depth import depth_of
 from diagmesh.adapters.filesystems import disks_of
 from diagmesh.adapters.host import host
-from diagmesh.adapters.limits import fd_limit_of, io_of, oom_score_of
+from diagmesh.adapters.limits import fd_limit_of, io_of, oom_score_of, task_limit_of
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.refresh import Refresher
 from diagmesh.contract.answers.resources import ProcessState
@@ -70,6 +70,7 @@ class Process:
         blinds = Blinds()
         at, stat = time.monotonic(), self._dir.living_stat()
         limit = blinds.see(lambda: fd_limit_of(self._dir))
+        tasks = blinds.see(lambda: task_limit_of(self._dir))
         groups = self._cgroups.look()
         look = Look(
             at=at,
@@ -84,6 +85,7 @@ class Process:
             fd_bounded=limit and limit.soft is not None,
             fd_soft_limit=limit and limit.soft,
             fd_hard_limit=limit and limit.hard,
+            task_soft_limit=tasks and tasks.soft,
             allowed_cpus=blinds.see(self._allowed_cpus),
             io=blinds.see(lambda: io_of(self._dir)),
             oom_score=blinds.see(lambda: oom_score_of(self._dir)),

@@ -139,6 +139,13 @@ class PidDir:
         finally:
             os.close(descriptor)
 
+    def uid(self) -> int:
+        """As which user it runs; 0 also where it holds more rights than that and hides; raises like `read`."""
+        try:
+            return os.fstat(self._dir).st_uid
+        except OSError as error:
+            raise self.refusal(error, "user") from None
+
     def descriptors(self) -> int:
         """How many file descriptors it holds; raises like `read`."""
         if _FD_SIZE_COUNTS and self._root == PROC:

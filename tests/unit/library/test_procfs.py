@@ -14,24 +14,26 @@ from hypothesis import strategies as st
 
 from diagmesh.adapters import procfs
 from diagmesh.adapters.limits import (
-    FdLimit,
+    Limit,
     context_switches_of,
     fd_limit_of,
     io_of,
     memory_split_of,
     oom_score_of,
-    parse_fd_limit,
     parse_fields,
+    parse_limit,
     peak_rss_of,
+    task_limit_of,
 )
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.procstat import parse_stat
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.errors import NotRunning, Unreadable
 from support.children import Child, until
-from support.nobody import as_nobody, needs_root
+from support.nobody import NOBODY, as_nobody, needs_root
 from support.trees import plant, stat_line
 
+NOFILE = "Max open files"
 SLEEPER = "import time; print('ready', flush=True); time.sleep(60)"
 
 
@@ -56,12 +58,12 @@ def test_any_bytes_are_statistics_or_refused(data: bytes) -> None:
 @given(st.text(max_size=200))
 def test_any_text_gives_fields_or_none(text: str) -> None:
     assert all(isinstance(value, int) for value in parse_fields(text).values())
-    assert parse_fd_limit(text) is None or "Max open files" in text
+    assert parse_limit(text, NOFILE) is None or "Max open files" in text
 
 
 def test_unlimited_is_none_not_a_number() -> None:
     line = "Max open files            1024                 unlimited            files     "
-    assert parse_fd_limit(f"Limit\n{line}\n") == FdLimit(1024, None)
+    assert parse_limit(f"Limit\n{line}\n", NOFILE) == Limit(1024, None)
 
 
 def test_our_own_process_is_told_as_python_knows_it() -> None:
@@ -81,6 +83,17 @@ def test_our_own_process_is_told_as_python_knows_it() -> None:
     with open("/dev/zero", "rb", buffering=0) as zero:  # noqa: PTH123  unbuffered
         zero.read(5000)
     assert io_of(own).call_read_bytes >= before + 5000
+
+
+@needs_root
+@pytest.mark.parametrize(("user", "limit"), [(NOBODY, 4321), (0, None)])
+def test_the_limit_of_tasks_is_that_of_the_user_and_root_has_none(user: int, limit: int | None) -> None:
+    def bound() -> None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (4321, 5000))
+
+    script = f"import os; os.setuid({user}); " + SLEEPER
+    with Child(script, preexec_fn=bound) as child:
+        assert task_limit_of(PidDir(child.pid)).soft == limit
 
 
 def test_descriptors_are_counted() -> None:

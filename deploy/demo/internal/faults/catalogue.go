@@ -82,7 +82,7 @@ var Catalogue = []Spec{
 		Finding: "RES: sockets piling up in CLOSE_WAIT"},
 	{Name: "threads", Does: "blocks operating system threads in a system call", Unit: "threads", Usual: 50, Least: 1, Most: 2000,
 		Reverts: "ends the threads",
-		Finding: "RES: thread growth"},
+		Finding: "RES: threads pile up"},
 	{Name: "race", Does: "counts in a variable from two goroutines without a lock; only a binary built with -race tells",
 		Reverts: stops + "; a report was written once",
 		Finding: "RACE: data race"},

@@ -199,10 +199,13 @@ class Threads(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     Args:
         usual: the lower quartile of ``count`` over all samples that the sidecar holds: what it was before a step up.
+        soft_limit: how many threads all processes of its user may have together; missing where there is no such limit,
+            and for root, whom it does not bind.
     """
 
     count: Count = None
     usual: int | None = None
+    soft_limit: int | None = None
     cgroup: CgroupPids | None = None
     trend: Trend | None = None
 
