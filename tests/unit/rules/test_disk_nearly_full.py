@@ -8,6 +8,7 @@ from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.settings import RuleSettings
 from support.children import Child
 from support.ruling import USED, codes, found, judge, verdict, watched
+from support.smalldisk import small_disk
 
 
 def used(bytes_share: float | None = 0.5, inodes_share: float | None = 0.1) -> Resources:
@@ -51,3 +52,17 @@ async def test_the_real_disk_here_against_a_limit_below_and_above_it() -> None:
             limit = RuleSettings(code="RES-007", limits={"full_share": share})
             async with watched(limit, pid=child.pid) as it:
                 assert codes(await it.judged()) == wanted
+
+
+@pytest.mark.parametrize("what", ["bytes", "inodes"])
+async def test_a_real_small_filesystem_that_is_filled_and_emptied(what: str) -> None:
+    # Fuller than the disks of any machine on which tests can run.
+    limit = RuleSettings(code="RES-007", limits={"full_share": 0.995})
+    with small_disk() as disk:
+        async with watched(limit, pid=disk.pid) as it:
+            await it.until()
+            disk.fill(what)
+            full = found(await it.until("RES-007"), "RES-007")
+            assert (full.severity, full.title) == (Severity.ERROR, f"100 % of the {what} used at {disk.mount}")
+            disk.empty()
+            await it.until()

@@ -7,7 +7,10 @@ from diagmesh.contract.answers.cgroup import Bound, CgroupMemory, MemoryEvents
 from diagmesh.contract.answers.resources import Resources, ToLimit, Trend
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
-from support.ruling import USED, codes, found, judge, verdict
+from diagmesh.settings import RuleSettings
+from support.children import Child
+from support.quota import join, memory_group
+from support.ruling import USED, codes, found, judge, verdict, watched
 
 MIB = 1 << 20
 LEAK = Trend(
@@ -51,3 +54,32 @@ def test_one_with_room_or_without_a_limit_is_clear(answer: Resources) -> None:
 @pytest.mark.parametrize("answer", [USED, used(), used(Bound.UNKNOWN)])
 def test_a_limit_that_could_not_be_seen_is_blind(answer: Resources) -> None:
     assert verdict(judge([answer]), "RES-003").verdict is Judged.BLIND
+
+
+HOLDER = """
+import sys
+print('ready', flush=True)
+for line in sys.stdin:
+    held = bytearray(b'x') * int(line)
+    print('held', flush=True)
+"""
+
+
+async def test_real_memory_near_a_real_limit_until_it_is_given_back() -> None:
+    # The step up is no growth that goes on: RES-004 is told only of what grows for a minute or more.
+    limit = RuleSettings(code="RES-003", limits={"near_share": 0.85})
+    with memory_group(100 * MIB) as group, Child(HOLDER) as child:
+        join(group, child.pid)
+        async with watched(limit, pid=child.pid) as it:
+            await it.until()
+            assert child.process.stdin is not None
+            child.process.stdin.write(f"{88 * MIB}\n")
+            child.process.stdin.flush()
+            near = found(await it.until("RES-003"), "RES-003")
+            assert near.severity is Severity.WARNING
+            told = {fact.what: fact.value for fact in near.evidence}
+            assert 0.85 <= float(str(told["share of the limit"])) < 0.97
+            assert int(str(told["working set of the cgroup"])) >= 88 * MIB
+            child.process.stdin.write("1\n")
+            child.process.stdin.flush()
+            await it.until()
