@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from diagmesh.adapters.blinds import Blinds
 from diagmesh.adapters.filesystems import fullest
-from diagmesh.adapters.rates import INTERVAL_S, earlier_of
+from diagmesh.adapters.rates import INTERVAL_S, earlier_of, lately_between, long_before
 from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
 from diagmesh.contract.wire import Detail
 from diagmesh.declare import agent
@@ -44,8 +44,10 @@ async def _resources(question: ResourcesQuestion, target: Target) -> Resources:
     samples = target.ring.samples()
     if samples:
         first = samples[0].at
+        long_ago = long_before([one for one in samples if one.pid == look.pid], look.at)
         answer = replace(
             answer,
+            cpu=replace(answer.cpu, lately=lately_between(long_ago, look)),
             ring_samples=len(samples),
             ring_over_s=round(samples[-1].at - first, 3),
             watched_s=round(max(0.0, look.at - first), 3),

@@ -11,6 +11,7 @@ __all__ = [
     "Until",
     "Watch",
     "blind_words",
+    "cpu_too_short",
     "dead_share",
     "growth",
     "meets_limit",
@@ -61,6 +62,15 @@ def blind_words(answer: Resources, what: str, otherwise: str) -> str:
         otherwise: the words when the sidecar says nothing of it.
     """
     return next((f"{one.what}: {one.why}" for one in answer.blind if one.what.lower().startswith(what)), otherwise)
+
+
+def cpu_too_short(answer: Resources, least_over_s: float) -> Unseen:
+    """Why the use of CPU is not judged: it was not watched for long enough."""
+    lately = answer.cpu.lately
+    why = f"its CPU use was seen over less than {least_over_s:g} s"
+    if lately is None or answer.watched_s is None or answer.watched_s > least_over_s + _SLOWEST_PACE_S:
+        return Unseen(why)
+    return Unseen(why, max(1.0, least_over_s - lately.over_s))
 
 
 def near_memory_limit(answer: Resources, share: float) -> bool:

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from typing import Final
 
-from diagmesh.contract.answers.resources import Cpu, Resources
+from diagmesh.contract.answers.resources import Cpu, CpuLately, Resources
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
+from diagmesh_rules._usage import cpu_too_short
 from diagmesh_rules._words import percent
 
 __all__ = ["SaturatedLimits", "cpu_saturated"]
 
-_SLACK_S: Final = 2.0
-"""Whom the sidecar watches for longer than that, it could have compared over a second."""
+_TICKS_S: Final = 0.2
+"""The kernel counts CPU time in ticks: less says not even that there is no load."""
 
 
 class SaturatedLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,12 +21,12 @@ class SaturatedLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Args:
         busy_share: of the CPUs that the process may run on, or of its quota.
-        least_over_s: a shorter interval says little.
+        least_over_s: a shorter time may be a burst: a start, a garbage collection.
         throttled_share: waiting for so large a share of the quota's periods is told by RES-002 instead.
     """
 
     busy_share: float = 0.9
-    least_over_s: float = 0.9
+    least_over_s: float = 10.0
     throttled_share: float = 0.1
 
 
@@ -40,28 +41,37 @@ class SaturatedLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=T
 def cpu_saturated(seen: Evidence, limits: SaturatedLimits) -> Iterator[Hit | Unjudged]:
     """Every instance has CPU left, of the CPUs that it may run on and of its quota."""
     for where, answer in seen.each(Resources):
-        cpu = answer.cpu
-        if cpu.throttled_share is not None and cpu.throttled_share >= limits.throttled_share:
+        cpu, lately = answer.cpu, answer.cpu.lately
+        throttled = max(cpu.throttled_share or 0.0, (lately and lately.throttled_share) or 0.0)
+        if throttled >= limits.throttled_share:
             continue
-        if cpu.cores_used is None or cpu.over_s is None or not cpu.allowed_cpus:
+        if cpu.cores_used is None or not cpu.allowed_cpus:
             yield Unjudged(where=where, why="how much CPU it uses, or may use, was not seen")
-        elif cpu.over_s < limits.least_over_s:
-            young = answer.watched_s is not None and answer.watched_s < limits.least_over_s + _SLACK_S
-            why = f"its CPU use was seen over less than {limits.least_over_s:g} s"
-            yield Unjudged(where=where, why=why, again_in_s=1.0 if young else None)
-        elif (share := cpu.cores_used / cpu.allowed_cpus) >= limits.busy_share:
-            title = f"uses {cpu.cores_used:.3g} cores of {cpu.allowed_cpus} ({percent(share)})"
-            yield Hit(where=where, title=title, evidence=tuple(_facts(cpu, answer, limits)))
-        elif cpu.share_of_quota is not None and cpu.share_of_quota >= limits.busy_share:
-            title = f"uses {percent(cpu.share_of_quota)} of its CPU quota"
-            yield Hit(where=where, title=title, evidence=tuple(_facts(cpu, answer, limits)))
+        elif lately is not None and lately.over_s >= limits.least_over_s:
+            if words := _words(lately.cores_used, lately.share_of_quota, cpu.allowed_cpus, limits):
+                yield Hit(where=where, title=words, evidence=tuple(_facts(cpu, lately, answer, limits)))
+        elif (
+            cpu.over_s is None
+            or cpu.over_s < _TICKS_S
+            or _words(cpu.cores_used, cpu.share_of_quota, cpu.allowed_cpus, limits)
+        ):
+            yield cpu_too_short(answer, limits.least_over_s).at(where)
 
 
-def _facts(cpu: Cpu, answer: Resources, limits: SaturatedLimits) -> Iterator[Fact]:
-    yield Fact(what="CPU used", value=cpu.cores_used, unit="cores", limit=cpu.allowed_cpus)
-    yield Fact(what="over", value=cpu.over_s, unit="s")
-    if cpu.share_of_quota is not None:
-        yield Fact(what="share of the quota", value=cpu.share_of_quota, unit="share", limit=limits.busy_share)
+def _words(cores: float, share_of_quota: float | None, allowed: int, limits: SaturatedLimits) -> str:
+    """Words for one that uses it up; empty for others."""
+    if cores >= limits.busy_share * allowed:
+        return f"uses {cores:.3g} cores of {allowed} ({percent(cores / allowed)})"
+    if share_of_quota is not None and share_of_quota >= limits.busy_share:
+        return f"uses {percent(share_of_quota)} of its CPU quota"
+    return ""
+
+
+def _facts(cpu: Cpu, lately: CpuLately, answer: Resources, limits: SaturatedLimits) -> Iterator[Fact]:
+    yield Fact(what="CPU used", value=lately.cores_used, unit="cores", limit=cpu.allowed_cpus)
+    yield Fact(what="over", value=lately.over_s, unit="s")
+    if lately.share_of_quota is not None:
+        yield Fact(what="share of the quota", value=lately.share_of_quota, unit="share", limit=limits.busy_share)
     if answer.pressure is not None and answer.pressure.cpu is not None:
         scope = answer.pressure.scope.value
         yield Fact(what=f"waiting for CPU ({scope}, 10 s)", value=answer.pressure.cpu.some_avg10, unit="share")

@@ -66,7 +66,8 @@ def _cpu_told(answer: Resources) -> bool:
     """RES-001 or RES-002 tell it."""
     cpu = answer.cpu
     of_cpus = (cpu.cores_used or 0.0) / cpu.allowed_cpus if cpu.allowed_cpus else 0.0
-    return max(of_cpus, cpu.share_of_quota or 0.0) >= 0.9 or (cpu.throttled_share or 0.0) >= 0.1
+    throttled = max(cpu.throttled_share or 0.0, (cpu.lately and cpu.lately.throttled_share) or 0.0)
+    return max(of_cpus, cpu.share_of_quota or 0.0) >= 0.9 or throttled >= 0.1
 
 
 def _descriptors_told(answer: Resources) -> bool:

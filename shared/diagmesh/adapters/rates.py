@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from diagmesh.contract.answers.cgroup import CgroupCpu
-from diagmesh.contract.answers.resources import Cpu, QuotaShareOf
+from diagmesh.contract.answers.resources import Cpu, CpuLately, QuotaShareOf
 from diagmesh.target import Look, Sample
 
-__all__ = ["INTERVAL_S", "cpu_between", "earlier_of"]
+__all__ = ["INTERVAL_S", "LATELY_S", "cpu_between", "earlier_of", "lately_between", "long_before"]
 
 INTERVAL_S: Final = 1.0
 """The kernel counts CPU time in ticks of mostly 10 ms: over a second that is one percent of a core."""
 _LEAST_S: Final = 0.25
+LATELY_S: Final = 20.0
+"""Two hundred periods of a usual quota: enough to tell a state from a burst, and soon over when the cause is gone."""
 
 
 def earlier_of(samples: Sequence[Sample], now: float) -> Sample | None:
@@ -21,6 +23,24 @@ def earlier_of(samples: Sequence[Sample], now: float) -> Sample | None:
             return sample
     first = next((sample for sample in samples if sample.cpu_s is not None), None)
     return first if first is not None and now - first.at >= _LEAST_S else None
+
+
+def long_before(samples: Sequence[Sample], now: float) -> Sample | None:
+    """The oldest sample of the last 20 s."""
+    return next((one for one in samples if one.cpu_s is not None and now - one.at <= LATELY_S), None)
+
+
+def lately_between(earlier: Sample | None, look: Look) -> CpuLately | None:
+    """The rates since a sample of long ago; None without one."""
+    cpu = cpu_between(earlier, look)
+    if cpu.over_s is None or cpu.cores_used is None:
+        return None
+    return CpuLately(
+        over_s=cpu.over_s,
+        cores_used=cpu.cores_used,
+        share_of_quota=cpu.share_of_quota,
+        throttled_share=cpu.throttled_share,
+    )
 
 
 def cpu_between(earlier: Sample | None, look: Look) -> Cpu:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from diagmesh.adapters.rates import cpu_between, earlier_of
+from diagmesh.adapters.rates import cpu_between, earlier_of, lately_between, long_before
 from diagmesh.contract.answers.cgroup import Bound, CgroupCpu
 from diagmesh.contract.answers.resources import ProcessState, QuotaShareOf
 from diagmesh.target import Look, Sample
@@ -49,6 +49,18 @@ def test_a_young_ring_gives_its_oldest_sample_and_a_too_young_one_none() -> None
     assert earlier_of([sample(99.9, 1.0)], 100.0) is None
     assert earlier_of([], 100.0) is None
     assert earlier_of([sample(50.0, None)], 100.0) is None
+
+
+def test_lately_begins_with_the_oldest_sample_of_twenty_seconds() -> None:
+    samples = [sample(70.0, 1.0), sample(79.9, 2.0), sample(80.0, None), sample(84.0, 3.0), sample(99.0, 18.0)]
+    chosen = long_before(samples, 100.0)
+    assert chosen is not None
+    assert chosen.at == 84.0
+    lately = lately_between(chosen, look(100.0, 11.0))
+    assert lately is not None
+    assert (lately.over_s, lately.cores_used, lately.throttled_share) == (16.0, 0.5, None)
+    assert long_before([sample(70.0, 1.0)], 100.0) is None
+    assert lately_between(None, look(100.0, 11.0)) is None
 
 
 def test_use_and_throttling_are_those_of_the_interval() -> None:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from diagmesh.contract.answers.cgroup import Bound, CgroupCpu
-from diagmesh.contract.answers.resources import Cpu, Resources
+from diagmesh.contract.answers.resources import Cpu, CpuLately, Resources
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Blind
@@ -18,7 +18,8 @@ QUOTA = CgroupCpu(bound=Bound.LIMITED, quota_cores=0.5)
 
 def used(group: CgroupCpu | None = QUOTA, **cpu: Any) -> Resources:
     shares: dict[str, Any] = {"used_s": 9.0, "over_s": 1.2, "cores_used": 0.5, "allowed_cpus": 2, "cgroup": group}
-    return replace(USED, cpu=Cpu(**{**shares, **cpu}))
+    lately = CpuLately(over_s=20.0, cores_used=0.5, throttled_share=cpu.get("throttled_share"))
+    return replace(USED, cpu=Cpu(**{**shares, "lately": lately, **cpu}))
 
 
 @pytest.mark.parametrize(("share", "severity"), [(0.1, Severity.WARNING), (0.5, Severity.ERROR)])
@@ -42,15 +43,31 @@ def test_a_quota_that_may_stand_out_of_sight_is_blind(group: CgroupCpu | None) -
     assert verdict(judge([hidden]), "RES-002").not_judged[0].why == "cgroup: the ancestors are hidden"
 
 
+def test_one_throttled_period_of_ten_is_no_state() -> None:
+    calm = CpuLately(over_s=20.0, cores_used=0.1, throttled_share=0.005)
+    assert verdict(judge([used(throttled_share=0.1, lately=calm)]), "RES-002").verdict is Judged.CLEAR
+    busy = CpuLately(over_s=20.0, cores_used=0.4, throttled_share=0.3)
+    assert codes(judge([used(throttled_share=0.0, lately=busy)])) == ["RES-002"]
+
+
+@pytest.mark.parametrize(("share", "again_in_s"), [(0.4, 7.0), (0.0, None)])
+def test_a_start_that_is_throttled_is_too_young_to_judge(share: float, again_in_s: float | None) -> None:
+    young = CpuLately(over_s=3.0, cores_used=0.4, throttled_share=share)
+    one = verdict(judge([replace(used(throttled_share=share, lately=young), watched_s=3.0)]), "RES-002")
+    assert one.again_in_s == again_in_s
+    assert one.verdict is (Judged.BLIND if again_in_s else Judged.CLEAR)
+
+
 BURNER = "print('ready', flush=True)\nwhile True: pass"
 
 
 async def test_a_real_burner_in_a_small_quota_until_the_quota_is_lifted() -> None:
     # Alone in its group: once the quota is gone it may use a whole core, which is no fault here.
     free = RuleSettings(code="RES-001", limits={"busy_share": 2.0})
+    soon = RuleSettings(code="RES-002", limits={"least_over_s": 2.0})
     with cpu_group(0.2) as group, Child(BURNER) as child:
         join(group, child.pid)
-        async with watched(free, pid=child.pid) as it:
+        async with watched(free, soon, pid=child.pid) as it:
             await it.until("RES-002")
             (group / "cpu.cfs_quota_us").write_text("-1", encoding="ascii")
             await it.until()

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.contract.answers.cgroup import Bound, CgroupCpu
-from diagmesh.contract.answers.resources import Cpu, Descriptors, ResourcesQuestion, Trend
+from diagmesh.contract.answers.resources import Cpu, CpuLately, Descriptors, ResourcesQuestion, Trend
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Reply
 from diagmesh.settings import RuleSettings, TargetSettings
@@ -21,7 +21,9 @@ LEAK = Trend(slope=MIB, slope_low=MIB, slope_high=MIB, over_s=300.0, samples=40)
 def one(number: int, **fields: Any) -> Reply:
     """A replica like the others, but for what is given."""
     cpu = Cpu(used_s=9.0, over_s=1.0, cores_used=fields.get("cores", 0.1 + number / 100), allowed_cpus=4)
-    cpu = replace(cpu, throttled_share=fields.get("throttled"), cgroup=CgroupCpu(bound=Bound.UNLIMITED))
+    lately = CpuLately(over_s=20.0, cores_used=cpu.cores_used or 0.0, throttled_share=fields.get("throttled"))
+    bound = CgroupCpu(bound=Bound.UNLIMITED)
+    cpu = replace(cpu, throttled_share=fields.get("throttled"), lately=lately, cgroup=bound)
     told = Descriptors(held=fields.get("held", 20 + number), bound=Bound.LIMITED, soft_limit=1000, share_of_limit=0.1)
     memory = replace(USED.memory, rss_bytes=fields.get("rss", (100 + number) * MIB), trend=fields.get("trend"))
     process = replace(USED.process, uptime_s=fields.get("uptime_s", 7200.0))

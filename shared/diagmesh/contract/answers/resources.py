@@ -19,6 +19,7 @@ from diagmesh.contract.wire import Answer, Blind, Question
 __all__ = [
     "ContextSwitches",
     "Cpu",
+    "CpuLately",
     "Descriptors",
     "Io",
     "Memory",
@@ -140,6 +141,22 @@ class ProcessPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     context_switches: ContextSwitches | None = None
 
 
+class CpuLately(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The same rates over a longer time (20 s, or what the sidecar holds): a burst of a second is no state.
+
+    Args:
+        over_s: the interval.
+        cores_used: 1.0 is one core all the time.
+        share_of_quota: use against the quota.
+        throttled_share: share of the quota's periods in which it had to wait.
+    """
+
+    over_s: float
+    cores_used: float
+    share_of_quota: float | None = None
+    throttled_share: float | None = None
+
+
 class Cpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """CPU time of the process, and of its cgroup against the quota.
 
@@ -151,6 +168,7 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         share_of_quota: use against the quota.
         share_of: whose use that is.
         throttled_share: share of the quota's periods in which it had to wait.
+        lately: these rates over a longer time; missing where the sidecar holds no sample.
     """
 
     used_s: float
@@ -160,6 +178,7 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     share_of_quota: Share = None
     share_of: QuotaShareOf | None = None
     throttled_share: Share = None
+    lately: CpuLately | None = None
     cgroup: CgroupCpu | None = None
 
 
