@@ -44,6 +44,7 @@ async def health(question: HealthQuestion, target: Target) -> Health:
         state=state,
         reason=reason,
         restarts_seen=seen.sighting.restarts_seen,
+        restarts_lately=seen.sighting.restarts_lately,
         pid=seen.sighting.pid or None,
         process_state=seen.states[-1] if seen.states else None,
         started_at=seen.sighting.started_at,

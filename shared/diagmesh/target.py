@@ -38,6 +38,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         pid: its process id, 0 when none fits.
         started_at: when the kernel started it.
         restarts_seen: how often a different process took its place since the sidecar started.
+        restarts_lately: how often in the last hour.
         last_seen: when a fitting process was last there.
         reason: why none is there, or why the choice is uncertain.
         hidden: whether one may be there that the sidecar is not allowed to see, so that not running proves nothing.
@@ -48,6 +49,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     pid: int = 0
     started_at: datetime | None = None
     restarts_seen: int = 0
+    restarts_lately: int = 0
     last_seen: datetime | None = None
     reason: str = ""
     hidden: bool = False

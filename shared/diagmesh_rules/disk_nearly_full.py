@@ -47,9 +47,14 @@ def disk_nearly_full(seen: Evidence, limits: DiskLimits) -> Iterator[Hit | Unjud
             severity = Severity.ERROR if worst >= limits.error_share else Severity.WARNING
             title = f"{percent(worst)} of the {of} used at {at}"
             yield Hit(where=where, title=title, evidence=facts, severity=severity, now=(f"df -h {at}; df -i {at}",))
-        elif disks is None or disks.fullest_share is None:
+        elif disks is None or (disks.fullest_share is None and not _sealed(disks, answer)):
             words = "how full its filesystems are could not be seen"
             yield Unjudged(where=where, why=blind_words(answer, "filesystem", words))
+
+
+def _sealed(disks: Disks, answer: Resources) -> bool:
+    """Whether it can write nowhere, and none of it is hidden: a container with a read-only root, say."""
+    return disks.count > 0 and not any(one.what.startswith("filesystem") for one in answer.blind)
 
 
 def _full(disks: Disks, limits: DiskLimits) -> list[tuple[float, str, str]]:

@@ -17,7 +17,7 @@ class RestartLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Args:
         recent_s: a process that runs longer has settled; longer than the pause of Kubernetes between crashes (300 s).
-        loop_count: so many restarts, the last of them recent, are a loop.
+        loop_count: so many restarts within an hour, the last of them recent, are a loop.
     """
 
     recent_s: float = 600.0
@@ -43,14 +43,16 @@ def restarted(seen: Evidence, limits: RestartLimits) -> Iterator[Hit | Unjudged]
         elif health.uptime_s is None:
             yield Unjudged(where=where, why="when its process started could not be seen")
         elif stands is Standing.THERE and health.uptime_s < limits.recent_s:
-            loop = health.restarts_seen >= limits.loop_count
-            times = "once" if health.restarts_seen == 1 else f"{health.restarts_seen} times"
+            lately = health.restarts_seen if health.restarts_lately is None else max(1, health.restarts_lately)
+            loop = lately >= limits.loop_count
+            times = "once" if lately == 1 else f"{lately} times"
             words = "restart loop: restarted" if loop else "restarted"
             yield Hit(
                 where=where,
                 title=f"{words} {times}, last {duration(health.uptime_s)} ago",
                 evidence=(
-                    Fact(what="restarts seen", value=health.restarts_seen, unit="count", limit=limits.loop_count),
+                    Fact(what="restarts in the last hour", value=lately, unit="count", limit=limits.loop_count),
+                    Fact(what="restarts seen", value=health.restarts_seen, unit="count"),
                     Fact(what="uptime", value=health.uptime_s, unit="s", limit=limits.recent_s),
                 ),
                 severity=Severity.ERROR if loop else Severity.WARNING,

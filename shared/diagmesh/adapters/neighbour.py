@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -28,6 +29,8 @@ _SEARCH_LATEST_S: Final = 10.0
 _BEGIN_COUNT: Final = 20
 _BEGIN_EVERY_S: Final = 0.5
 """The first samples of a process come at this pace, so that its growth can be judged after seconds."""
+_LATELY_S: Final = 3600.0
+_RESTARTS_KEPT: Final = 100
 _LOG_EVERY_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Neighbour:
         self._ended = ""
         self._hidden = False
         self._restarts = 0
+        self._restarted_at: deque[float] = deque(maxlen=_RESTARTS_KEPT)
         self._last_seen: datetime | None = None
         self._searched_at = -_SEARCH_LATEST_S
         self._search_pause_s = SEARCH_EVERY_S
@@ -113,6 +117,7 @@ class Neighbour:
                 pid=found.pid if found else 0,
                 started_at=found.started_at if found else None,
                 restarts_seen=self._restarts,
+                restarts_lately=sum(time.monotonic() - at < _LATELY_S for at in self._restarted_at),
                 last_seen=self._last_seen,
                 reason=self._reason if found else self._why(),
                 hidden=found is None and self._hidden,
@@ -203,6 +208,7 @@ class Neighbour:
             return None
         if self._identity is not None and process.identity != self._identity:
             self._restarts += 1
+            self._restarted_at.append(time.monotonic())
             self._ring.clear()
         self._identity, self._process, self._ended = process.identity, process, ""
         self._last_seen = datetime.now(UTC)

@@ -75,7 +75,7 @@ async def test_a_restarted_server_is_found_again(make_server: MakeServer, tmp_pa
 
 
 @pytest.mark.parametrize("way", ["exe", "command"])
-async def test_a_restarted_program_is_found_again(tmp_path: Path, way: str) -> None:
+async def test_a_restarted_program_is_found_again(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = f"mark-{uuid4().hex}"
     copy = tmp_path / f"sleep-{uuid4().hex[:8]}"
     copy.write_bytes(Path("/bin/sleep").read_bytes())
@@ -96,7 +96,9 @@ async def test_a_restarted_program_is_found_again(tmp_path: Path, way: str) -> N
             child.wait()
         assert not neighbour.sighting().running
     assert all(started == seen for started, seen in pids)
-    assert neighbour.sighting().restarts_seen == 1
+    assert (neighbour.sighting().restarts_seen, neighbour.sighting().restarts_lately) == (1, 1)
+    monkeypatch.setattr(module, "_LATELY_S", 0.0)
+    assert (neighbour.sighting().restarts_seen, neighbour.sighting().restarts_lately) == (1, 0)
 
 
 def test_what_is_looked_for_is_told_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from diagmesh.contract.answers.resources import Resources
 from diagmesh.contract.answers.surroundings import Disks
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
+from diagmesh.contract.wire import Blind
 from diagmesh.settings import RuleSettings
 from support.children import Child
 from support.ruling import USED, codes, found, judge, verdict, watched
@@ -43,6 +44,14 @@ def test_one_with_room_is_clear(answer: Resources) -> None:
 @pytest.mark.parametrize("answer", [USED, used(None, None), used(None)])
 def test_a_disk_that_could_not_be_seen_is_blind(answer: Resources) -> None:
     assert verdict(judge([answer]), "RES-007").verdict is Judged.BLIND
+
+
+def test_where_nothing_can_be_written_nothing_can_be_full() -> None:
+    sealed = replace(USED, disks=Disks(count=2))
+    assert verdict(judge([sealed]), "RES-007").verdict is Judged.CLEAR
+    hidden = replace(sealed, blind=(Blind(what="filesystem /data", why="Permission denied"),))
+    one = verdict(judge([hidden]), "RES-007")
+    assert (one.verdict, one.not_judged[0].why) == (Judged.BLIND, "filesystem /data: Permission denied")
 
 
 async def test_the_real_disk_here_against_a_limit_below_and_above_it() -> None:

@@ -24,6 +24,15 @@ def test_it_is_found_and_many_are_a_loop(restarts: int, severity: Severity, titl
     assert (finding.severity, finding.title) == (severity, title)
 
 
+def test_a_deployment_a_week_is_no_loop() -> None:
+    answer = replace(UP, restarts_seen=9, restarts_lately=1, uptime_s=30.0)
+    finding = found(judge([answer]), "PROC-004")
+    assert (finding.severity, finding.title) == (Severity.WARNING, "restarted once, last 30 s ago")
+    assert {fact.what: fact.value for fact in finding.evidence}["restarts in the last hour"] == 1
+    loop = found(judge([replace(answer, restarts_lately=3)]), "PROC-004")
+    assert (loop.severity, loop.title) == (Severity.ERROR, "restart loop: restarted 3 times, last 30 s ago")
+
+
 @pytest.mark.parametrize(("restarts", "uptime_s"), [(0, 1.0), (9, 601.0), (0, None)])
 def test_one_that_has_settled_or_never_restarted_is_clear(restarts: int, uptime_s: float | None) -> None:
     answer = replace(UP, restarts_seen=restarts, uptime_s=uptime_s)

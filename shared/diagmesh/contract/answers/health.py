@@ -100,6 +100,7 @@ class Health(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         state: the verdict over all checks.
         reason: the check that decided, in one sentence.
         restarts_seen: how often another process took its place since the sidecar started.
+        restarts_lately: how often in the last hour.
         pid: of the process; missing when none fits.
         process_state: what the kernel says it does; missing when none fits or it could not be read.
         started_at: when the process started.
@@ -112,6 +113,7 @@ class Health(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     state: Annotated[State, Ranked(("up", "degraded", "unknown", "down"))]
     reason: str
     restarts_seen: Annotated[int, Measure("count")]
+    restarts_lately: int | None = None
     pid: int | None = None
     process_state: ProcessState | None = None
     started_at: datetime | None = None
