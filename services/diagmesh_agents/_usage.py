@@ -95,6 +95,7 @@ def _until(trend: Trend | None, left: float | None, limit: str) -> Trend | None:
         slope_high=_digits(trend.slope_high),
         over_s=round(trend.over_s, 3),
         samples=trend.samples,
+        late_slope=None if trend.late_slope is None else _digits(trend.late_slope),
         to_limit=until
         and replace(
             until,

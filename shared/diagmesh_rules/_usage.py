@@ -24,6 +24,8 @@ _TREND_SAMPLES: Final = 6
 _TREND_USUALLY_S: Final = 4.0
 _TREND_S: Final = 30.0
 """The samples that a trend needs are taken within the first few seconds; after so many it is no matter of time."""
+_GOES_ON_SHARE: Final = 0.5
+"""A growth whose later half is so much flatter than all of it comes to an end: caches fill, then stay."""
 _SLOWEST_PACE_S: Final = 30.0
 
 
@@ -112,6 +114,8 @@ def meets_limit(answer: Resources, trend: Trend, until: Until, watch: Watch) -> 
     if limit is None:
         return Unseen(f"growth of {until.what} was seen, but no limit of it")
     if trend.over_s >= watch.least_over_s:
+        if trend.late_slope is not None and trend.late_slope < _GOES_ON_SHARE * trend.slope:
+            return None
         return limit if limit.likely_s <= watch.horizon_s else None
     if limit.earliest_s > watch.horizon_s:
         return None  # however uncertain so short a look is: even at its steepest it would not get there

@@ -69,6 +69,7 @@ def trend_of(points: Sequence[Point]) -> Trend | None:
         slope_high=slopes[high],
         over_s=chosen[-1][0] - chosen[0][0],
         samples=len(chosen),
+        late_slope=_late_slope(chosen),
     )
 
 
@@ -108,6 +109,14 @@ def _interval(points: Sequence[Point], count: int) -> tuple[int, int]:
     spread = _Z * math.sqrt(max(0.0, (n * (n - 1) * (2 * n + 5) - ties) / 18))
     low = max(0, math.floor((count - spread) / 2) - 1)
     return low, count - 1 - low
+
+
+def _late_slope(points: Sequence[Point]) -> float | None:
+    """The slope of the later half of the time."""
+    middle = (points[0][0] + points[-1][0]) / 2
+    later = [point for point in points if point[0] >= middle]
+    slopes = slopes_of(later)
+    return _median(slopes) if slopes and len(later) >= POINTS_LEAST else None
 
 
 def _ties(values: list[float]) -> int:

@@ -1,5 +1,6 @@
 """The slope is the one that a plain reading of the definition gives, and time to limit is only told when it grows."""
 
+import math
 import random
 from itertools import combinations
 from statistics import median
@@ -94,6 +95,20 @@ def test_a_quarter_of_wild_points_does_not_move_a_clear_slope() -> None:
     trend = trend_of(points)
     assert trend is not None
     assert trend.slope == pytest.approx(50, rel=0.2)
+
+
+def test_a_growth_that_comes_to_an_end_is_flat_in_its_later_half() -> None:
+    warm = trend_of([(float(second), 100 - 100 * math.exp(-second / 40)) for second in range(0, 300, 5)])
+    leak = trend_of([(float(second), 2.0 * second) for second in range(0, 300, 5)])
+    assert warm is not None
+    assert leak is not None
+    assert warm.late_slope is not None
+    assert warm.slope_low > 0
+    assert warm.late_slope < 0.3 * warm.slope
+    assert leak.late_slope == leak.slope == 2.0
+    short = trend_of([(float(second), 2.0 * second) for second in range(POINTS_LEAST)])
+    assert short is not None
+    assert short.late_slope is None
 
 
 def test_the_interval_holds_the_true_slope_about_as_often_as_it_says() -> None:

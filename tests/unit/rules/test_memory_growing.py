@@ -84,6 +84,14 @@ def test_a_young_one_that_cannot_get_there_whatever_the_noise_is_clear() -> None
     assert verdict(judge([replace(young, host=roomy)]), "RES-004").verdict is Judged.CLEAR
 
 
+def test_a_growth_that_comes_to_an_end_is_clear() -> None:
+    warm = grown()
+    assert warm.memory.trend is not None
+    for late_slope, wanted in ((0.4 * MIB, []), (0.6 * MIB, ["RES-004"]), (None, ["RES-004"])):
+        trend = replace(warm.memory.trend, late_slope=late_slope)
+        assert codes(judge([replace(warm, memory=replace(warm.memory, trend=trend))])) == wanted
+
+
 def test_a_limit_that_is_too_far_ahead_to_be_told_is_no_missing_limit() -> None:
     roomy = replace(HOST, memory_available_bytes=64 << 40)
     assert verdict(judge([replace(grown(None), host=roomy)]), "RES-004").verdict is Judged.CLEAR

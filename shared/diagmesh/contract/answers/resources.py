@@ -106,6 +106,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         slope_high: upper end; the value clearly grows only where ``slope_low`` is above zero.
         over_s: time between the first and the last sample.
         samples: how many samples were fitted.
+        late_slope: of the later half of that time; far below ``slope`` where the growth comes to an end.
         to_limit: missing when there is no limit or no clear growth.
     """
 
@@ -114,6 +115,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     slope_high: float
     over_s: float
     samples: int
+    late_slope: float | None = None
     to_limit: ToLimit | None = None
 
 
