@@ -50,9 +50,9 @@ def _hit(where: Key, health: Health, said: tuple[Check, ...], limits: ReadyLimit
     if len(said) > 1:
         title += f" (with it {len(said) - 1} more of {len(probes(health))} probes)"
     facts = [fact for check in said for fact in _facts(check)]
-    if uptime_s is not None:
+    if starting and uptime_s is not None:
         facts.append(Fact(what="uptime", value=uptime_s, unit="s", limit=limits.starting_s))
-        title += f", {duration(uptime_s)} after its start" if starting else ""
+        title += f", {duration(uptime_s)} after its start"
     severity = Severity.ERROR if first.required and not starting else Severity.WARNING
     return Hit(where=where, title=title, evidence=tuple(facts), severity=severity)
 

@@ -25,7 +25,7 @@ class ThreadLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True
         grown_count: by so many it surely grew in that time.
         step_count: so many more than usual are told whatever comes next.
         step_times: if they are so many times the usual, too.
-        settled_s: a step up in a younger process may be its start.
+        settled_s: a step up in a younger process may be its start, if that takes more than a quarter of its life.
         near_share: of the limit: an error.
         most_count: a limit for all; the runtime of Go ends a program with more.
     """
@@ -36,7 +36,7 @@ class ThreadLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True
     grown_count: int = 20
     step_count: int = 50
     step_times: float = 1.5
-    settled_s: float = 300.0
+    settled_s: float = 120.0
     near_share: float = 0.9
     most_count: int = 10_000
 

@@ -103,7 +103,7 @@ def young(answer: Resources, uptime_s: float) -> Resources:
 @pytest.mark.parametrize(
     ("answer", "again_in_s"),
     [
-        (young(used(80), 100.0), 200.0),
+        (young(used(80), 100.0), 20.0),
         (young(grown(5.0, over_s=20.0), 20.0), 40.0),
         (replace(used(trend=None), ring_samples=2, watched_s=1.0), 3.0),
     ],
