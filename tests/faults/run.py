@@ -69,7 +69,10 @@ async def run(
             outcomes += await runner.all_of([fault for fault in faults if fault.alone], 1)
             found = dict(watch.counted(since, *names)) | runner.strays(since)
             checks = sum(seen.at >= since for seen in watch.seen)
-            outcomes.append(Outcome(name=HEALTHY, found=found, checks=checks))
+            lost = (
+                f"{len(watch.unanswered)} checks were not answered: {watch.unanswered[0]}" if watch.unanswered else ""
+            )
+            outcomes.append(Outcome(name=HEALTHY, found=found, checks=checks, trouble=lost))
             tell(outcomes[-1])
     order = [*(fault.name for fault in faults), HEALTHY]
     return sorted(outcomes, key=lambda one: order.index(one.name))

@@ -38,6 +38,7 @@ def complaints(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> list[str
         beside = set(outcome.found) - {*fault.codes, *fault.may}
         said += [f"{fault.name}: {code} was found, too" for code in sorted(beside)]
     untouched = by_name[HEALTHY]
+    said += [untouched.trouble] if untouched.trouble else []
     return said + [f"{code} was found at somebody whom nobody touched" for code in sorted(untouched.found)]
 
 

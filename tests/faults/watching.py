@@ -46,15 +46,20 @@ class Watch:
         self._mesh = mesh
         self._news = asyncio.Condition()
         self.seen: list[Seen] = []
+        self.unanswered: list[str] = []
 
     async def run(self) -> None:
-        """Ask until cancelled; a question that is not answered is told to nobody, for then nothing was seen."""
+        """Ask until cancelled; what is not answered is kept as such, for then nothing was seen."""
         while True:
             at = time.monotonic()
-            with suppress(BusError, Refusal):
+            try:
                 heard = await self._mesh.one(Check, "mesh", CheckQuestion(), timeout_s=_ANSWER_S)
+                seen = Seen(at, heard.answer)
+            except (BusError, Refusal) as error:
+                self.unanswered.append(f"{type(error).__name__}: {error}")
+            else:
                 async with self._news:
-                    self.seen.append(Seen(at, heard.answer))
+                    self.seen.append(seen)
                     self._news.notify_all()
             await asyncio.sleep(_PACE_S)
 
