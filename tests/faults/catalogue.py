@@ -94,9 +94,9 @@ _PROCESSES: Final = (
     ),
 )
 _DOORS: Final = (
-    Fault(name="not-ready", does="switch", inject=on("not-ready"), remove=off("not-ready"), codes=("PROC-003",)),
-    Fault(name="hold-lock", does="switch", inject=on("hold-lock"), remove=off("hold-lock"), codes=("PROC-003",)),
-    Fault(name="deadlock", does="switch", inject=on("deadlock"), remove=off("deadlock"), codes=("PROC-003",)),
+    Fault(name="not-ready", does="switch", inject=on("not-ready"), remove=off("not-ready"), codes=("PROC-006",)),
+    Fault(name="hold-lock", does="switch", inject=on("hold-lock"), remove=off("hold-lock"), codes=("PROC-006",)),
+    Fault(name="deadlock", does="switch", inject=on("deadlock"), remove=off("deadlock"), codes=("PROC-006",)),
     Fault(
         name="late-ready",
         does="`slow-ready` of 5 s, longer than the probe waits",
@@ -189,6 +189,14 @@ _RESOURCES: Final = (
         remove=off("leak-sockets"),
         codes=("RES-008",),
     ),
+    Fault(
+        name="threads",
+        does="switch, 60 threads at once",
+        inject=on("threads", amount=60),
+        remove=off("threads"),
+        codes=("RES-009",),
+        limits={"RES-009": {"settled_s": 2.0}},
+    ),
 )
 _MESH: Final = (
     Fault(
@@ -239,7 +247,6 @@ def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, *
 _NOT_NAMED_YET: Final = (
     _unnamed("leak-goroutines", "GO"),
     _unnamed("allocate", "GO"),
-    _unnamed("threads", "RES"),
     _unnamed("slow", "REQ"),
     _unnamed("fail", "REQ"),
     _unnamed("wrong", "LOG, REQ"),
