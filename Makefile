@@ -6,7 +6,7 @@ ARGS :=
 WORKERS := auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench wheel lock clean
+.PHONY: help setup run test check fix bench faults soak wheel lock clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ fix: setup ## format, and mend what can be mended safely
 
 bench: setup ## measure beside peers; table here, JSON in build/bench.json
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+faults: setup ## make every fault on a real mesh; fault by finding, kept in deploy/demo/FAULTS.md
+	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+
+soak: setup ## ten minutes of the loaded demo in good health: no finding; other lengths: ARGS=SECONDS
+	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 import pytest
 
 from diagmesh.contract.names import legalise
+from support.godemo import build
+from support.golang import Go
 from support.house import ROOT
 from support.programs import Program, wait_until
 
@@ -75,9 +77,16 @@ def shows(printed: str, wanted: str) -> bool:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    """`diagmesh up` on a free port."""
-    with Program([_SCRIPTS / "diagmesh", "up", "--port", "0"], tmp_path / "up.log") as program:
+def programs(go: Go) -> Path:
+    """Built before, so that nobody waits for a compiler."""
+    return build(go)
+
+
+@pytest.fixture
+def up(programs: Path, tmp_path: Path) -> Iterator[Up]:
+    """`diagmesh up` on a free port, started as the README says."""
+    command: list[str | Path] = [_SCRIPTS / "diagmesh", "up", "--port", "0", "--demo", "go", "--allow-faults"]
+    with Program(command, tmp_path / "up.log") as program:
 
         def told() -> bool:
             assert program.running, program.log_text()

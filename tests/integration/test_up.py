@@ -21,8 +21,8 @@ WAIT_S = 30.0
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One with the demo, for tests that hurt nobody."""
-    with Up(tmp_path_factory.mktemp("up")) as up:
+    """One with the demo in Python, for tests that hurt nobody."""
+    with Up(tmp_path_factory.mktemp("up"), "--allow-faults") as up:
         yield up.ready()
 
 
@@ -79,6 +79,7 @@ def test_the_address_and_the_commands_come_first(up: Up) -> None:
     wait_until(lambda: re.search(r"^\d\d:\d\d:\d\d ", up.said(), re.MULTILINE) is not None, WAIT_S, "an event")
     lines = up.said().splitlines()
     assert lines[0].startswith(f"diagmesh is up at {up.url}")
+    assert lines[1] == "demo: Python stand-ins"
     assert [words[-1] for words in up.tries[:1]] == [""]
     first_event = next(number for number, line in enumerate(lines) if re.match(r"\d\d:\d\d:\d\d ", line))
     assert all(lines.index(line) < first_event for line in lines if line.startswith("  nats "))
@@ -108,7 +109,7 @@ def test_a_killed_service_and_a_killed_sidecar_are_told_and_the_rest_goes_on(mak
     os.kill(sidecar, signal.SIGKILL)
     wait_until(lambda: "sidecar of payments/i1 was ended by SIGKILL" in up.said(), WAIT_S, "the end is told")
     wait_until(lambda: "payments/i1 not connected: " in up.said(), WAIT_S, "the mesh sees it")
-    events = up.said()[up.said().index("demo.payments.slow") :].split("\n\n", 1)[1].splitlines()
+    events = up.said()[up.said().index("start with --allow-faults") :].split("\n\n", 1)[1].splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d \S", line) for line in events), "one event, one line"
     assert any(len(line) > 80 for line in events), "so this was a test"
     seen = diagmesh(up, "status")
@@ -192,6 +193,7 @@ def test_with_json_every_line_is_json(make_up: Any) -> None:
     first, *events = (json.loads(line) for line in up.said().splitlines())
     assert first["url"] == up.url
     assert first["commands"][2].endswith("req diag.mesh.health ''")
+    assert (first["demo"], first["fault"]) == ("no demo services", "")
     assert all({"at", "event"} == set(event) for event in events)
     up.send(signal.SIGINT)
     up.ended()
@@ -199,7 +201,7 @@ def test_with_json_every_line_is_json(make_up: Any) -> None:
 
 
 def test_in_a_terminal_it_shows_a_live_view_and_ends_with_ctrl_c(make_up: Any) -> None:
-    up = make_up(terminal=(80, 40)).ready()
+    up = make_up("--allow-faults", terminal=(80, 40)).ready()
     wait_until(lambda: "3 services · 4 of 4 instances answered · 4 up" in up.said(), WAIT_S, "the live view")
     shown = up.said()
     assert shown.index("Try from another terminal:") < shown.index("SERVICE   LIVE")

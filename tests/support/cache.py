@@ -1,8 +1,6 @@
 """Things that are expensive to make, made once and kept in the user's cache folder, outside the tree."""
 
 import fcntl
-import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -11,25 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from diagmesh_cli.local.cache import cache_root, content_key
+
 __all__ = ["cache_root", "content_key", "keep"]
 
 _WAIT_S: Final = 840.0
 _PAUSE_S: Final = 0.1
-
-
-def cache_root() -> Path:
-    """The project's folder below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "diagmesh"
-
-
-def content_key(*parts: str, folder: Path | None = None) -> str:
-    """A short digest of the parts and of every file below ``folder``, by name and content."""
-    digest = hashlib.sha256("\0".join(parts).encode())
-    for file in sorted(folder.rglob("*")) if folder else ():
-        if file.is_file():
-            digest.update(b"\0" + str(file.relative_to(folder or file)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def keep(name: str, make: Callable[[Path], None]) -> Path:

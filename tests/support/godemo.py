@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -28,13 +29,15 @@ def build(go: Go, *flags: str) -> Path:
     return go.programs("demo", SOURCE, *flags, "./cmd/...")
 
 
-def ask(url: str, subject: str, body: object = None, *, raw: bytes = b"", within_s: float = _ANSWER_S) -> Reply:
+def ask(
+    url: str, subject: str, body: object = None, *, raw: bytes = b"", within_s: float = _ANSWER_S, seed_file: str = ""
+) -> Reply:
     """One request over NATS, on a connection of its own; ``body`` becomes JSON, ``raw`` is sent as it is."""
-    return asyncio.run(_ask(url, subject, raw if body is None else json.dumps(body).encode(), within_s))
+    return asyncio.run(_ask(url, subject, raw if body is None else json.dumps(body).encode(), within_s, seed_file))
 
 
-async def _ask(url: str, subject: str, body: bytes, within_s: float) -> Reply:
-    connection = await nats.connect(url)
+async def _ask(url: str, subject: str, body: bytes, within_s: float, seed_file: str) -> Reply:
+    connection = await nats.connect(url, nkeys_seed=seed_file or None)
     try:
         reply = await connection.request(subject, body, timeout=within_s)
         return dict(reply.headers or {}), json.loads(reply.data)
@@ -51,16 +54,18 @@ class GoService:
         name: of the service.
         instance: of the copy.
         port: of its HTTP pages.
+        seed_file: as whom its switches are turned; empty for nobody in particular.
     """
 
-    def __init__(self, program: Program, url: str, name: str, instance: str, port: int) -> None:
+    def __init__(self, program: Program, url: str, name: str, instance: str, port: int, *, seed_file: str = "") -> None:
         self.program = program
+        self._seed_file = seed_file
         self.url, self.name, self.instance, self.port = url, name, instance, port
         self.process = psutil.Process(program.pid)
 
     def order(self, **words: object) -> Reply:
         """Send an order to the switchboard of this copy."""
-        return ask(self.url, f"demo.{self.name}.{self.instance}.fault", words)
+        return ask(self.url, f"demo.{self.name}.{self.instance}.fault", words, seed_file=self._seed_file)
 
     def turn(self, fault: str, *, on: bool = True, **words: object) -> list[str]:
         """Turn a switch; the names of all faults that are on then."""
@@ -117,9 +122,11 @@ class GoDemo:
         url: where they connect.
         directory: for logs and ready files.
         flags: for every program, such as ``--nkey-file``.
+        within: words before the command of every service, such as ``nice``; they must end in it (``exec``).
     """
 
-    def __init__(self, programs: Path, url: str, directory: Path, *flags: str) -> None:
+    def __init__(self, programs: Path, url: str, directory: Path, *flags: str, within: Sequence[str] = ()) -> None:
+        self._within = within
         self._programs, self.url, self._directory, self._flags = programs, url, directory, flags
         self._started: list[Program] = []
 
@@ -138,7 +145,9 @@ class GoDemo:
         program = self._start(name, own, environment)
         wait_until(lambda: told.exists() or not program.running, _READY_S, f"{name} is ready")
         assert told.exists(), program.log_text()
-        return GoService(program, self.url, name, instance, json.loads(told.read_text())["http_port"])
+        seed_file = self._flags[self._flags.index("--nkey-file") + 1] if "--nkey-file" in self._flags else ""
+        port = json.loads(told.read_text())["http_port"]
+        return GoService(program, self.url, name, instance, port, seed_file=seed_file)
 
     def load(self, rate: float, *flags: str) -> GoService:
         """Start the load; only its log lines are to be seen."""
@@ -164,7 +173,8 @@ class GoDemo:
 
     def _start(self, name: str, flags: list[Any], environment: dict[str, str] | None) -> Program:
         log = self._directory / f"{name}-{len(self._started)}.log"
-        command = [self._programs / name, "--nats", self.url, *self._flags, *flags]
+        within = self._within if name != "load" else ()
+        command = [*within, self._programs / name, "--nats", self.url, *self._flags, *flags]
         self._started.append(Program(command, log, environment))
         return self._started[-1]
 

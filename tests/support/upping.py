@@ -15,6 +15,7 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import Final, Self
 
+from support.cache import cache_root
 from support.programs import wait_until
 
 __all__ = ["Up", "diagmesh"]
@@ -29,7 +30,7 @@ class Up:
 
     Args:
         directory: empty; temporary and runtime directory, home and output of it are made below.
-        flags: after ``up``; a free port is asked for unless they name one.
+        flags: after ``up``; a free port is asked for unless they name one, and the Python demo unless another.
         terminal: run it in a terminal of that many columns and rows, instead of without one.
         reader: a command of the shell through which its standard output goes (``head -n 1``).
     """
@@ -40,9 +41,12 @@ class Up:
             folder.mkdir(mode=0o700)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("NATS_", "DIAGMESH_"))}
         places = {"TMPDIR": str(self.temporary), "XDG_RUNTIME_DIR": str(self.runtime), "HOME": str(directory)}
+        # What was built for tests is found there, so that no test waits for a compiler.
+        places["XDG_CACHE_HOME"] = str(cache_root().parent)
         self.environment = {**clean, **places, "XDG_CONFIG_HOME": str(directory), "TERM": "xterm-256color"}
         port = [] if "--port" in flags else ["--port", "0"]
-        self._command = [sys.executable, "-m", "diagmesh_cli", "up", *port, *flags]
+        demo = [] if {"--demo", "--no-demo"} & set(flags) else ["--demo", "python"]
+        self._command = [sys.executable, "-m", "diagmesh_cli", "up", *port, *demo, *flags]
         if reader:
             self._command = ["/bin/bash", "-o", "pipefail", "-c", f"{shlex.join(self._command)} | {reader}"]
         self._size = terminal

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 from rich.live import Live
@@ -17,12 +17,13 @@ from diagmesh.errors import BusError, DiagmeshError, Refusal
 from diagmesh_cli.commands.status import look
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.local.children import Child, how_it_ended
+from diagmesh_cli.local.demos import Wish
 from diagmesh_cli.local.mesh import LocalMesh
 from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.views.status import MeshStatus
-from diagmesh_cli.views.up import Seen, banner, changes, live_page, seen_of, slow_command, tries
+from diagmesh_cli.views.up import Offered, Seen, banner, changes, fault_command, live_page, seen_of, tries
 
 __all__ = ["up"]
 
@@ -35,24 +36,29 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def up(
     *,
     port: Annotated[int | None, Parameter(metavar="PORT", show_default=False)] = None,
-    demo: Annotated[bool, Parameter(show_default=False)] = True,
+    demo: Annotated[Literal["auto", "go", "python", "none"], Parameter(show_default=False)] = "auto",
+    no_demo: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    allow_faults: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Run a whole mesh on this machine until Ctrl-C: a NATS server on loopback, demo services, sidecars, a coordinator.
 
     Args:
         port: of the NATS server; 0 for any free one. Default: 4222, another when that is busy.
-        demo: with the demo services orders and payments.
+        demo: services in Go, stand-ins for them in Python, or none. Default: Go where a toolchain can build them.
+        no_demo: the same as --demo none.
+        allow_faults: let the demo services be broken on purpose.
         shown: how to show it.
     """
     if port is not None and not 0 <= port <= 65_535:
         raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
-    output, local, task = Output.of(shown), LocalMesh(port, demo=demo), asyncio.current_task()
+    wish = Wish.NONE if no_demo else Wish(demo)
+    output, local, task = Output.of(shown), LocalMesh(port, wish, allow_faults=allow_faults), asyncio.current_task()
     assert task is not None  # noqa: S101  we run in one
     with _on_signals(task, local) as ending:
         try:
             await local.open()
-            return await _Run(local, output, demo=demo).run()
+            return await _Run(local, output, allow_faults=allow_faults).run()
         except asyncio.CancelledError:
             return Exit.INTERRUPTED
         finally:
@@ -86,10 +92,10 @@ def _on_signals(task: "asyncio.Task[Any]", local: LocalMesh) -> Iterator[asyncio
 class _Run:
     """One run of `up`, from the first process to the end."""
 
-    def __init__(self, local: LocalMesh, output: Output, *, demo: bool) -> None:
+    def __init__(self, local: LocalMesh, output: Output, *, allow_faults: bool) -> None:
         self._local = local
         self._output = output
-        self._demo = demo
+        self._allow_faults = allow_faults
         self._shown: Seen = {}
         self._status: MeshStatus | None = None
         self._trouble = self._told = ""
@@ -101,7 +107,7 @@ class _Run:
             DiagmeshError: the server ended, or a process did not come up.
         """
         async with self._output.waiting("starting the server, the services and their sidecars"):
-            await self._local.start()
+            await self._local.start(self._output.note)
             mesh = await Mesh.connect(name="diag-up", url=self._local.url)
         try:
             async with self._output.waiting("waiting for the sidecars"):
@@ -138,9 +144,11 @@ class _Run:
     def _tell_first(self) -> None:
         local = self._local
         commands = tries(local.url, local.services[0])
-        slow = slow_command(local.url, local.keyring.seed_file("app")) if self._demo else ""
-        report = {"url": local.url, "commands": commands, "slow": slow, "directory": str(local.directory)}
-        self._output.show(report, banner(local.url, commands, slow, note=local.note), wrap=False)
+        try_out = fault_command(local.url, local.keyring.seed_file("app"), *local.demo.order)
+        told = Offered(local.demo.told, local.demo.harm, try_out if self._allow_faults and local.demo.harm else "")
+        report = {"url": local.url, "demo": told.demo, "commands": commands, "fault": told.fault}
+        report["directory"] = str(local.directory)
+        self._output.show(report, banner(local.url, commands, told, note=local.note), wrap=False)
 
     async def _watch(self, mesh: Mesh) -> Exit:
         """Until the server ends, or nobody reads what we tell (or somebody cancels us)."""

@@ -109,6 +109,16 @@ class Family:
         self.children.append(child)
         return child
 
+    async def run(self, name: str, program: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
+        """Start a program that ends by itself, and wait for that; it is ended when nobody waits any more."""
+        child = await self.spawn(name, program, environment)
+        try:
+            await child.ended()
+        finally:
+            await _end([child])
+            self.children.remove(child)
+        return child
+
     async def stop(self, last: Child | None = None) -> None:
         """End everybody, ``last`` (the server) after the others; bounded, and by force in the end."""
         await _end([child for child in self.children if child is not last])

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -19,10 +18,11 @@ from diagmesh.settings import (
 )
 from diagmesh_cli.local import embedded, rundir
 from diagmesh_cli.local.children import Child, Family, how_it_ended
+from diagmesh_cli.local.demos import Demo, Wish, choose, python
 from diagmesh_cli.local.roles import Keyring, make_keyring
 from diagmesh_cli.local.settings_file import write_settings
 
-__all__ = ["COORDINATOR", "Demo", "LocalMesh"]
+__all__ = ["COORDINATOR", "LocalMesh"]
 
 COORDINATOR: Final = "c1"
 _SERVER: Final = "nats"
@@ -30,10 +30,9 @@ _READY_S: Final = 20.0
 _PACE_S: Final = 0.05
 _HEARTBEAT_S: Final = 1.0
 _SAMPLE_S: Final = 2.0
-_DEMO: Final = (("orders", "i1"), ("orders", "i2"), ("payments", "i1"))
 
 
-class Demo(msgspec.Struct, frozen=True):
+class _Ready(msgspec.Struct, frozen=True):
     """What a demo service tells when it is ready."""
 
     pid: int
@@ -45,12 +44,14 @@ class LocalMesh:
 
     Args:
         port: asked for on the command line; None prefers 4222.
-        demo: with the demo services.
+        wish: which demo services.
+        allow_faults: whether these may be broken on purpose.
     """
 
-    def __init__(self, port: int | None, *, demo: bool) -> None:
-        self.instances = (*(_DEMO if demo else ()), (_SERVER, "i1"))
-        self.services = tuple(dict.fromkeys(service for service, _ in self.instances))
+    def __init__(self, port: int | None, wish: Wish, *, allow_faults: bool = False) -> None:
+        self._wish = wish
+        self._allow_faults = allow_faults
+        self._demo: Demo | None = None
         # Whatever can be refused is refused before anything is started.
         self._program = embedded.find_server()
         self._port = embedded.choose_port(port)
@@ -85,6 +86,22 @@ class LocalMesh:
         return f"{embedded.PREFERRED_PORT} is in use" if self._elsewhere else ""
 
     @property
+    def demo(self) -> Demo:
+        """The demo services."""
+        assert self._demo is not None  # noqa: S101  chosen in `start`
+        return self._demo
+
+    @property
+    def instances(self) -> tuple[tuple[str, str], ...]:
+        """Service and instance of everybody who is watched."""
+        return (*self.demo.instances, (_SERVER, "i1"))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The watched services."""
+        return tuple(dict.fromkeys(service for service, _ in self.instances))
+
+    @property
     def url(self) -> str:
         """Where clients connect."""
         return self._running.url
@@ -105,12 +122,16 @@ class LocalMesh:
         assert self._server is not None  # noqa: S101  made in `start`
         return self._server
 
-    async def start(self) -> None:
+    async def start(self, tell: Callable[[str], None]) -> None:
         """Start everything; returns when the demo services work and the sidecars are on their way.
+
+        Args:
+            tell: is told what takes longer than usual.
 
         Raises:
             DiagmeshError: something ended or did not become ready; with its last lines.
         """
+        self._demo = await choose(self._wish, self.family, tell)
         self._ring = make_keyring(self.directory, self.services)
         self._server = await embedded.start_server(self.family, self._program, self._ring, self.services, self._port)
         await self._start_coordinator()
@@ -118,6 +139,8 @@ class LocalMesh:
             for service, instance in self.instances:
                 starter = self._start_demo if service != _SERVER else self._start_server_sidecar
                 starting.create_task(starter(service, instance))
+        if load := self.demo.load:
+            await self.family.spawn("load", [*load, *self._application()])
         rundir.write_state(
             rundir.Running(
                 pid=os.getpid(),
@@ -148,6 +171,9 @@ class LocalMesh:
     def _connection(self, role: str, inbox_prefix: str) -> NatsSettings:
         return NatsSettings(url=self.url, nkey_file=str(self.keyring.seed_file(role)), inbox_prefix=inbox_prefix)
 
+    def _application(self) -> list[str]:
+        return ["--nats", self.url, "--nkey-file", str(self.keyring.seed_file("app"))]
+
     async def _start_coordinator(self) -> None:
         settings = CoordinatorSettings(
             nats=CoordinatorNatsSettings(url=self.url, nkey_file=str(self.keyring.seed_file("coordinator"))),
@@ -156,15 +182,15 @@ class LocalMesh:
             operators=(self.keyring.public["operator"],),
         )
         file = write_settings(self.directory / "coordinator.toml", settings)
-        await self.family.spawn("coordinator", _python("diagmesh_coordinator", "--config", str(file)))
+        await self.family.spawn("coordinator", python("diagmesh_coordinator", "--config", str(file)))
 
     async def _start_demo(self, service: str, instance: str) -> None:
         name, ready = f"{service}/{instance}", self.directory / f"{service}-{instance}.json"
-        flags = ["--nats", self.url, "--nkey-file", str(self.keyring.seed_file("app"))]
-        flags += ["--instance", instance, "--ready-file", str(ready)]
-        child = await self.family.spawn(name, _python(f"diagmesh_lab.demo.{service}", *flags))
+        flags = [*self._application(), "--instance", instance, "--ready-file", str(ready)]
+        faults = ["--allow-faults"] if self._allow_faults else []
+        child = await self.family.spawn(name, [*self.demo.command(service), *flags, *faults])
         await self.until(ready.exists, child, "was not ready")
-        told = msgspec.json.decode(ready.read_bytes(), type=Demo)
+        told = msgspec.json.decode(ready.read_bytes(), type=_Ready)
         address = f"127.0.0.1:{told.http_port}"
         probes = (
             ProbeSettings(name="door", tcp=address),
@@ -195,11 +221,7 @@ class LocalMesh:
             heartbeat_s=_HEARTBEAT_S,
         )
         file = write_settings(self.directory / f"sidecar-{service}-{instance}.toml", settings)
-        await self.family.spawn(f"sidecar of {service}/{instance}", _python("diagmesh_agents", "--config", str(file)))
-
-
-def _python(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", module, *arguments]
+        await self.family.spawn(f"sidecar of {service}/{instance}", python("diagmesh_agents", "--config", str(file)))
 
 
 def _last(child: Child) -> str:

@@ -1,10 +1,11 @@
 """What `up` says: first where it is and what to try, then what changes."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -16,7 +17,7 @@ from diagmesh_cli.local.embedded import PREFERRED_PORT
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.words import verdict, whose
 
-__all__ = ["Seen", "banner", "changes", "live_page", "seen_of", "slow_command", "tries"]
+__all__ = ["Offered", "Seen", "banner", "changes", "fault_command", "live_page", "seen_of", "tries"]
 
 Seen = dict[str, tuple[str, str]]
 """Per instance its state (or why it is silent) and the reason."""
@@ -33,10 +34,20 @@ def tries(url: str, service: str, environment: Mapping[str, str] | None = None) 
     )
 
 
-def slow_command(url: str, seed_file: Path, environment: Mapping[str, str] | None = None) -> str:
-    """The command that makes payments slow for a minute, as the application that it belongs to."""
+class Offered(NamedTuple):
+    """What is said of the demo: what it is, what a fault would do to it, and its command if it is allowed."""
+
+    demo: str
+    harm: str = ""
+    fault: str = ""
+
+
+def fault_command(
+    url: str, seed_file: Path, subject: str, body: str, environment: Mapping[str, str] | None = None
+) -> str:
+    """The command that breaks a demo service for a minute, as the application that it belongs to."""
     flag = _server_flag(url, os.environ if environment is None else environment)
-    return f"nats{flag} --nkey {seed_file} req demo.payments.slow 400"
+    return f"nats{flag} --nkey {seed_file} req {subject} {shlex.quote(body)}"
 
 
 def _server_flag(url: str, environment: Mapping[str, str]) -> str:
@@ -48,28 +59,31 @@ def _server_flag(url: str, environment: Mapping[str, str]) -> str:
 
 
 def banner(
-    url: str, commands: Sequence[str], slow: str, *, note: str = "", found: bool | None = None
+    url: str, commands: Sequence[str], offered: Offered, *, note: str = "", found: bool | None = None
 ) -> RenderableType:
     """Where it is, and what to try.
 
     Args:
         url: where clients connect.
         commands: for the plain NATS CLI.
-        slow: the command that makes payments slow; empty without the demo.
+        offered: what there is of a demo.
         note: why it is somewhere else than usual.
         found: whether a NATS CLI is installed; None looks for it.
     """
     ends = f"  ({note}; Ctrl-C ends it)" if note else "  (Ctrl-C ends it)"
     lines = [
         Text.assemble("diagmesh is up at ", (url, "bold green"), ends),
+        Text(f"demo: {offered.demo}"),
         Text("\nTry from another terminal:"),
         *(Text(f"  {command}", "bold") for command in commands),
         Text("or: diagmesh status, diagmesh ask health, diagmesh ask resources orders"),
     ]
     if not (shutil.which("nats") is not None if found is None else found):
         lines.append(Text("(no nats CLI on this PATH: github.com/nats-io/natscli)", "dim"))
-    if slow:
-        lines += [Text("\nMake payments slow for a minute, and look again:"), Text(f"  {slow}", "bold")]
+    if offered.fault:
+        lines += [Text(f"\n{offered.harm} for a minute, and look again:"), Text(f"  {offered.fault}", "bold")]
+    elif offered.harm:
+        lines.append(Text("\nTo be able to break the demo services on purpose, start with --allow-faults."))
     return Group(*lines, Text())
 
 

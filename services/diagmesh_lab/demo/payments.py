@@ -71,6 +71,10 @@ class Payments(Service):
         self.recent.add(time.monotonic() - began)
 
     def _on_slow(self, message: Message) -> None:
+        if not self.flags.allow_faults:
+            error = "started without --allow-faults"
+            self.work(self.reply(message, {"payments": error}, error=error, code=403))
+            return
         said = self.slow(message.data[:100].decode(errors="replace"))
         self.log("info", said, operation="slow")
         self.work(self.reply(message, {"payments": said}))

@@ -42,6 +42,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int = 0
     ready_file: str = ""
     rate: float = 10.0
+    allow_faults: bool = False
 
 
 class Recent:
@@ -173,6 +174,7 @@ def main(kind: type[Service], arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--http-port", type=int, default=0, help="loopback port of /healthz (0: any)")
     parser.add_argument("--ready-file", default="", help="file to write pid and port into, once ready")
     parser.add_argument("--rate", type=float, default=10.0, help="requests per second that orders makes (0: none)")
+    parser.add_argument("--allow-faults", action="store_true", help="obey the fault switch")
     given = parser.parse_args(arguments)
     check_token(given.instance, "instance")
     asyncio.run(_run(kind, Flags(**vars(given))))

@@ -29,10 +29,11 @@ from diagmesh_cli.views.explain import Explained, Listed, list_view, page_view
 from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.table import view_of
-from diagmesh_cli.views.up import banner, changes, live_page, seen_of, slow_command, tries
+from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_page, seen_of, tries
 from support import replies
 from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
+SEED = Path("/tmp/diagmesh-up-abc/app.nk")  # noqa: S108  only shown
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = bool(os.environ.get("DIAGMESH_UPDATE_GOLDEN"))  # read before the tests are given a clean environment
 
@@ -152,8 +153,19 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "up_banner": lambda _: banner(
         "nats://127.0.0.1:4222",
         tries("nats://127.0.0.1:4222", "orders", {}),
-        slow_command("nats://127.0.0.1:4222", Path("/tmp/diagmesh-up-abc/app.nk"), {}),  # noqa: S108  only shown
+        Offered(
+            "Go services of deploy/demo, built with go1.26.8",
+            "Lock up the store of payments",
+            fault_command("nats://127.0.0.1:4222", SEED, "demo.payments.fault", '{"fault":"hold-lock"}', {}),
+        ),
         found=False,
+    ),
+    "up_banner_safe": lambda _: banner(
+        "nats://127.0.0.1:4222",
+        tries("nats://127.0.0.1:4222", "orders", {}),
+        Offered("Python stand-ins, not the Go services: there is no Go toolchain", "Make payments slow"),
+        note="4222 is in use",
+        found=True,
     ),
     "up_live": lambda _: live_page(unwell(), "cannot look: x"),
 }

@@ -34,8 +34,8 @@ async def running(*services: Service) -> AsyncIterator[None]:
             await service.stop()
 
 
-def flags(rate: float = 0.0) -> Flags:
-    return Flags(nats="", instance="i1", rate=rate)
+def flags(rate: float = 0.0, *, allow_faults: bool = True) -> Flags:
+    return Flags(nats="", instance="i1", rate=rate, allow_faults=allow_faults)
 
 
 async def fetch(port: int, request: bytes) -> tuple[int, bytes]:
@@ -71,6 +71,18 @@ async def test_slow_payments_fail_orders_and_make_orders_unwell() -> None:
         assert "1 of the last 1" in orders.health().reason
         await asyncio.sleep(0.5)
         assert re.search(r"charges take 6\d\d ms", payments.health().reason)
+
+
+async def test_nobody_makes_payments_slow_unless_that_is_allowed() -> None:
+    bus = memory_bus()
+    payments = Payments(bus, flags(allow_faults=False))
+    async with running(payments):
+        reply = await bus.request(SLOW, b"600", timeout_s=5)
+    assert reply.headers == {
+        "Nats-Service-Error": "started without --allow-faults",
+        "Nats-Service-Error-Code": "403",
+    }
+    assert payments.delay_s == 0.0
 
 
 async def test_the_load_makes_orders_by_itself() -> None:

@@ -1,0 +1,266 @@
+"""Every fault that is made, each in one entry: a new rule adds its row here."""
+
+from pathlib import Path
+from typing import Final
+
+from faults.fault import Fault, off, on
+from faults.mesh import Copy
+from faults.places import descriptors, memory, one_cpu, quota, small_disk
+
+__all__ = ["FAULTS"]
+
+_MIB: Final = 1 << 20
+_SOON: Final = {"least_over_s": 3.0}
+
+
+def _killed(copy: Copy, _: Path) -> None:
+    copy.service.program.kill()
+
+
+def _frozen(copy: Copy, _: Path) -> None:
+    copy.service.program.freeze()
+
+
+def _thawed(copy: Copy, _: Path) -> None:
+    copy.service.program.thaw()
+
+
+def _restarted(copy: Copy, _: Path) -> None:
+    copy.restart()
+
+
+def _sidecar_killed(copy: Copy, _: Path) -> None:
+    copy.sidecar.kill()
+
+
+def _sidecar_left(copy: Copy, _: Path) -> None:
+    copy.sidecar.stop()
+
+
+def _sidecar_frozen(copy: Copy, _: Path) -> None:
+    copy.sidecar.freeze()
+
+
+def _sidecar_thawed(copy: Copy, _: Path) -> None:
+    copy.sidecar.thaw()
+
+
+def _sidecar_again(copy: Copy, _: Path) -> None:
+    copy.attach()
+
+
+def _filled(_: Copy, folder: Path) -> None:
+    (folder / "disk" / "filler").write_bytes(b"x" * int(3.8 * _MIB))
+
+
+def _crowded(_: Copy, folder: Path) -> None:
+    for number in range(95):
+        (folder / "disk" / f"filler-{number}").touch()
+
+
+def _emptied(_: Copy, folder: Path) -> None:
+    for file in (folder / "disk").glob("filler*"):
+        file.unlink()
+
+
+_PROCESSES: Final = (
+    Fault(name="kill", does="SIGKILL to the service", inject=_killed, codes=("PROC-001",), quick=True),
+    Fault(name="panic", does="switch `panic`", inject=on("panic"), codes=("PROC-001",)),
+    Fault(name="nil", does="switch `panic`, mode nil", inject=on("panic", mode="nil"), codes=("PROC-001",)),
+    Fault(name="fatal", does="switch `fatal`", inject=on("fatal"), codes=("PROC-001",)),
+    Fault(name="exit", does="switch `exit`", inject=on("exit"), codes=("PROC-001",)),
+    Fault(
+        name="oom-kill",
+        does="`leak-memory` in a control group of 64 MiB, until the kernel kills it",
+        inject=on("leak-memory", amount=1000),
+        codes=("PROC-001",),
+        place=memory(64 * _MIB),
+    ),
+    Fault(
+        name="freeze",
+        does="SIGSTOP to the service",
+        inject=_frozen,
+        remove=_thawed,
+        codes=("PROC-002",),
+        quick=True,
+    ),
+    Fault(
+        name="restart",
+        does="the service is killed and started again",
+        inject=_restarted,
+        codes=("PROC-004",),
+        may=("PROC-001",),
+        limits={"PROC-004": {"recent_s": 6.0}},
+    ),
+)
+_DOORS: Final = (
+    Fault(name="not-ready", does="switch", inject=on("not-ready"), remove=off("not-ready"), codes=("PROC-006",)),
+    Fault(name="hold-lock", does="switch", inject=on("hold-lock"), remove=off("hold-lock"), codes=("PROC-006",)),
+    Fault(name="deadlock", does="switch", inject=on("deadlock"), remove=off("deadlock"), codes=("PROC-006",)),
+    Fault(
+        name="late-ready",
+        does="`slow-ready` of 5 s, longer than the probe waits",
+        inject=on("slow-ready", amount=5000),
+        remove=off("slow-ready"),
+        codes=("PROC-003",),
+        quick=True,
+    ),
+    Fault(
+        name="slow-ready",
+        does="switch, 700 ms",
+        inject=on("slow-ready", amount=700),
+        remove=off("slow-ready"),
+        codes=("PROC-005",),
+    ),
+)
+_RESOURCES: Final = (
+    Fault(
+        name="spin",
+        does="switch, on one CPU",
+        inject=on("spin"),
+        remove=off("spin"),
+        codes=("RES-001",),
+        place=one_cpu(),
+        alone=True,
+    ),
+    Fault(
+        name="throttle",
+        does="`spin` under a quota of half a CPU",
+        inject=on("spin"),
+        remove=off("spin"),
+        codes=("RES-002",),
+        place=quota(0.5),
+        alone=True,
+    ),
+    Fault(
+        name="memory-near",
+        does="`leak-memory` in a control group of 256 MiB, up to 225 MiB",
+        inject=on("leak-memory", amount=100, cap=225),
+        remove=off("leak-memory"),
+        codes=("RES-003",),
+        place=memory(256 * _MIB),
+    ),
+    Fault(
+        name="leak-memory",
+        does="switch, 20 MB/s",
+        inject=on("leak-memory", amount=20, cap=4000),
+        remove=off("leak-memory"),
+        codes=("RES-004",),
+        limits={"RES-004": _SOON},
+    ),
+    Fault(
+        name="fds-near",
+        does="`leak-descriptors` up to 175 where 200 are allowed",
+        inject=on("leak-descriptors", amount=200, cap=175),
+        remove=off("leak-descriptors"),
+        codes=("RES-005",),
+        place=descriptors(200),
+    ),
+    Fault(
+        name="leak-fds",
+        does="`leak-descriptors`, 50 per second",
+        inject=on("leak-descriptors", amount=50, cap=5000),
+        remove=off("leak-descriptors"),
+        codes=("RES-006",),
+        place=descriptors(10_000),
+        limits={"RES-006": _SOON},
+        quick=True,
+    ),
+    Fault(
+        name="disk-full",
+        does="a disk of 4 MiB, on which it works, is filled",
+        inject=_filled,
+        remove=_emptied,
+        codes=("RES-007",),
+        place=small_disk("disk", "size=4m"),
+    ),
+    Fault(
+        name="inodes-full",
+        does="a disk of 100 inodes, on which it works, is filled with empty files",
+        inject=_crowded,
+        remove=_emptied,
+        codes=("RES-007",),
+        place=small_disk("disk", "size=4m,nr_inodes=100"),
+    ),
+    Fault(
+        name="leak-sockets",
+        does="switch, 20 per second",
+        inject=on("leak-sockets", amount=20),
+        remove=off("leak-sockets"),
+        codes=("RES-008",),
+    ),
+    Fault(
+        name="threads",
+        does="switch, 60 threads at once",
+        inject=on("threads", amount=60),
+        remove=off("threads"),
+        codes=("RES-009",),
+        limits={"RES-009": {"settled_s": 2.0}},
+    ),
+)
+_MESH: Final = (
+    Fault(
+        name="sidecar-frozen",
+        does="SIGSTOP to the sidecar",
+        inject=_sidecar_frozen,
+        remove=_sidecar_thawed,
+        codes=("MESH-001",),
+        alone=True,
+    ),
+    Fault(
+        name="sidecar-killed",
+        does="SIGKILL to the sidecar",
+        inject=_sidecar_killed,
+        remove=_sidecar_again,
+        codes=("MESH-002",),
+        quick=True,
+    ),
+    Fault(
+        name="outlier",
+        does="`leak-memory` up to 300 MB at once, among four copies",
+        inject=on("leak-memory", amount=1000, cap=300),
+        remove=off("leak-memory"),
+        codes=("MESH-003",),
+        service="inventory",
+        limits={"MESH-003": {"settled_s": 3.0}},
+        siblings=3,
+        alone=True,
+    ),
+    Fault(name="sidecar-leaves", does="the sidecar ends in good order: no fault", inject=_sidecar_left),
+)
+
+
+def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, **words: object) -> Fault:
+    """A switch that no rule of today names."""
+    return Fault(
+        name=switch,
+        does="switch",
+        inject=on(switch, **words),
+        remove=off(switch),
+        family=family,
+        service=service,
+        flags=flags,
+        race=switch == "race",
+    )
+
+
+_NOT_NAMED_YET: Final = (
+    _unnamed("leak-goroutines", "GO"),
+    _unnamed("allocate", "GO"),
+    _unnamed("slow", "REQ"),
+    _unnamed("fail", "REQ"),
+    _unnamed("wrong", "LOG, REQ"),
+    _unnamed("bad-encoding", "REQ, LOG"),
+    _unnamed("exceed-payload", "NATS, REQ"),
+    _unnamed("race", "RACE"),
+    _unnamed("reconnect-storm", "NATS"),
+    _unnamed("no-stream", "JS, LOG", "orders"),
+    _unnamed("duplicates", "JS", "orders"),
+    _unnamed("poison", "JS", "orders"),
+    _unnamed("slow-subscribe", "NATS"),
+    _unnamed("stop-ack", "JS", "inventory"),
+    _unnamed("ack-late", "JS", "inventory", "--ack-wait", "500ms"),
+    _unnamed("nak-always", "JS", "inventory"),
+)
+FAULTS: Final = (*_PROCESSES, *_DOORS, *_RESOURCES, *_MESH, *_NOT_NAMED_YET)
+"""In the order of the table."""

@@ -1,0 +1,114 @@
+"""Where a copy of a service can be made to run short of something: each is real, and taken away afterwards."""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+__all__ = ["CannotHere", "Place", "descriptors", "memory", "one_cpu", "quota", "small_disk"]
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_PERIOD_US: Final = 100_000
+_EMPTY_S: Final = 10.0
+Words = Sequence[str]
+"""What stands before the command of a service that runs there."""
+Place = Callable[[Path], AbstractContextManager[Words]]
+"""Made in a folder of the fault."""
+
+
+class CannotHere(Exception):
+    """This machine, or this user, does not let us make such a place; says why."""
+
+
+def one_cpu() -> Place:
+    """One CPU of the machine, on which it goes before others: how busy these are is no matter."""
+
+    @contextmanager
+    def make(_: Path) -> Iterator[Words]:
+        first = min(os.sched_getaffinity(0))
+        yield ("taskset", "-c", str(first), "nice", "-n", "-15" if os.geteuid() == 0 else "0")
+
+    return make
+
+
+def descriptors(hard: int) -> Place:
+    """So many descriptors at most, by the hard limit, to which Go raises the soft one."""
+
+    @contextmanager
+    def make(_: Path) -> Iterator[Words]:
+        yield _shell(f"ulimit -n {hard}")
+
+    return make
+
+
+def quota(cores: float) -> Place:
+    """A control group with so much CPU time per period."""
+    us = int(cores * _PERIOD_US)
+    return _group("cpu", {"cpu.cfs_quota_us": str(us)}, {"cpu.max": f"{us} {_PERIOD_US}"})
+
+
+def memory(limit_bytes: int) -> Place:
+    """A control group with so much memory."""
+    return _group("memory", {"memory.limit_in_bytes": str(limit_bytes)}, {"memory.max": str(limit_bytes)})
+
+
+def small_disk(folder_name: str, options: str) -> Place:
+    """A filesystem in memory in which the service works, as small as the mount options say."""
+
+    @contextmanager
+    def make(folder: Path) -> Iterator[Words]:
+        mount = folder / folder_name
+        mount.mkdir()
+        _run("mount", "-t", "tmpfs", "-o", options, "diagmesh-faults", str(mount))
+        try:
+            yield _shell(f"cd {shlex.quote(str(mount))}")
+        finally:
+            _run("umount", str(mount))
+
+    return make
+
+
+def _group(controller: str, first: dict[str, str], second: dict[str, str]) -> Place:
+    """A control group of version 1 or 2, whichever this machine has."""
+
+    @contextmanager
+    def make(_: Path) -> Iterator[Words]:
+        version_1 = (_CGROUPS / controller).is_dir()
+        group = (_CGROUPS / controller if version_1 else _CGROUPS) / f"diagmesh-faults-{uuid4().hex[:12]}"
+        try:
+            group.mkdir()
+            for name, value in (first if version_1 else second).items():
+                (group / name).write_text(value, encoding="ascii")
+        except OSError as error:
+            if group.is_dir():
+                group.rmdir()
+            raise CannotHere(f"no control group can be made here: {error.strerror}") from None
+        try:
+            yield _shell(f"echo $$ >{shlex.quote(str(group / 'cgroup.procs'))}")
+        finally:
+            _remove(group)
+
+    return make
+
+
+def _remove(group: Path) -> None:
+    """Once its processes have ended: a moment after they were collected."""
+    deadline = time.monotonic() + _EMPTY_S
+    while (group / "cgroup.procs").read_text(encoding="ascii").strip() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    group.rmdir()
+
+
+def _shell(before: str) -> Words:
+    return ("/bin/sh", "-ec", f'{before}; exec "$@"', "sh")
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        raise CannotHere(f"{command[0]}: {' '.join(done.stderr.split())}")

@@ -1,0 +1,181 @@
+"""Makes each fault, waits for its finding, takes it back, waits until all is clear; notes everything that was found."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from faults.fault import Fault
+from faults.mesh import BASE, Copy, DemoMesh
+from faults.places import CannotHere
+from faults.watching import NotSeen, Watch, watching
+
+__all__ = ["HEALTHY", "Outcome", "run"]
+
+HEALTHY: Final = "(untouched)"
+_AT_A_TIME: Final = 3
+_WELL_S: Final = 45.0
+_FOUND_S: Final = 60.0
+_CLEAR_S: Final = 90.0
+_STEADY: Final = 3
+_UNNAMED_S: Final = 6.0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a fault.
+
+    Args:
+        name: of the fault.
+        found: per code, in how many checks it was found while the fault was on and until it was clear.
+        checks: in so many in all.
+        trouble: what did not come about; empty when all did.
+        skipped: why it could not be made here.
+        took_s: in all.
+    """
+
+    name: str
+    found: dict[str, int] = {}
+    checks: int = 0
+    trouble: str = ""
+    skipped: str = ""
+    took_s: float = 0.0
+
+
+class Programs(msgspec.Struct, frozen=True):
+    """The built demo; ``race`` is None where it cannot be built with ``-race``."""
+
+    plain: Path
+    race: Path | None = None
+
+
+async def run(
+    faults: Sequence[Fault], programs: Programs, folder: Path, tell: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """All of them, on one mesh; the last outcome is that of the copies that nobody touched."""
+    with DemoMesh(folder, programs.plain) as mesh:
+        await asyncio.to_thread(mesh.start, [one for fault in faults for one in fault.settings])
+        async with watching(mesh.url) as watch:
+            names = [f"{service}/{instance}" for service, instance in BASE]
+            await watch.until(lambda seen: not seen.check.findings, _STEADY, _WELL_S, "a mesh without findings")
+            since = time.monotonic()
+            runner = _Runner(mesh, watch, programs, folder, tell)
+            together = [fault for fault in faults if not fault.alone]
+            outcomes = await runner.all_of(together, _AT_A_TIME)
+            outcomes += await runner.all_of([fault for fault in faults if fault.alone], 1)
+            found = dict(watch.counted(since, *names)) | runner.strays(since)
+            checks = sum(seen.at >= since for seen in watch.seen)
+            lost = (
+                f"{len(watch.unanswered)} checks were not answered: {watch.unanswered[0]}" if watch.unanswered else ""
+            )
+            outcomes.append(Outcome(name=HEALTHY, found=found, checks=checks, trouble=lost))
+            tell(outcomes[-1])
+    order = [*(fault.name for fault in faults), HEALTHY]
+    return sorted(outcomes, key=lambda one: order.index(one.name))
+
+
+class _Runner:
+    def __init__(
+        self, mesh: DemoMesh, watch: Watch, programs: Programs, folder: Path, tell: Callable[[Outcome], None]
+    ) -> None:
+        self._mesh, self._watch, self._programs, self._folder, self._tell = mesh, watch, programs, folder, tell
+        self._lives: dict[str, tuple[float, float]] = {}
+
+    async def all_of(self, faults: Sequence[Fault], at_a_time: int) -> list[Outcome]:
+        """So many at a time; in the order in which they were given."""
+        room = asyncio.Semaphore(at_a_time)
+
+        async def one(fault: Fault) -> Outcome:
+            async with room:
+                outcome = await self._one(fault)
+                self._tell(outcome)
+                return outcome
+
+        return list(await asyncio.gather(*map(one, faults)))
+
+    def strays(self, since: float) -> dict[str, int]:
+        """Findings at somebody whom there is not (any more), or at a service as a whole."""
+        base = {f"{service}/{instance}" for service, instance in BASE}
+        found: Counter[str] = Counter()
+        for seen in self._watch.seen:
+            for one in seen.check.findings if seen.at >= since else ():
+                for name in set(one.instances) - base:
+                    begin, end = self._lives.get(name, (0.0, 0.0))
+                    found[one.code] += not begin <= seen.at <= end
+        return dict(+found)
+
+    async def _one(self, fault: Fault) -> Outcome:
+        began, folder = time.monotonic(), self._folder / fault.name
+        folder.mkdir()
+        if fault.race and self._programs.race is None:
+            return Outcome(name=fault.name, skipped="the demo cannot be built with -race here (it needs a C compiler)")
+        with ExitStack() as stack:
+            try:
+                within = stack.enter_context(fault.place(folder)) if fault.place is not None else ()
+            except CannotHere as why:
+                return Outcome(name=fault.name, skipped=str(why))
+            copies: list[Copy] = []
+            injected, trouble = time.monotonic(), ""
+            try:
+                copies += await self._copies(fault, folder, within)
+                injected = await self._injected(fault, copies[0], folder)
+            except (NotSeen, AssertionError, TimeoutError) as error:
+                trouble = str(error)
+            names = [f"{fault.service}/{one}" for one in fault.instances]
+            found = self._watch.counted(injected, *names)
+            for copy in copies:
+                await asyncio.to_thread(copy.leave)
+            for name in names:
+                self._lives[name] = (began, time.monotonic())
+        checks = sum(seen.at >= injected for seen in self._watch.seen)
+        took_s = time.monotonic() - began
+        return Outcome(name=fault.name, found=dict(found), checks=checks, trouble=trouble, took_s=took_s)
+
+    async def _copies(self, fault: Fault, folder: Path, within: Sequence[str]) -> list[Copy]:
+        """The copies, well and judged."""
+        programs = self._programs.race if fault.race else None
+        copies = []
+        for instance in fault.instances:
+            place = within if instance == fault.name else ()
+            self._lives[f"{fault.service}/{instance}"] = (time.monotonic(), float("inf"))
+            copies.append(
+                await asyncio.to_thread(
+                    lambda instance=instance, place=place: self._mesh.copy(  # type: ignore[misc]  # bound
+                        fault.service, instance, folder, *fault.flags, within=place, programs=programs
+                    )
+                )
+            )
+        names = [copy.name for copy in copies]
+        judging = ("PROC-001", *fault.codes)
+        await self._watch.until(
+            lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in judging),
+            _STEADY,
+            _WELL_S,
+            f"{names[0]} is well before",
+        )
+        return copies
+
+    async def _injected(self, fault: Fault, copy: Copy, folder: Path) -> float:
+        """Make the fault, see it, take it back, see nothing any more; returns when it was made."""
+        since, wanted = time.monotonic(), set(fault.codes)
+        await asyncio.to_thread(fault.inject, copy, folder)
+        if not wanted:
+            await asyncio.sleep(_UNNAMED_S)
+        await self._watch.until(
+            lambda seen: seen.codes(copy.name) == wanted, _STEADY, _FOUND_S, f"found {' '.join(fault.codes) or 'none'}"
+        )
+        if fault.remove is None:
+            return since
+        await asyncio.to_thread(fault.remove, copy, folder)
+        names = [f"{fault.service}/{one}" for one in fault.instances]
+        await self._watch.until(
+            lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in fault.codes),
+            _STEADY,
+            _CLEAR_S,
+            "clear again",
+        )
+        return since

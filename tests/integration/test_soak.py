@@ -1,0 +1,55 @@
+"""The loaded demo in good health: nothing is found (a minute here, ten by `make soak`); what is found fails it."""
+
+import asyncio
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from soak.__main__ import main, processes, run, table
+from soak.watch import Memory, Told, soak
+from support.godemo import build
+from support.golang import Go
+from support.upping import Up
+
+
+@pytest.mark.timeout(900)
+def test_a_minute_of_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
+    build(go)
+    told = run(tmp_path, 60.0)
+    assert told.complaints == []
+    assert told.checks > 10
+    assert told.asks > 30
+    assert len(told.memory) == 6, "the coordinator and five sidecars"
+    assert all(10 < one.late_mib < 200 for one in told.memory), told.memory
+
+
+def test_a_sick_one_is_told(tmp_path: Path) -> None:
+    with Up(tmp_path) as up:
+        up.ready()
+        (service,) = up.processes("--instance i2")
+        os.kill(service, signal.SIGSTOP)
+        told = asyncio.run(soak(up.url, processes(up), 5.0, print))
+        os.kill(service, signal.SIGCONT)
+    assert any(
+        re.match(r"found: PROC-002 at orders/i2: process \d+ is stopped by a signal \(\dx\)", one)
+        for one in told.complaints
+    ), told
+
+
+@pytest.mark.parametrize("words", [["x"], ["5"], ["inf"], ["30", "40"]])
+def test_a_wrong_length_is_refused(words: list[str]) -> None:
+    assert main(words) == 64
+
+
+def test_the_table_and_the_complaints() -> None:
+    told = Told(checks=3, asks=9, memory=[Memory("coordinator", 40.04, 41.0)])
+    assert told.complaints == []
+    assert "checks made                        3" in table(told)
+    assert "coordinator                     40.0    41.0" in table(told)
+    told.findings["RES-001 at a/b: busy"] += 2
+    told.lost["NoAnswer: x"] += 1
+    assert told.complaints == ["found: RES-001 at a/b: busy (2x)", "not answered: NoAnswer: x (1x)"]
+    assert Told().complaints == ["no check was made"]
