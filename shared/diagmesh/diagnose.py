@@ -110,9 +110,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
             reason = f"{type(error).__name__}: {error}"
             return RuleVerdict(code=one.code, title=one.title, verdict=Verdict.BROKEN, reason=reason), []
+        found = {hit.where for hit in hits}
         for key in seen.keys:
             missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
-            if missing and all(hit.where != key for hit in hits):
+            if missing and key not in found:
                 why.setdefault(key, Unjudged(where=key, why=missing))
         return _verdict(one, seen, hits, why), hits
 
