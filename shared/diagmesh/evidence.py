@@ -96,7 +96,9 @@ class Evidence:
             return None
         if reply.problem is not None or not isinstance(reply.answer, msgspec.Raw):
             problem = reply.problem
-            said = f"{problem.code} {problem.error}: {problem.detail}" if problem is not None else "no answer"
+            said = "no answer"
+            if problem is not None:
+                said = f"{problem.code} {problem.error}" + (f": {problem.detail}" if problem.detail else "")
             self._errors[(answer, key)] = f"{reply.status}: {said}"
             return None
         decoder = _decoders.get(answer)
