@@ -16,7 +16,7 @@ from diagmesh.declare import AgentSpec
 from diagmesh.diagnose import Engine
 from diagmesh.hostname import host_name
 from diagmesh.member import Member, addresses_of_instance, new_boot
-from diagmesh.packs import load_agents, load_rules
+from diagmesh.packs import Broken, load_agents, load_rules
 from diagmesh.serve import AgentKinds, Identity
 from diagmesh.settings import SidecarSettings, TargetSettings
 from diagmesh_agents._judging import judges_of
@@ -33,7 +33,12 @@ class _Place:
     """One target with everything that serves it."""
 
     def __init__(
-        self, settings: SidecarSettings, target: TargetSettings, agents: Collection[AgentSpec], engine: Engine
+        self,
+        settings: SidecarSettings,
+        target: TargetSettings,
+        agents: Collection[AgentSpec],
+        engine: Engine,
+        broken: Collection[Broken],
     ) -> None:
         name = f"{target.service}/{target.instance}"
         self.name = name
@@ -44,7 +49,7 @@ class _Place:
         self.member = Member(
             self.bus,
             Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name()),
-            AgentKinds(agents, self.neighbour, judges_of(engine, target)),
+            AgentKinds(agents, self.neighbour, judges_of(engine, target), broken),
             addresses_of_instance(target.service, target.instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
@@ -94,7 +99,9 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event) -> int:
     keeper = NameKeeper()
     places: list[_Place] = []
     try:
-        places.extend(_Place(settings, target, agents, engine) for target in _named(settings.targets, keeper))
+        places.extend(
+            _Place(settings, target, agents, engine, pack.broken) for target in _named(settings.targets, keeper)
+        )
         for place in places:
             await place.start()
         await stop.wait()

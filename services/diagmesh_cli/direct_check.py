@@ -43,7 +43,7 @@ async def check_directly(mesh: Mesh, question: CheckQuestion, timeout_s: float) 
         for entry in (directory.services if directory is not None else ())
         for one in entry.instances
     }
-    notes = (*notes_of(gathered, directory, pack.broken), _SETTINGS_NOTE)
+    notes = (*notes_of(gathered, directory), _SETTINGS_NOTE)
     return await asyncio.to_thread(check_of, engine, gathered, directory, labels, notes)
 
 

@@ -77,7 +77,7 @@ class Checker:
             self._gather(choice, kinds, body, left_s),
         )
         labels = {known.key: known.labels for known in self._directory.roster}
-        notes = notes_of(gathered, directory, self._pack.broken)
+        notes = notes_of(gathered, directory)
         # Thousands of answers take a while, and heartbeats and other questions must not wait for them.
         check = await asyncio.to_thread(check_of, engine, gathered, selected(directory, selection), labels, notes)
         return fitted_check(check, min(ANSWER_LIMIT_BYTES, self._bus.max_payload) - _ENVELOPE_BYTES)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from diagmesh.client import Mesh
+    from diagmesh.contract.findings import Fact, FindingClass, Severity
     from diagmesh.contract.measures import Measure, Ranked
     from diagmesh.contract.wire import Answer, Blind, Nothing, Problem, Question, Reply, Status
-    from diagmesh.declare import AgentSpec, agent
+    from diagmesh.declare import AgentSpec, Hit, Limits, RuleSpec, Unjudged, agent, rule
     from diagmesh.errors import Declined, DiagmeshError, Unavailable
+    from diagmesh.evidence import Evidence
     from diagmesh.target import Target
 
 __version__: Final = "0.1.0"
@@ -22,6 +24,11 @@ __all__ = [
     "Blind",
     "Declined",
     "DiagmeshError",
+    "Evidence",
+    "Fact",
+    "FindingClass",
+    "Hit",
+    "Limits",
     "Measure",
     "Mesh",
     "Nothing",
@@ -29,11 +36,15 @@ __all__ = [
     "Question",
     "Ranked",
     "Reply",
+    "RuleSpec",
+    "Severity",
     "Status",
     "Target",
     "Unavailable",
+    "Unjudged",
     "__version__",
     "agent",
+    "rule",
 ]
 
 _HOME: Final = {
@@ -42,6 +53,11 @@ _HOME: Final = {
     "Blind": "diagmesh.contract.wire",
     "Declined": "diagmesh.errors",
     "DiagmeshError": "diagmesh.errors",
+    "Evidence": "diagmesh.evidence",
+    "Fact": "diagmesh.contract.findings",
+    "FindingClass": "diagmesh.contract.findings",
+    "Hit": "diagmesh.declare",
+    "Limits": "diagmesh.declare",
     "Measure": "diagmesh.contract.measures",
     "Mesh": "diagmesh.client",
     "Nothing": "diagmesh.contract.wire",
@@ -49,10 +65,14 @@ _HOME: Final = {
     "Question": "diagmesh.contract.wire",
     "Ranked": "diagmesh.contract.measures",
     "Reply": "diagmesh.contract.wire",
+    "RuleSpec": "diagmesh.declare",
+    "Severity": "diagmesh.contract.findings",
     "Status": "diagmesh.contract.wire",
     "Target": "diagmesh.target",
     "Unavailable": "diagmesh.errors",
+    "Unjudged": "diagmesh.declare",
     "agent": "diagmesh.declare",
+    "rule": "diagmesh.declare",
 }
 
 

@@ -12,7 +12,6 @@ from diagmesh.diagnose import Engine
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Gathered, Key
 from diagmesh.gather import means
-from diagmesh.packs import Broken
 
 __all__ = ["check_of", "kinds_of", "notes_of", "selected"]
 
@@ -57,9 +56,9 @@ def check_of(
     )
 
 
-def notes_of(gathered: Iterable[Gathered], directory: Services | None, broken: Iterable[Broken]) -> tuple[str, ...]:
+def notes_of(gathered: Iterable[Gathered], directory: Services | None) -> tuple[str, ...]:
     """What limits a check, each thing once."""
-    notes = [f"rules of {one.module} are not applied, it is broken: {one.reason}" for one in broken]
+    notes: list[str] = []
     for one in gathered:
         notes += one.notes
         if one.unexpected:

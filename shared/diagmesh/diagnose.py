@@ -11,7 +11,7 @@ from diagmesh.declare import Hit, Limits, RuleSpec, Scope, Unjudged
 from diagmesh.errors import SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label
-from diagmesh.packs import RulePack
+from diagmesh.packs import Broken, RulePack
 from diagmesh.settings import RuleSettings
 
 __all__ = ["Diagnosis", "Engine", "chosen"]
@@ -25,7 +25,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         findings: worst first, one per code and severity, with everybody who has it.
-        verdicts: one per rule, by code.
+        verdicts: one per rule, by code; then one per module that could not be used, named by it.
         suppressed: what the settings keep quiet.
     """
 
@@ -53,6 +53,7 @@ class Engine:
 
     def __init__(self, pack: RulePack, settings: Sequence[RuleSettings] = (), codes: Collection[str] = ()) -> None:
         self.rules: Final = tuple(chosen(pack.rules.values(), codes))
+        self._broken: Final = tuple(_broken(one) for one in pack.broken)
         self._advice = {code: page.advice() for code, page in pack.pages.items()}
         self._settings = tuple(settings)
         self._of_answers: dict[str, list[RuleSpec]] = {}
@@ -74,6 +75,7 @@ class Engine:
             findings += self._findings(one, told)
             suppressed += quiet
         findings.sort(key=lambda finding: (-finding.severity.rank, finding.code))
+        verdicts += self._broken
         return Diagnosis(findings=tuple(findings), verdicts=tuple(verdicts), suppressed=tuple(suppressed))
 
     @property
@@ -108,9 +110,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
             reason = f"{type(error).__name__}: {error}"
             return RuleVerdict(code=one.code, title=one.title, verdict=Verdict.BROKEN, reason=reason), []
+        found = {hit.where for hit in hits}
         for key in seen.keys:
             missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
-            if missing and all(hit.where != key for hit in hits):
+            if missing and key not in found:
                 why.setdefault(key, Unjudged(where=key, why=missing))
         return _verdict(one, seen, hits, why), hits
 
@@ -194,6 +197,11 @@ def _again_in_s(missing: Sequence[NotJudged]) -> float | None:
     """When all of them can be judged, if time alone is missing."""
     waits = [one.again_in_s for one in missing if one.again_in_s is not None]
     return max(waits) if waits and len(waits) == len(missing) else None
+
+
+def _broken(module: Broken) -> RuleVerdict:
+    """Nobody knows which codes a module has that cannot be used, so none of them may pass for clear."""
+    return RuleVerdict(code=module.module, title="module of a rule pack", verdict=Verdict.BROKEN, reason=module.reason)
 
 
 def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:

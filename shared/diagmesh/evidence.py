@@ -34,6 +34,8 @@ class Evidence:
         self._errors: dict[tuple[type[Any], Key], str] = {}
         self.silent: Final = tuple(silent)
         self.directory: Final = directory
+        self._silence: dict[Key, str] = {}
+        self._states: dict[Key, InstanceState] | None = None
         keys: dict[Key, None] = {}
         for reply in replies:
             key = Key(reply.service, reply.instance)
@@ -44,6 +46,7 @@ class Evidence:
         for one in self.silent:
             if one.instance:
                 keys[Key(one.service, one.instance)] = None
+                self._silence.setdefault(Key(one.service, one.instance), one.reason)
         self.keys: Final = tuple(sorted(keys))
 
     def each(self, answer: type[A]) -> Iterator[tuple[Key, A]]:
@@ -79,22 +82,23 @@ class Evidence:
 
     def state(self, key: Key) -> InstanceState | None:
         """Where the directory sees the sidecar of an instance; None without a directory or when it is not known."""
-        if self.directory is None:
-            return None
-        for service in self.directory.services:
-            if service.service == key.service:
-                return next((one.state for one in service.instances if one.instance == key.instance), None)
-        return None
+        if self._states is None:
+            services = self.directory.services if self.directory is not None else ()
+            self._states = {
+                Key(service.service, one.instance): one.state for service in services for one in service.instances
+            }
+        return self._states.get(key)
 
     def _decode(self, key: Key, answer: type[A]) -> A | None:
         reply = self._replies.get((kind_of_type(answer), key))
         if reply is None:
-            silent = next((one for one in self.silent if (one.service, one.instance) == key), None)
-            self._errors[(answer, key)] = silent.reason if silent is not None else "no reply"
+            self._errors[(answer, key)] = self._silence.get(key, "no reply")
             return None
         if reply.problem is not None or not isinstance(reply.answer, msgspec.Raw):
             problem = reply.problem
-            said = f"{problem.code} {problem.error}: {problem.detail}" if problem is not None else "no answer"
+            said = "no answer"
+            if problem is not None:
+                said = f"{problem.code} {problem.error}" + (f": {problem.detail}" if problem.detail else "")
             self._errors[(answer, key)] = f"{reply.status}: {said}"
             return None
         decoder = _decoders.get(answer)

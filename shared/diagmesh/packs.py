@@ -33,6 +33,11 @@ class Broken(msgspec.Struct, frozen=True):
     module: str
     reason: str
 
+    @property
+    def kind(self) -> str:
+        """The kind that a module of agents would have answered: its file name says it."""
+        return self.module.rpartition(".")[2].replace("_", "-")
+
 
 class AgentPack(msgspec.Struct, frozen=True):
     """All agents found, by kind, and what was broken."""

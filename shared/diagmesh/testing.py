@@ -1,17 +1,26 @@
-"""Fakes for the tests of agents, ours and those of others: a neighbour without a process."""
+"""For tests of agents and rules, ours and those of others: a neighbour without a process, evidence without a mesh."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from diagmesh.contract.answers.resources import ProcessState
-from diagmesh.contract.wire import Blind
+from diagmesh.contract.codec import encode
+from diagmesh.contract.kinds import kind_of_type
+from diagmesh.contract.mesh import Services, Silent
+from diagmesh.contract.wire import WIRE_VERSION, Answer, Blind, Problem, Reply, Status
+from diagmesh.declare import RuleSpec
+from diagmesh.diagnose import Diagnosis, Engine
 from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.evidence import Evidence
+from diagmesh.packs import RulePack
+from diagmesh.pages import page_of
+from diagmesh.settings import RuleSettings
 from diagmesh.target import Aged, Depth, Disk, Look, Probe, ProbeResult, ProcessView, Ring, Sample, Sighting, Trends
 
-__all__ = ["FakeProbe", "FakeProcess", "FakeRing", "FakeTarget"]
+__all__ = ["FakeProbe", "FakeProcess", "FakeRing", "FakeTarget", "answered", "judged", "refused"]
 
 
 class FakeProcess:
@@ -170,3 +179,49 @@ class FakeTarget:
     def now(self, **changes: object) -> None:
         """Change what the sidecar knows: ``target.now(restarts_seen=1)``."""
         self._sighting = msgspec.structs.replace(self.sighting(), **changes)
+
+
+def answered(answer: Answer, at: str = "orders/i1") -> Reply:
+    """The reply in which that instance gave this answer."""
+    service, _, instance = at.partition("/")
+    raw = msgspec.Raw(encode(answer))
+    kind = kind_of_type(type(answer))
+    return Reply(v=WIRE_VERSION, service=service, instance=instance, kind=kind, status=Status.ANSWERED, answer=raw)
+
+
+def refused(answer: type[Answer], why: str = "cannot look now", at: str = "orders/i1") -> Reply:
+    """The reply in which that instance could not give an answer of this type."""
+    service, _, instance = at.partition("/")
+    problem = Problem(code=503, error=why)
+    return Reply(
+        v=WIRE_VERSION,
+        service=service,
+        instance=instance,
+        kind=kind_of_type(answer),
+        status=Status.UNAVAILABLE,
+        problem=problem,
+    )
+
+
+def judged(
+    rule: RuleSpec,
+    *replies: Reply,
+    settings: Iterable[RuleSettings] = (),
+    silent: Iterable[Silent] = (),
+    directory: Services | None = None,
+) -> Diagnosis:
+    """What one rule says, by the engine that a mesh has; its page must lie beside it, as in a mesh.
+
+    Args:
+        rule: the rule.
+        replies: what was gathered; see `answered` and `refused`.
+        settings: thresholds and suppressions.
+        silent: who was expected and not heard.
+        directory: who is there, for the rules that ask.
+
+    Raises:
+        DiagmeshError: the page is missing or has not the form of a page.
+        SettingsError: a setting is wrong.
+    """
+    pack = RulePack({rule.code: rule}, {rule.code: page_of(rule.module, rule.code)})
+    return Engine(pack, tuple(settings)).diagnose(Evidence(replies, silent=silent, directory=directory))

@@ -1,6 +1,6 @@
 """``make bench``: measures beside peers in one run; prints a table, writes JSON, judges nothing.
 
-Words: names of parts (responder, fan-out, footprint, commands); none means all.
+Words: names of parts (responder, fan-out, judging, footprint, commands); none means all.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.fanning import fan_out
 from bench.footprint import commands, processes
+from bench.judging import judging
 from bench.lab import Lab
 from bench.report import Report, Row, this_machine
 from bench.responding import responders
@@ -23,6 +24,10 @@ _PARTS: Final[dict[str, tuple[str, Callable[[Lab], list[Row]]]]] = {
     "fan-out": (
         "Fan-out to N simulated instances: until the last reply, cost in the asking process",
         fan_out,
+    ),
+    "judging": (
+        "All rules over 200 services x 5 instances (health and resources in full, some silent, some declining)",
+        judging,
     ),
     "footprint": ("Processes: start to first answer, memory and CPU while nobody asks", processes),
     "commands": ("Commands: the whole process", commands),

@@ -4,11 +4,18 @@ import asyncio
 
 import pytest
 
+from bench.estate import Estate, real_answers
+from bench.judge import only_decoded, only_parsed, well_judged
 from bench.once import first_answer_s
 from bench.raw import Raw, connect
 from bench.report import Machine, Report, Row
 from bench.wire import a_reply, percentile
 from diagmesh.contract.codec import decode_reply
+from diagmesh.contract.mesh import Silent
+from diagmesh.contract.verdicts import Check
+from diagmesh.diagnose import Engine
+from diagmesh.evidence import Evidence
+from diagmesh.packs import load_rules
 from support.natsserver import NatsServer
 
 Taken = list[tuple[bytes, int, bytes, bool]]
@@ -85,3 +92,26 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
         "  c=1  bare  12,346    1.00x\n"
         "  c=1  Go                     no Go toolchain\n"
     )
+
+
+async def test_the_estate_is_real_and_judged() -> None:
+    estate = Estate(*await real_answers())
+    replies = [decode_reply(body) for body in estate.replies.values()]
+    silent = [
+        Silent(service=key.service, instance=key.instance, reason="silent: hung")
+        for key in estate.keys
+        if (key, "health") not in estate.replies
+    ]
+    assert (len({key.service for key in estate.keys}), len(estate.keys)) == (200, 1000)
+    assert 5 <= len(silent) <= 50
+    assert 5 <= sum(reply.problem is not None for reply in replies) <= 100
+    only_decoded(replies)
+    only_parsed(replies)
+    diagnosis = Engine(load_rules()).diagnose(Evidence(replies, silent=silent))
+    well_judged(Check(findings=diagnosis.findings, verdicts=diagnosis.verdicts, silent=tuple(silent)))
+    assert sum(len(finding.instances) for finding in diagnosis.findings) < 200
+
+
+def test_rules_that_find_nothing_are_no_bench() -> None:
+    with pytest.raises(RuntimeError, match="found"):
+        well_judged(Check())

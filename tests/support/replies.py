@@ -257,5 +257,5 @@ CHECK: Final = MeshCheck(
     expected=14,
     silent=SILENT,
     ended=Ended.TIMEOUT,
-    notes=("rules of bad.module are not applied, it is broken: ImportError",),
+    notes=("orders/i1: two processes under one name (boots a and b)",),
 )

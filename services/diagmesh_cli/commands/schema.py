@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from diagmesh.contract.schema import schemas
-from diagmesh.packs import load_agents
+from diagmesh.packs import AgentPack, load_agents
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output, as_json
@@ -32,7 +32,8 @@ def schema(
         write: write every schema into this directory, one NAME.json each.
         shown: how to show it.
     """
-    output, every = Output.of(shown), wire_schemas()
+    output, pack = Output.of(shown), load_agents()
+    every = wire_schemas(pack)
     if write is not None:
         write_schemas(every, write)
         output.show({"written": len(every), "directory": str(write)}, f"{len(every)} schemas written to {write}")
@@ -42,12 +43,15 @@ def schema(
         output.print_json(_of_kind(every, name))
     else:
         output.show(every, _list(every))
-    return Exit.WELL
+    for one in pack.broken:
+        output.note(f"no schema of {one.kind}: the agent {one.module} is broken: {one.reason}")
+    return Exit.FINDINGS if pack.broken else Exit.WELL
 
 
-def wire_schemas() -> dict[str, dict[str, Any]]:
-    """Every schema by name, for the agents that are installed here."""
-    return schemas({kind: (spec.question, spec.answer) for kind, spec in sorted(load_agents().agents.items())})
+def wire_schemas(pack: AgentPack | None = None) -> dict[str, dict[str, Any]]:
+    """Every schema by name, for these agents; None means those that are installed here."""
+    agents = (pack or load_agents()).agents
+    return schemas({kind: (spec.question, spec.answer) for kind, spec in sorted(agents.items())})
 
 
 def write_schemas(every: dict[str, dict[str, Any]], directory: Path) -> None:

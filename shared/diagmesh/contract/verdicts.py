@@ -38,7 +38,7 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """What one rule says.
 
     Args:
-        code: of the rule.
+        code: of the rule; of a module of rules that could not be used, its name.
         title: of the rule.
         verdict: found wins over blind, blind over clear; broken stands alone.
         judged: the instances that it could judge.
@@ -85,7 +85,7 @@ class Check(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
 
     Args:
         findings: what was found.
-        verdicts: one per rule.
+        verdicts: one per rule, and one per module of rules that could not be used.
         suppressed: what was found and is not told, by the settings.
         asked: the kinds that the rules made us ask for.
         expected: how many instances should have answered.

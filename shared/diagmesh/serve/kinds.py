@@ -1,17 +1,22 @@
 """Which kinds are answered, and how: agents beside a target, or whatever else can be looked at."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
 from diagmesh.contract.codec import decode_question
 from diagmesh.contract.findings import Finding
-from diagmesh.contract.wire import Answer, Question, Reply
+from diagmesh.contract.wire import Answer, Nothing, Question, Reply
 from diagmesh.declare import AgentSpec
+from diagmesh.errors import Unavailable
+from diagmesh.packs import Broken
 from diagmesh.target import Target
 
 __all__ = ["AgentKinds", "Asked", "Endpoint", "Judge", "Kinds", "endpoint_of"]
+
+_REFUSALS: Final = 4
+"""Of a broken kind at a time: they cost nothing."""
 
 Judge = Callable[[Reply], tuple[Finding, ...]]
 """What one reply with an answer means."""
@@ -84,6 +89,22 @@ def endpoint_of(spec: AgentSpec, target: Target, judge: Judge | None = None) -> 
     )
 
 
+def broken_endpoint(one: Broken) -> Endpoint:
+    """A kind whose agent could not be loaded: it is not unknown, and whoever asks is told so; the log has the rest."""
+
+    async def look(_: Question, __: Asked) -> NoReturn:
+        raise Unavailable(
+            f"the agent {one.module} cannot be loaded here ({one.reason.partition(':')[0]})",
+            code=501,
+            error="not on this instance",
+            hint="the log of the sidecar tells the reason; mend or remove the package, then restart the sidecar",
+        )
+
+    return Endpoint(
+        kind=one.kind, decode=lambda _: Nothing(), look=look, budget_s=1.0, most_s=1.0, concurrency=_REFUSALS
+    )
+
+
 class AgentKinds:
     """The kinds of one instance: a fixed set of agents beside one target.
 
@@ -91,17 +112,23 @@ class AgentKinds:
         agents: what is answered.
         target: whom the answers are about.
         judges: by kind, what an answer means; kinds that are not there have no findings.
+        broken: modules whose kinds are refused with the reason; they are not among the `names`.
     """
 
     def __init__(
-        self, agents: Collection[AgentSpec], target: Target, judges: Mapping[str, Judge] | None = None
+        self,
+        agents: Collection[AgentSpec],
+        target: Target,
+        judges: Mapping[str, Judge] | None = None,
+        broken: Collection[Broken] = (),
     ) -> None:
         known = judges or {}
         self._endpoints = {spec.kind: endpoint_of(spec, target, known.get(spec.kind)) for spec in agents}
+        self._broken = {one.kind: broken_endpoint(one) for one in broken}
 
     def find(self, kind: str) -> Endpoint | None:
         """See `Kinds.find`."""
-        return self._endpoints.get(kind)
+        return self._endpoints.get(kind) or self._broken.get(kind)
 
     def names(self) -> Collection[str]:
         """See `Kinds.names`."""

@@ -142,7 +142,7 @@ def test_an_unknown_schema_and_an_unwritable_directory_are_usage_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["schema", "nonsense"]) == 64
-    assert "no schema 'nonsense'; `diagmesh schema` lists them: event" in capsys.readouterr().err
+    assert f"no schema 'nonsense'; `diagmesh schema` lists them: {NAMES[0]}" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert run(["schema", "--write", str(tmp_path / "file" / "below")]) == 64
     assert "name another directory" in capsys.readouterr().err

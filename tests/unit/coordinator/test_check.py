@@ -89,7 +89,6 @@ def pack(*codes: str) -> RulePack:
     return RulePack(
         rules,
         {code: parse_page(f"# {code} T\n\n{text}", code) for code in rules},
-        (Broken("bad.module", "ImportError"),),
     )
 
 
@@ -147,8 +146,8 @@ MakePool = Callable[..., Awaitable[Pool]]
 async def make_pool() -> AsyncIterator[MakePool]:
     made: list[Pool] = []
 
-    async def make(*codes: str, **settings: Any) -> Pool:
-        made.append(Pool(pack(*codes), **settings))
+    async def make(*codes: str, known: RulePack | None = None, **settings: Any) -> Pool:
+        made.append(Pool(known or pack(*codes), **settings))
         return await made[-1].start()
 
     yield make
@@ -169,7 +168,16 @@ async def test_what_is_found_comes_worst_first_and_what_is_not_is_clear(make_poo
     assert verdicts(check) == {"MESH-901": Verdict.CLEAR, "PROC-901": Verdict.FOUND, "RES-901": Verdict.FOUND}
     assert check.verdicts[1].judged == ("a/1", "b/1")
     assert (check.expected, check.ended, check.silent) == (2, Ended.COMPLETE, ())
-    assert check.notes == ("rules of bad.module are not applied, it is broken: ImportError",)
+    assert check.notes == ()
+
+
+async def test_a_module_of_rules_that_cannot_be_used_is_a_broken_verdict(make_pool: MakePool) -> None:
+    known = pack("RES-901")
+    pool = await make_pool(known=RulePack(known.rules, known.pages, (Broken("acme.bad", "ImportError: no acme"),)))
+    await pool.join("a/1", Depth(metres=3), Pulse(beats=60))
+    check = await pool.check()
+    assert verdicts(check) == {"RES-901": Verdict.CLEAR, "acme.bad": Verdict.BROKEN}
+    assert check.verdicts[1].reason == "ImportError: no acme"
 
 
 async def test_only_the_kinds_that_the_chosen_rules_read_are_asked(make_pool: MakePool) -> None:

@@ -68,6 +68,7 @@ def test_a_broken_module_is_listed_and_the_rest_served(make_pack: MakePack) -> N
     (broken,) = pack.broken
     assert broken.module == "third_party.bad"
     assert "no_such_thing" in broken.reason
+    assert broken.kind == "bad"
 
 
 def test_a_missing_package_is_listed(make_pack: MakePack) -> None:

@@ -20,6 +20,7 @@ from diagmesh.contract.findings import Finding, FindingClass, Severity
 from diagmesh.contract.wire import Answer, Question, Reply, Status
 from diagmesh.declare import AgentSpec, agent
 from diagmesh.errors import Unavailable
+from diagmesh.packs import Broken
 from diagmesh.serve import AgentKinds, Identity, Judge, Responder
 from diagmesh.testing import FakeTarget
 from diagmesh.workers import KindThreads
@@ -440,3 +441,18 @@ async def test_a_judged_answer_that_is_too_large_is_refused_as_any() -> None:
         reply = await mesh.ask("echo", b'{"word":"0123456789","times":9000}')
     assert reply.problem is not None
     assert (reply.problem.code, reply.problem.error, reply.findings) == (413, "answer too large", ())
+
+
+async def test_a_kind_whose_agent_is_broken_is_told_so_without_what_its_error_said() -> None:
+    server = MemoryServer()
+    lost = Broken("acme.agents.queue_depth", "RuntimeError: password=hunter2")
+    kinds = AgentKinds(AGENTS, FakeTarget(), broken=[lost])
+    assert "queue-depth" not in kinds.names()
+    responder = Responder(server.bus(), Identity(service="orders", instance="i1", boot="b", host="h"), kinds)
+    asker = server.bus()
+    await asker.subscribe("diag.orders.*", responder.take)
+    message = await asker.request("diag.orders.queue-depth", b'{"any": 1}', timeout_s=5.0)
+    reply = decode_reply(message.data)
+    assert (reply.status, reply.problem and reply.problem.code) == (Status.UNAVAILABLE, 501)
+    assert b"acme.agents.queue_depth" in message.data
+    assert b"hunter2" not in message.data

@@ -1,9 +1,15 @@
+import msgspec
 import pytest
 
+from diagmesh.contract.answers.health import Health, Verdict
 from diagmesh.contract.answers.resources import ProcessState
+from diagmesh.contract.mesh import Silent
 from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.settings import RuleSettings
 from diagmesh.target import Depth, Disk, Sample, Target
-from diagmesh.testing import FakeProbe, FakeProcess, FakeRing, FakeTarget
+from diagmesh.testing import FakeProbe, FakeProcess, FakeRing, FakeTarget, answered, judged, refused
+from diagmesh_rules.process_stopped import process_stopped
+from support.ruling import UP
 
 
 def sample(at: float) -> Sample:
@@ -41,3 +47,28 @@ def test_a_fake_target_fits_its_process() -> None:
     assert (target.sighting().pid, target.process.pid) == (7, 7)
     target.now(restarts_seen=3)
     assert (target.sighting().restarts_seen, target.sighting().pid) == (3, 7)
+
+
+def test_one_rule_is_judged_as_in_a_mesh() -> None:
+    stopped = msgspec.structs.replace(
+        UP,
+        process_state=ProcessState.STOPPED,
+        checks=(msgspec.structs.replace(UP.checks[0], verdict=Verdict.FAIL),),
+    )
+    said = judged(
+        process_stopped,
+        answered(stopped),
+        answered(UP, at="orders/i2"),
+        refused(Health, "busy", at="orders/i3"),
+        silent=[Silent(service="orders", instance="i4", reason="silent: hung")],
+    )
+    (finding,), (verdict,) = said.findings, said.verdicts
+    assert (finding.code, finding.instances) == ("PROC-002", ("orders/i1",))
+    assert finding.advice.now
+    assert verdict.judged == ("orders/i1", "orders/i2")
+    assert {one.instance: one.why for one in verdict.not_judged} == {
+        "orders/i3": "unavailable: 503 busy",
+        "orders/i4": "silent: hung",
+    }
+    quiet = RuleSettings(code="PROC-002", suppress=True, why="a drill")
+    assert judged(process_stopped, answered(stopped), settings=[quiet]).findings == ()

@@ -1,0 +1,1 @@
+"""A package that was written for something that is not installed."""

@@ -1,0 +1,1 @@
+"""A package that answers what acme-diag answers already."""
