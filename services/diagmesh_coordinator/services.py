@@ -89,6 +89,7 @@ def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> 
         labels=known.beat.labels,
         last_seen=known.last_seen,
         interval_s=known.beat.interval_s,
+        rivals=known.rivals(now),
     )
 
 

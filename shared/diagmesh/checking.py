@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from diagmesh.contract.mesh import Ended, InstanceState, MeshQuestion, Services, Silent
+from diagmesh.clocks import offsets_of
+from diagmesh.contract.mesh import Ended, InstanceState, MeshQuestion, Rival, Services, Silent
 from diagmesh.contract.verdicts import Check
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Engine
@@ -43,7 +44,8 @@ def check_of(
     """
     silent = _silent(gathered)
     replies = [reply for one in gathered for reply in one.replies]
-    diagnosis = engine.diagnose(Evidence(replies, silent=silent, directory=directory), labels)
+    seen = Evidence(replies, silent=silent, directory=directory, offsets=offsets_of(gathered), rivals=_rivals(gathered))
+    diagnosis = engine.diagnose(seen, labels)
     return Check(
         findings=diagnosis.findings,
         verdicts=diagnosis.verdicts,
@@ -85,3 +87,8 @@ def _silent(gathered: Sequence[Gathered]) -> tuple[Silent, ...]:
     named = {(one.service, one.instance): one for each in gathered for one in each.silent if one.instance}
     unnamed = [one for one in gathered[0].silent if not one.instance]
     return (*(named[key] for key in sorted(named)), *unnamed)
+
+
+def _rivals(gathered: Sequence[Gathered]) -> Mapping[Key, tuple[Rival, ...]]:
+    """Whoever replied twice to any of the questions; each question was asked at one moment."""
+    return {key: rivals for one in gathered for key, rivals in one.rivals.items()}

@@ -1,7 +1,7 @@
 """Rules over evidence: findings, and for each rule whom it could judge. No clock, no network."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -39,6 +39,14 @@ def chosen(rules: Iterable[RuleSpec], codes: Collection[str]) -> list[RuleSpec]:
     return [one for one in rules if not codes or one.code in codes or one.code.partition("-")[0] in codes]
 
 
+class _Outcome(NamedTuple):
+    """What one rule said: what it found, whom it could not judge, and the error that broke it."""
+
+    hits: list[Hit]
+    why: Mapping[Key, Unjudged]
+    broken: str = ""
+
+
 class Engine:
     """Rules with the thresholds of the settings.
 
@@ -68,8 +76,7 @@ class Engine:
         findings: list[Finding] = []
         verdicts: list[RuleVerdict] = []
         suppressed: list[Suppressed] = []
-        for one in self.rules:
-            verdict, hits = self._apply(one, seen, labels or {})
+        for one, verdict, hits in self._applied(self.rules, seen, labels or {}):
             verdicts.append(verdict)
             told, quiet = self._split(one, hits, labels or {})
             findings += self._findings(one, told)
@@ -86,16 +93,23 @@ class Engine:
     def of_answer(self, seen: Evidence, kind: str, labels: Mapping[Key, Mapping[str, str]]) -> tuple[Finding, ...]:
         """The findings of the rules that read exactly this kind of one answer."""
         found: list[Finding] = []
-        for one in self._of_answers.get(kind, ()):
-            _, hits = self._apply(one, seen, labels)
+        for one, _, hits in self._applied(self._of_answers.get(kind, ()), seen, labels):
             found += self._findings(one, self._split(one, hits, labels)[0])
         return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.code)))
 
+    def _applied(
+        self, rules: Iterable[RuleSpec], seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
+    ) -> Iterator[tuple[RuleSpec, RuleVerdict, list[Hit]]]:
+        """What each rule says, without what another one tells in its place."""
+        outcomes = [(one, self._apply(one, seen, labels)) for one in rules]
+        told = {(code, hit.where) for _, outcome in outcomes for hit in outcome.hits for code in hit.instead_of}
+        for one, outcome in outcomes:
+            hits = [hit for hit in outcome.hits if (one.code, hit.where) not in told] if told else outcome.hits
+            yield one, _verdict(one, seen, hits, outcome), hits
+
     # --- one rule
 
-    def _apply(
-        self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
-    ) -> tuple[RuleVerdict, list[Hit]]:
+    def _apply(self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]) -> "_Outcome":
         hits: list[Hit] = []
         why: dict[Key, Unjudged] = {}
         try:
@@ -108,14 +122,13 @@ class Engine:
                     elif len(hits) < _MOST_HITS:
                         hits.append(result)
         except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
-            reason = f"{type(error).__name__}: {error}"
-            return RuleVerdict(code=one.code, title=one.title, verdict=Verdict.BROKEN, reason=reason), []
+            return _Outcome([], {}, f"{type(error).__name__}: {error}")
         found = {hit.where for hit in hits}
         for key in seen.keys:
             missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
             if missing and key not in found:
                 why.setdefault(key, Unjudged(where=key, why=missing))
-        return _verdict(one, seen, hits, why), hits
+        return _Outcome(hits, why)
 
     def _parts(
         self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
@@ -162,8 +175,10 @@ class Engine:
         return [_finding(one, same, self._advice[one.code]) for same in groups.values()]
 
 
-def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], why: Mapping[Key, Unjudged]) -> RuleVerdict:
-    found = {hit.where for hit in hits}
+def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], outcome: _Outcome) -> RuleVerdict:
+    if outcome.broken:
+        return RuleVerdict(code=one.code, title=one.title, verdict=Verdict.BROKEN, reason=outcome.broken)
+    found, why = {hit.where for hit in hits}, outcome.why
     judged = tuple(label(key) for key in seen.keys if key not in why or key in found)
     blind = _not_judged([why[key] for key in sorted(why) if key not in found])
     reason = ""

@@ -1,12 +1,13 @@
 """Evidence: the replies gathered for one question, decoded into a type only when a rule asks for it. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
 
+from diagmesh.clocks import Offset
 from diagmesh.contract.kinds import kind_of_type
-from diagmesh.contract.mesh import InstanceState, Services, Silent
+from diagmesh.contract.mesh import InstanceState, Rival, Services, Silent
 from diagmesh.contract.wire import Answer, Reply
 from diagmesh.expected import Key
 
@@ -24,10 +25,18 @@ class Evidence:
         replies: all of them, of all kinds; at most one per instance and kind.
         silent: who was expected and not heard, per kind or as a whole.
         directory: who is there and who should be; None where only single answers are judged.
+        offsets: how far the clock of each instance is ahead of ours, where that was measured.
+        rivals: instances for which several sidecars replied to one question.
     """
 
     def __init__(
-        self, replies: Iterable[Reply], *, silent: Iterable[Silent] = (), directory: Services | None = None
+        self,
+        replies: Iterable[Reply],
+        *,
+        silent: Iterable[Silent] = (),
+        directory: Services | None = None,
+        offsets: Mapping[Key, Offset] | None = None,
+        rivals: Mapping[Key, tuple[Rival, ...]] | None = None,
     ) -> None:
         self._replies: dict[tuple[str, Key], Reply] = {}
         self._answers: dict[tuple[type[Any], Key], Any] = {}
@@ -36,6 +45,8 @@ class Evidence:
         self.directory: Final = directory
         self._silence: dict[Key, str] = {}
         self._states: dict[Key, InstanceState] | None = None
+        self.offsets: Final = offsets or {}
+        self.rivals: Final = rivals or {}
         keys: dict[Key, None] = {}
         for reply in replies:
             key = Key(reply.service, reply.instance)

@@ -1,11 +1,12 @@
 """Who is expected to answer, who did, and why somebody did not: as directory, gather and sum tell each other."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
-from diagmesh.contract.mesh import Ended, InstanceState, Silent, Unexpected
+from diagmesh.contract.mesh import Ended, InstanceState, Rival, Silent, Unexpected
 from diagmesh.contract.wire import Reply
 
 __all__ = ["NOT_PERMITTED", "Absence", "Expected", "Gathered", "Key", "label"]
@@ -59,6 +60,9 @@ class Gathered(msgspec.Struct, kw_only=True):
         newcomers: instances that answered although nobody knew of them; they count as expected.
         not_waited_for: how many expected were not heard because of a limit or our own connection; never silent.
         took_s: time from the first question to the end.
+        asked_at: when the first question was asked, by our wall clock.
+        arrived_s: for each reply, how long after that it came, by our monotonic clock.
+        rivals: instances for which several sidecars replied to one question.
     """
 
     kind: str
@@ -72,6 +76,9 @@ class Gathered(msgspec.Struct, kw_only=True):
     ended: Ended
     took_s: float
     notes: tuple[str, ...]
+    asked_at: datetime | None = None
+    arrived_s: Sequence[float] = ()
+    rivals: Mapping[Key, tuple[Rival, ...]] = {}
 
 
 def label(key: Key) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from diagmesh.contract.answers.health import Health
+from diagmesh.contract.answers.health import ExitReason, Health
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
+from diagmesh_rules._ending import crash, ending_facts
 from diagmesh_rules._process import Standing, process_check, standing, why_blind
 
 __all__ = ["process_gone"]
@@ -16,7 +17,7 @@ def process_gone(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:  #
     """The process of every instance is there."""
     for where, health in seen.each(Health):
         match standing(health):
-            case Standing.GONE:
+            case Standing.GONE if crash(health) is None:  # else PROC-007 tells it, with how it ended
                 yield Hit(where=where, title=_title(health), evidence=tuple(_facts(health)))
             case Standing.BLIND:
                 yield Unjudged(where=where, why=why_blind(health))
@@ -34,6 +35,8 @@ def _facts(health: Health) -> Iterator[Fact]:
         yield Fact(what="looked for", value=check.target)
     if health.process_state is not None:
         yield Fact(what="process state", value=health.process_state.value)
-    if health.last_exit is not None and health.last_exit.last_seen is not None:
+    if health.last_exit is not None and health.last_exit.reason is not ExitReason.UNKNOWN:
+        yield from ending_facts(health.last_exit)
+    elif health.last_exit is not None and health.last_exit.last_seen is not None:
         yield Fact(what="last seen", value=health.last_exit.last_seen.isoformat())
     yield Fact(what="restarts seen", value=health.restarts_seen, unit="count")

@@ -6,6 +6,7 @@ from diagmesh.contract.answers.health import Health
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
+from diagmesh_rules._ending import crash, restarts_lately
 from diagmesh_rules._process import Standing, standing, why_blind
 from diagmesh_rules._words import duration
 
@@ -17,11 +18,9 @@ class RestartLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Args:
         recent_s: a process that runs longer has settled; longer than the pause of Kubernetes between crashes (300 s).
-        loop_count: so many restarts within an hour, the last of them recent, are a loop.
     """
 
     recent_s: float = 600.0
-    loop_count: int = 3
 
 
 @rule(
@@ -38,22 +37,19 @@ def restarted(seen: Evidence, limits: RestartLimits) -> Iterator[Hit | Unjudged]
         stands = standing(health)
         if stands is Standing.BLIND:
             yield Unjudged(where=where, why=why_blind(health))
-        elif stands is Standing.GONE or not health.restarts_seen:
-            continue  # one that is gone again is told by PROC-001, with the number of its restarts
+        elif stands is Standing.GONE or not health.restarts_seen or crash(health) is not None:
+            continue  # told by PROC-001, with the number of its restarts, or by PROC-007, with how it ended
         elif health.uptime_s is None:
             yield Unjudged(where=where, why="when its process started could not be seen")
         elif stands is Standing.THERE and health.uptime_s < limits.recent_s:
-            lately = health.restarts_seen if health.restarts_lately is None else max(1, health.restarts_lately)
-            loop = lately >= limits.loop_count
+            lately = max(1, restarts_lately(health))
             times = "once" if lately == 1 else f"{lately} times"
-            words = "restart loop: restarted" if loop else "restarted"
             yield Hit(
                 where=where,
-                title=f"{words} {times}, last {duration(health.uptime_s)} ago",
+                title=f"restarted {times}, last {duration(health.uptime_s)} ago",
                 evidence=(
-                    Fact(what="restarts in the last hour", value=lately, unit="count", limit=limits.loop_count),
+                    Fact(what="restarts in the last hour", value=lately, unit="count"),
                     Fact(what="restarts seen", value=health.restarts_seen, unit="count"),
                     Fact(what="uptime", value=health.uptime_s, unit="s", limit=limits.recent_s),
                 ),
-                severity=Severity.ERROR if loop else Severity.WARNING,
             )

@@ -95,10 +95,11 @@ def judge(
     *settings: RuleSettings,
     silent: Iterable[Silent] = (),
     directory: Services | None = None,
+    **more: Any,
 ) -> Diagnosis:
-    """What all shipped rules say; a bare answer is one of ``orders/i1``."""
+    """What all shipped rules say; a bare answer is one of ``orders/i1``, ``more`` is for `Evidence`."""
     whole = [one if isinstance(one, Reply) else reply(one) for one in replies]
-    return Engine(load_rules(), settings).diagnose(Evidence(whole, silent=silent, directory=directory))
+    return Engine(load_rules(), settings).diagnose(Evidence(whole, silent=silent, directory=directory, **more))
 
 
 def codes(diagnosis: Diagnosis) -> list[str]:

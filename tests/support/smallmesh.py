@@ -2,6 +2,7 @@
 
 import http.client
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -35,12 +36,15 @@ class SmallMesh:
     Args:
         directory: an empty folder for keys, settings and logs.
         services: names of the services that may take part; each has a key of its own.
+        more_server: further configuration of the server.
     """
 
-    def __init__(self, directory: Path, services: tuple[str, ...] = ("orders", "payments")) -> None:
+    def __init__(
+        self, directory: Path, services: tuple[str, ...] = ("orders", "payments"), more_server: str = ""
+    ) -> None:
         self.directory = directory
         self.ring: Keyring = make_keyring(directory, services)
-        config = server_config(self.ring, services, -1).decode()
+        config = f"{server_config(self.ring, services, -1).decode()}\n{more_server}\n"
         self.server = NatsServer(directory, config=config, monitoring=True, name="small-mesh")
         self.watched: dict[str, Program] = {}
         self.sidecars: dict[str, Program] = {}
@@ -51,16 +55,32 @@ class SmallMesh:
         """Where an anonymous client is the read-only role."""
         return self.server.url
 
-    def sidecar(self, service: str, instance: str) -> Program:
-        """A sidecar beside a process that does nothing; returns when the server knows its subscriptions."""
+    def sidecar(
+        self,
+        service: str,
+        instance: str,
+        *,
+        twin: bool = False,
+        url: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> Program:
+        """A sidecar beside a process that does nothing; returns when the server knows its subscriptions.
+
+        Args:
+            service: beside which service.
+            instance: under which name.
+            twin: it is a second one under a name that another sidecar of this mesh has, and that keeps its place here.
+            url: where it reaches the server, if not directly.
+            environment: laid over ours.
+        """
         name = f"{service}/{instance}"
         if name not in self.watched:
             self.watched[name] = self.program(["python", "-c", _SLEEPER], f"watched-{service}-{instance}")
         settings = self._settings(
-            f"sidecar-{service}-{instance}",
+            f"{'twin' if twin else 'sidecar'}-{service}-{instance}",
             f"""heartbeat_s = {HEARTBEAT_S}
             [nats]
-            url = "{self.url}"
+            url = "{url or self.url}"
             nkey_file = "{self.ring.seed_file(f"agent-{service}")}"
             inbox_prefix = "_INBOX_agent_{service}"
             [[targets]]
@@ -70,8 +90,9 @@ class SmallMesh:
             sample_s = 0.5
             """,
         )
-        program = self._module("diagmesh_agents", settings)
-        self.sidecars[name] = program
+        program = self._module("diagmesh_agents", settings, environment)
+        if not twin:
+            self.sidecars[name] = program
         self._await_subscription(f"diag/{name}", f"diag.{service}.*.all", program)
         return program
 
@@ -101,9 +122,9 @@ class SmallMesh:
             time.sleep(3 * HEARTBEAT_S)
         return program
 
-    def program(self, command: list[str | Path], name: str) -> Program:
+    def program(self, command: list[str | Path], name: str, environment: Mapping[str, str] | None = None) -> Program:
         """Any other process, ended with the mesh."""
-        return self._stack.enter_context(Program(command, self.directory / f"{name}.log"))
+        return self._stack.enter_context(Program(command, self.directory / f"{name}.log", environment))
 
     def connections(self) -> dict[str, tuple[str, ...]]:
         """Who is connected: connection name to its subscriptions, as the server sees it."""
@@ -124,8 +145,8 @@ class SmallMesh:
     ) -> None:
         self._stack.close()
 
-    def _module(self, module: str, settings: Path) -> Program:
-        return self.program(["python", "-m", module, "--config", settings], settings.stem)
+    def _module(self, module: str, settings: Path, environment: Mapping[str, str] | None = None) -> Program:
+        return self.program(["python", "-m", module, "--config", settings], settings.stem, environment)
 
     def _settings(self, name: str, text: str) -> Path:
         file = self.directory / f"{name}.toml"

@@ -18,6 +18,7 @@ __all__ = [
     "InstanceState",
     "MeshAnswer",
     "MeshQuestion",
+    "Rival",
     "ServiceEntry",
     "Services",
     "ServicesQuestion",
@@ -159,8 +160,24 @@ class InstanceState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Rival(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One of several sidecars that live under one name at the same time; a restart makes no rivals.
+
+    Args:
+        boot: id of its start.
+        host: where it runs.
+    """
+
+    boot: str
+    host: str = ""
+
+
 class InstanceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One instance in the directory."""
+    """One instance in the directory.
+
+    Args:
+        rivals: all that live under this name, where they are more than one; the newest last.
+    """
 
     instance: str
     state: InstanceState
@@ -173,6 +190,7 @@ class InstanceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     labels: dict[str, str] = {}
     last_seen: datetime | None = None
     interval_s: float | None = None
+    rivals: tuple[Rival, ...] = ()
 
 
 class ServiceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -35,6 +35,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         evidence: what was seen.
         severity: where it differs from that of the rule.
         now: what to do at once, where that depends on what was seen; before the advice of the rule.
+        instead_of: codes of milder rules that keep quiet about this instance, so that one event has one code.
     """
 
     where: Key
@@ -42,6 +43,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Fact, ...] = ()
     severity: Severity | None = None
     now: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
 
 
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True):

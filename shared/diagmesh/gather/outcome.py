@@ -56,6 +56,9 @@ def sum_up(
         not_waited_for=0 if told else len(missing),
         ended=Ended.WARMING if plan.warming and ended is not Ended.CONNECTION_LOST else ended,
         took_s=took_s,
+        asked_at=tally.asked_at,
+        arrived_s=tally.arrived_s,
+        rivals=tally.rivals,
         notes=(*dict.fromkeys(notes), *tally.notes(), *_limits(plan, tally, ended, 0 if told else len(missing))),
     )
 

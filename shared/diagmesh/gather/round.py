@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox, Message
@@ -76,6 +77,7 @@ class Gather:
         look: asyncio.Task[None] | None = None
         try:
             self._started = self._last_at = self._clock()
+            self._tally.begin(self._started, datetime.now(UTC))
             if self._absences is not None:
                 look = asyncio.create_task(self._look(self._absences), name="look")
             await self._ask(inbox)
@@ -174,11 +176,11 @@ class Gather:
         if not data and message.no_responders:
             self._nobody(token)
             return
-        key = self._tally.take(token, data)
+        now = self._clock()
+        key = self._tally.take(token, data, now)
         if key is None:
             return
-        if self._quiet_s is not None:
-            self._last_at = self._clock()
+        self._last_at = now
         self._news.set()
         self._waiting.discard(key)
         if not self._waiting:

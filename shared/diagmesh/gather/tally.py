@@ -1,10 +1,11 @@
 """Replies as they arrive: decoded, attributed, counted once; whatever cannot be believed is kept with the reason."""
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from diagmesh.contract.mesh import Unexpected
+from diagmesh.contract.mesh import Rival, Unexpected
 from diagmesh.contract.names import check_token, shown
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BadName
@@ -19,6 +20,7 @@ _NEWCOMERS: Final = 1024
 _MOST_BYTES: Final = 256 * 1024 * 1024
 _REASON_CHARACTERS: Final = 300
 _NAME_CHARACTERS: Final = 63
+_MOST_RIVALS: Final = 4
 
 _reply: Final = msgspec.json.Decoder(Reply)
 
@@ -46,6 +48,10 @@ class Tally:
         self.newcomers: list[Key] = []
         self.unexpected: list[Unexpected] = []
         self.unreadable: dict[Key, str] = {}
+        self.asked_at: datetime | None = None
+        self.arrived_s: list[float] = []
+        self.rivals: dict[Key, tuple[Rival, ...]] = {}
+        self._began = 0.0
         self._kind = plan.kind
         self._asks = plan.asks
         self._known: set[Key] = {one.key for one in plan.expected}
@@ -56,8 +62,18 @@ class Tally:
             counts[one.key.service] = counts.get(one.key.service, 0) + 1
         self._room = [_NEWCOMERS + (0 if ask.instance else 2 * counts.get(ask.service, 0)) for ask in plan.asks]
 
-    def take(self, token: int, data: bytes) -> Key | None:
+    def begin(self, now: float, asked_at: datetime) -> None:
+        """The first question is about to be asked: monotonic seconds, and after that the wall clock was read."""
+        # In this order what passes in between makes the replies come later, never sooner than they did.
+        self._began, self.asked_at = now, asked_at
+
+    def take(self, token: int, data: bytes, at: float = 0.0) -> Key | None:
         """Count one reply; called for each message, so every microsecond counts.
+
+        Args:
+            token: which question it answers.
+            data: what came.
+            at: when it came, monotonic seconds; kept in `arrived_s` for each reply that is counted.
 
         Returns:
             Who is not to be waited for any longer: counted, or heard but `unreadable`. None: this changes nothing.
@@ -79,7 +95,7 @@ class Tally:
             self._doubt(key, self._mismatch(ask, reply))
             return None
         if key in self.heard:
-            self._doubt(key, _twice(reply, self.heard[key]))
+            self._again(key, reply)
             return None
         if key not in self._known:
             if not _can_be(key[1]):
@@ -88,6 +104,7 @@ class Tally:
             self.newcomers.append(key)
         self.heard[key] = reply
         self.replies.append(reply)
+        self.arrived_s.append(at - self._began)
         return key
 
     def notes(self) -> list[str]:
@@ -99,6 +116,13 @@ class Tally:
             names = ", ".join(label(key) for key in self.newcomers[:5])
             notes.append(f"{len(self.newcomers)} answered before a heartbeat of theirs was heard: {names}")
         return notes
+
+    def _again(self, key: Key, reply: Reply) -> None:
+        """A second reply to one question: of the same start it is a repetition, of another there are two of them."""
+        self._doubt(key, _twice(reply, self.heard[key]))
+        rivals = self.rivals.get(key) or (_rival(self.heard[key]),)
+        if len(rivals) < _MOST_RIVALS and _rival(reply).boot not in [one.boot for one in rivals]:
+            self.rivals[key] = (*rivals, _rival(reply))
 
     def _mismatch(self, ask: Ask, reply: Reply) -> str:
         if reply.service != ask.service:
@@ -133,6 +157,10 @@ def _twice(reply: Reply, first: Reply) -> str:
         boots = f"{shown(first.boot, _NAME_CHARACTERS)} and {shown(reply.boot, _NAME_CHARACTERS)}"
         return f"two sidecars answer under this name (boots {boots}); the first is counted"
     return "answered more than once; counted once"
+
+
+def _rival(reply: Reply) -> Rival:
+    return Rival(boot=shown(reply.boot, _NAME_CHARACTERS), host=shown(reply.host, _NAME_CHARACTERS))
 
 
 def _can_be(instance: str) -> bool:

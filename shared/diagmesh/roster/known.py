@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from diagmesh.contract.mesh import Rival
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.expected import Expected, Key
 
@@ -27,6 +28,7 @@ class Boot(msgspec.Struct, gc=False):
     """One start of a sidecar, as heard under one name."""
 
     boot: str
+    host: str
     first_at: float
     last_at: float
     interval_s: float
@@ -80,20 +82,23 @@ class Known(msgspec.Struct, kw_only=True):
             server=self.beat.server,
         )
 
-    def rivals(self, now: float) -> tuple[str, str] | None:
-        """Two boots that live under this one name: the older one spoke again after the newer one had begun."""
+    def rivals(self, now: float) -> tuple[Rival, ...]:
+        """Boots that live under this one name, the newest last: the older ones spoke again after it had begun."""
         newest = self.boots[-1]
-        for older in self.boots[:-1]:
-            again = older.last_at - newest.first_at > _ALTERNATES * older.interval_s
-            if again and older.live(now) and newest.live(now):
-                return older.boot, newest.boot
-        return None
+        if len(self.boots) == 1 or not newest.live(now):
+            return ()
+        others = [
+            older
+            for older in self.boots[:-1]
+            if older.live(now) and older.last_at - newest.first_at > _ALTERNATES * older.interval_s
+        ]
+        return tuple(Rival(boot=one.boot, host=one.host) for one in (*others, newest)) if others else ()
 
 
 def heard_first(service: str, instance: str, beat: Heartbeat, now: float, at: datetime) -> Known:
     """A new instance by its first heartbeat."""
     kept = _trimmed(beat)
-    boots = [Boot(kept.boot, now, now, beat.interval_s)]
+    boots = [Boot(kept.boot, kept.host, now, now, beat.interval_s)]
     return Known(key=Key(service, instance), beat=kept, boots=boots, last_seen=at)
 
 
@@ -116,7 +121,8 @@ def heard_again(known: Known, beat: Heartbeat, now: float, at: datetime) -> None
             boot.last_at, boot.interval_s = now, beat.interval_s
             break
     else:
-        known.boots = [*known.boots[-(_MOST_BOOTS - 1) :], Boot(name, now, now, beat.interval_s)]
+        newest = Boot(name, beat.host[:_TEXT_CHARACTERS], now, now, beat.interval_s)
+        known.boots = [*known.boots[-(_MOST_BOOTS - 1) :], newest]
     if len(known.boots) > 1:
         known.boots = [boot for boot in known.boots if boot.live(now)]
     if known.boots[-1].boot == name:

@@ -172,12 +172,17 @@ class Roster:
     def problems(self, now: float) -> tuple[str, ...]:
         """What makes the directory doubtful, in words; at most 100."""
         found = [
-            f"two sidecars call themselves {label(known.key)} (boots {rivals[0]} and {rivals[1]}): rename one of them"
+            f"{_count(len(rivals))} sidecars call themselves {label(known.key)}"
+            f" (boots {' and '.join(one.boot for one in rivals)}): rename one of them"
             for known in self
-            if (rivals := known.rivals(now)) is not None
+            if (rivals := known.rivals(now))
         ]
         found += [
             f"the directory is full: {count} heartbeats of new instances of {service} were not taken in"
             for service, count in sorted(self._refused.items())
         ]
         return tuple(found[:_MOST_PROBLEMS])
+
+
+def _count(number: int) -> str:
+    return "two" if number == 2 else str(number)

@@ -55,6 +55,14 @@ def too_deep(seen: Evidence, limits: DepthLimits) -> Iterator[Hit | Unjudged]:
             yield Hit(where=where, title=title, evidence=(fact,), severity=severity, now=("swim up",))
 
 
+@rule("RES-903", "Drowned", severity=Severity.ERROR, issue=FindingClass.RESOURCE_EXHAUSTION, reads=(Depth,))
+def drowned(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:
+    """Nobody is so deep that there is no way back."""
+    for where, depth in seen.each(Depth):
+        if (depth.metres or 0.0) > 1000.0:
+            yield Hit(where=where, title="no way back", instead_of=("RES-901",))
+
+
 @rule("PROC-902", "Breaks", severity=Severity.ERROR, issue=FindingClass.CRASH, reads=(Pulse,))
 def breaks(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:
     """Never found: it raises."""
@@ -275,3 +283,13 @@ def _one_parameter(seen: Evidence) -> Iterator[Hit]:
 def test_a_wrong_declaration_says_what_is_missing(code: str, function: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says):
         rule(code, "T", severity=Severity.INFO, issue=FindingClass.MESH, reads=())(function)
+
+
+@pytest.mark.parametrize("order", [(too_deep, drowned), (drowned, too_deep)])
+def test_where_one_rule_tells_instead_of_another_that_one_is_clear_there_and_told_elsewhere(
+    order: tuple[RuleSpec, ...],
+) -> None:
+    both = engine(*order).diagnose(Evidence([reply("a/1", Depth(metres=2000)), reply("a/2", Depth(metres=20))]))
+    assert {one.code: one.instances for one in both.findings} == {"RES-903": ("a/1",), "RES-901": ("a/2",)}
+    one = engine(*order).diagnose(Evidence([reply("a/1", Depth(metres=2000))]))
+    assert verdict_of(one, "RES-901")[:2] == (Verdict.CLEAR, ("a/1",))

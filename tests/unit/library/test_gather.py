@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diagmesh.bus.memory import MemoryBus, MemoryServer
 from diagmesh.contract.codec import encode
-from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.contract.mesh import Ended, InstanceState, Rival
 from diagmesh.errors import MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
 from diagmesh.gather import Ask, Gather, Lacking, Plan, asks_for, learn
@@ -152,6 +152,18 @@ async def test_two_processes_under_one_name_are_told_apart() -> None:
     result = await run(crowd, plan(I1, I2, timeout_s=0.3))
     (twin,) = result.unexpected
     assert "two sidecars answer under this name (boots b1 and b2)" in twin.reason
+    assert result.rivals == {I1: (Rival(boot="b1"), Rival(boot="b2"))}
+
+
+async def test_when_each_reply_came_is_kept() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+    await crowd.instance(*I2)
+    result = await run(crowd, plan(I1, I2))
+    assert result.asked_at is not None
+    assert len(result.arrived_s) == len(result.replies) == 2
+    assert 0 <= result.arrived_s[0] <= result.arrived_s[1] <= result.took_s
+    assert result.rivals == {}
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,18 @@ def test_a_restart_is_no_conflict() -> None:
     for now, boot in ((0, "a"), (1, "a"), (1.2, "b"), (2.2, "b")):
         roster.hear("orders", "i1", beat(boot), now, AT)
     assert roster.problems(2.3) == ()
+    (known,) = roster
+    assert known.rivals(2.3) == ()
+
+
+def test_all_that_share_a_name_are_rivals_with_their_hosts() -> None:
+    roster = Roster()
+    for now, boot in ((0, "a"), (0.2, "b"), (0.4, "c"), (1, "a"), (1.2, "b"), (1.4, "c")):
+        roster.hear("orders", "i1", beat(boot, host=f"host-{boot}"), now, AT)
+    (known,) = roster
+    assert [(one.boot, one.host) for one in known.rivals(1.5)] == [("a", "host-a"), ("b", "host-b"), ("c", "host-c")]
+    assert "3 sidecars call themselves orders/i1 (boots a and b and c)" in roster.problems(1.5)[0]
+    assert known.rivals(9) == (), "all of them are lost"
 
 
 def test_when_the_newer_of_two_goes_the_older_is_what_is_known() -> None:
