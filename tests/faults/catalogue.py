@@ -94,9 +94,24 @@ _PROCESSES: Final = (
     ),
 )
 _DOORS: Final = (
-    Fault(name="not-ready", does="switch", inject=on("not-ready"), remove=off("not-ready"), codes=("PROC-006",)),
-    Fault(name="hold-lock", does="switch", inject=on("hold-lock"), remove=off("hold-lock"), codes=("PROC-006",)),
-    Fault(name="deadlock", does="switch", inject=on("deadlock"), remove=off("deadlock"), codes=("PROC-006",)),
+    Fault(
+        name="not-ready",
+        does="switch `not-ready`",
+        inject=on("not-ready"),
+        remove=off("not-ready"),
+        codes=("PROC-006",),
+        quick=True,
+    ),
+    Fault(
+        name="hold-lock",
+        does="switch `hold-lock`",
+        inject=on("hold-lock"),
+        remove=off("hold-lock"),
+        codes=("PROC-006",),
+    ),
+    Fault(
+        name="deadlock", does="switch `deadlock`", inject=on("deadlock"), remove=off("deadlock"), codes=("PROC-006",)
+    ),
     Fault(
         name="late-ready",
         does="`slow-ready` of 5 s, longer than the probe waits",
@@ -107,7 +122,7 @@ _DOORS: Final = (
     ),
     Fault(
         name="slow-ready",
-        does="switch, 700 ms",
+        does="switch `slow-ready`, 700 ms",
         inject=on("slow-ready", amount=700),
         remove=off("slow-ready"),
         codes=("PROC-005",),
@@ -116,7 +131,7 @@ _DOORS: Final = (
 _RESOURCES: Final = (
     Fault(
         name="spin",
-        does="switch, on one CPU",
+        does="switch `spin`, on one CPU",
         inject=on("spin"),
         remove=off("spin"),
         codes=("RES-001",),
@@ -142,7 +157,7 @@ _RESOURCES: Final = (
     ),
     Fault(
         name="leak-memory",
-        does="switch, 20 MB/s",
+        does="switch `leak-memory`, 20 MB/s",
         inject=on("leak-memory", amount=20, cap=4000),
         remove=off("leak-memory"),
         codes=("RES-004",),
@@ -184,18 +199,19 @@ _RESOURCES: Final = (
     ),
     Fault(
         name="leak-sockets",
-        does="switch, 20 per second",
+        does="switch `leak-sockets`, 20 per second",
         inject=on("leak-sockets", amount=20),
         remove=off("leak-sockets"),
         codes=("RES-008",),
     ),
     Fault(
         name="threads",
-        does="switch, 60 threads at once",
+        does="switch `threads`, 60 at once",
         inject=on("threads", amount=60),
         remove=off("threads"),
         codes=("RES-009",),
         limits={"RES-009": {"settled_s": 2.0}},
+        quick=True,
     ),
 )
 _MESH: Final = (
@@ -226,7 +242,7 @@ _MESH: Final = (
         siblings=3,
         alone=True,
     ),
-    Fault(name="sidecar-leaves", does="the sidecar ends in good order: no fault", inject=_sidecar_left),
+    Fault(name="sidecar-leaves", does="the sidecar ends in good order: no fault", inject=_sidecar_left, quick=True),
 )
 
 
@@ -234,7 +250,7 @@ def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, *
     """A switch that no rule of today names."""
     return Fault(
         name=switch,
-        does="switch",
+        does=f"switch `{switch}`",
         inject=on(switch, **words),
         remove=off(switch),
         family=family,

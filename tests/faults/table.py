@@ -8,6 +8,12 @@ from faults.run import HEALTHY, Outcome
 
 __all__ = ["complaints", "page", "text"]
 
+_FAMILIES: Final = ("PROC", "RES", "MESH")
+_NOT_NAMED: Final = """\
+## Not named yet
+
+These switches were on as well, and nothing was found, which is right: rules of the family beside them will name them.
+"""
 _TITLE: Final = """\
 # Which finding names which fault
 
@@ -31,6 +37,7 @@ def complaints(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> list[str
     for fault in faults:
         outcome = by_name[fault.name]
         if outcome.skipped:
+            said.append(f"{fault.name}: not made here: {outcome.skipped}")
             continue
         if outcome.trouble:
             said.append(f"{fault.name}: {outcome.trouble}; found: {_words(outcome)}")
@@ -64,6 +71,7 @@ def text(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> str:
 def page(faults: Sequence[Fault], outcomes: Sequence[Outcome], versions: str) -> str:
     """The page: the same without numbers, which differ from run to run."""
     named = [fault for fault in faults if fault.codes or not fault.family]
+    named.sort(key=lambda fault: _place(fault.codes[0]) if fault.codes else (len(_FAMILIES) + 1, ""))
     by_name = {outcome.name: outcome for outcome in outcomes}
     codes = _codes(named, [by_name[fault.name] for fault in named])
     lines = [_TITLE.format(versions=versions)]
@@ -71,29 +79,21 @@ def page(faults: Sequence[Fault], outcomes: Sequence[Outcome], versions: str) ->
     for fault in named:
         marks = [_mark(fault, by_name[fault.name], code) for code in codes]
         lines.append(f"| {fault.name} | {fault.does} | {' | '.join(marks)} |")
-    lines += [
-        "",
-        "## Not named yet",
-        "",
-        "These switches were on as well, and nothing wrong was found. They will be named by rules of",
-    ]
-    lines += ["the family beside them.", "", "| switch | of | family |", "|---|---|---|"]
+    lines += ["", _NOT_NAMED, "| switch | of | family |", "|---|---|---|"]
     lines += [f"| {fault.name} | {fault.service} | {fault.family} |" for fault in faults if fault not in named]
-    if skipped := [one for one in outcomes if one.skipped]:
-        lines += ["", "## Not made", "", *(f"- {one.name}: {one.skipped}" for one in skipped)]
     return "\n".join(lines) + "\n"
 
 
 def _codes(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> list[str]:
-    families = ("PROC", "RES", "MESH")
     codes = {code for fault in faults for code in (*fault.codes, *fault.may)}
     codes |= {code for one in outcomes for code in one.found}
-    return sorted(codes, key=lambda code: (_place(code, families), code))
+    return sorted(codes, key=_place)
 
 
-def _place(code: str, families: Sequence[str]) -> int:
+def _place(code: str) -> tuple[int, str]:
+    """Where in the order of the table."""
     family = code.partition("-")[0]
-    return families.index(family) if family in families else len(families)
+    return _FAMILIES.index(family) if family in _FAMILIES else len(_FAMILIES), code
 
 
 def _cell(outcome: Outcome, code: str, expected: Sequence[str]) -> str:
