@@ -111,10 +111,10 @@ class Engine:
             reason = f"{type(error).__name__}: {error}"
             return RuleVerdict(code=one.code, title=one.title, verdict=Verdict.BROKEN, reason=reason), []
         found = {hit.where for hit in hits}
-        for key in seen.keys:
-            missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
-            if missing and key not in found:
-                why.setdefault(key, Unjudged(where=key, why=missing))
+        for answer in one.reads:
+            for key, missing in seen.missing(answer).items():
+                if key not in found:
+                    why.setdefault(key, Unjudged(where=key, why=missing))
         return _verdict(one, seen, hits, why), hits
 
     def _parts(
