@@ -124,10 +124,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
             return _Outcome([], {}, f"{type(error).__name__}: {error}")
         found = {hit.where for hit in hits}
-        for key in seen.keys:
-            missing = next((reason for answer in one.reads if (reason := seen.why_not(key, answer))), "")
-            if missing and key not in found:
-                why.setdefault(key, Unjudged(where=key, why=missing))
+        for answer in one.reads:
+            for key, missing in seen.missing(answer).items():
+                if key not in found:
+                    why.setdefault(key, Unjudged(where=key, why=missing))
         return _Outcome(hits, why)
 
     def _parts(

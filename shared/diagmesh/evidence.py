@@ -43,6 +43,8 @@ class Evidence:
         self._errors: dict[tuple[type[Any], Key], str] = {}
         self.silent: Final = tuple(silent)
         self.directory: Final = directory
+        self._each: dict[type[Any], tuple[tuple[Key, Any], ...]] = {}
+        self._missing: dict[type[Any], dict[Key, str]] = {}
         self._silence: dict[Key, str] = {}
         self._states: dict[Key, InstanceState] | None = None
         self.offsets: Final = offsets or {}
@@ -61,11 +63,12 @@ class Evidence:
         self.keys: Final = tuple(sorted(keys))
 
     def each(self, answer: type[A]) -> Iterator[tuple[Key, A]]:
-        """Every instance that gave this answer, with it."""
-        for key in self.keys:
-            found = self.of(key, answer)
-            if found is not None:
-                yield key, found
+        """Every instance that gave this answer, with it; read once, however many rules ask."""
+        pairs = self._each.get(answer)
+        if pairs is None:
+            pairs = tuple((key, found) for key in self.keys if (found := self.of(key, answer)) is not None)
+            self._each[answer] = pairs
+        yield from pairs
 
     def of(self, key: Key, answer: type[A]) -> A | None:
         """The answer of one instance; None when there is none that can be read (`why_not` says why)."""
@@ -79,6 +82,14 @@ class Evidence:
         if self.of(key, answer) is not None:
             return ""
         return self._errors.get((answer, key), "not asked")
+
+    def missing(self, answer: type[Answer]) -> Mapping[Key, str]:
+        """Every instance without an answer of this type, and why."""
+        known = self._missing.get(answer)
+        if known is None:
+            known = {key: why for key in self.keys if (why := self.why_not(key, answer))}
+            self._missing[answer] = known
+        return known
 
     def siblings(self, answer: type[A]) -> Iterator[tuple[str, list[tuple[Key, A]]]]:
         """Per service the instances that gave this answer."""

@@ -12,7 +12,7 @@ from bench.wire import percentile
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.contract.answers.cgroup import Bound, CgroupMemory
 from diagmesh.contract.answers.health import Check, Health, HealthQuestion, State, Verdict
-from diagmesh.contract.answers.resources import Resources, ResourcesQuestion, ToLimit, Trend
+from diagmesh.contract.answers.resources import CpuLately, Resources, ResourcesQuestion, ToLimit, Trend
 from diagmesh.contract.answers.surroundings import Sockets
 from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Problem, Reply, Status
@@ -170,12 +170,13 @@ def _usual(health: Health) -> Health:
 def _settled(resources: Resources) -> Resources:
     """As of a process that is old enough to be compared, on a disk with room."""
     disks = resources.disks and _replace(resources.disks, fullest_share=0.4)
-    cpu = _replace(resources.cpu, over_s=5.0, allowed_cpus=4, throttled_share=0.0)
+    lately = CpuLately(over_s=20.0, cores_used=0.03, throttled_share=0.0)
+    cpu = _replace(resources.cpu, over_s=5.0, allowed_cpus=4, throttled_share=0.0, lately=lately)
     return _replace(resources, process=_replace(resources.process, uptime_s=86_400.0), cpu=cpu, disks=disks)
 
 
 def _saturated(told: Resources) -> Resources:
-    return _replace(told, cpu=_replace(told.cpu, cores_used=3.9))
+    return _replace(told, cpu=_replace(told.cpu, cores_used=3.9, lately=CpuLately(over_s=20.0, cores_used=3.9)))
 
 
 def _near_memory(told: Resources) -> Resources:
