@@ -36,7 +36,7 @@ def _lacking(seen: Evidence) -> Iterator[Hit | Unjudged]:
     """Declared replicas that nobody ever heard of have no names: one entry per service."""
     if seen.directory is None:
         for service, count in Counter(one.service for one in seen.silent if not one.instance).items():
-            title = f"{count} declared replicas were never heard of"
+            title = _title(count, f"{count} declared {'replica' if count == 1 else 'replicas'}")
             yield Hit(where=Key(service, ""), title=title, evidence=(Fact(what="lacking", value=count, unit="count"),))
         return
     for entry in seen.directory.services:
@@ -48,5 +48,9 @@ def _lacking(seen: Evidence) -> Iterator[Hit | Unjudged]:
 
 def _of_declared(entry: ServiceEntry) -> Hit:
     fact = Fact(what="lacking", value=entry.lacking, unit="count", limit=entry.declared)
-    title = f"{entry.lacking} of {entry.declared} declared replicas were never heard of"
+    title = _title(entry.lacking, f"{entry.lacking} of {entry.declared} declared replicas")
     return Hit(where=Key(entry.service, ""), title=title, evidence=(fact,))
+
+
+def _title(count: int, of: str) -> str:
+    return f"{of} {'is' if count == 1 else 'are'} missing: never heard of, or left"

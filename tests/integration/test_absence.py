@@ -79,6 +79,21 @@ async def test_a_sidecar_that_leaves_in_good_order_is_no_finding(small: SmallMes
         await all_clear(mesh, len(SIDECARS) - 1)
 
 
+async def test_a_declared_replica_that_left_is_missing_all_the_same(tmp_path: Path) -> None:
+    with SmallMesh(tmp_path) as small:
+        small.sidecar("orders", "i1")
+        small.sidecar("orders", "i2")
+        small.coordinator(more=f"replicas = {{ orders = 2 }}\n{RULES}")
+        async with Mesh.connect(url=small.url) as mesh:
+            await all_clear(mesh, 2)
+            assert small.sidecars["orders/i2"].stop() == 0
+            check = await until_told(mesh, {"MESH-002": ("orders/",)})
+            title = "1 of 2 declared replicas is missing: never heard of, or left"
+            assert finding(check, "MESH-002").title == title
+            small.sidecar("orders", "i2")
+            await all_clear(mesh, 2)
+
+
 async def test_several_at_once_are_told_apart(small: SmallMesh) -> None:
     async with Mesh.connect(url=small.url) as mesh:
         await all_clear(mesh)

@@ -29,8 +29,9 @@ def test_it_is_found_and_is_not_silence(silent: list[Silent], known: Services | 
 @pytest.mark.parametrize(
     ("known", "title"),
     [
-        (None, "2 declared replicas were never heard of"),
-        (directory(lacking=1), "1 of 3 declared replicas were never heard of"),
+        (None, "2 declared replicas are missing: never heard of, or left"),
+        (directory(lacking=1), "1 of 3 declared replicas is missing: never heard of, or left"),
+        (directory(lacking=2), "2 of 3 declared replicas are missing: never heard of, or left"),
     ],
 )
 def test_declared_replicas_that_never_came_are_found(known: Services | None, title: str) -> None:

@@ -21,13 +21,15 @@ LEAK = Trend(slope=MIB, slope_low=MIB, slope_high=MIB, over_s=300.0, samples=40)
 def one(number: int, **fields: Any) -> Reply:
     """A replica like the others, but for what is given."""
     cpu = Cpu(used_s=9.0, over_s=1.0, cores_used=fields.get("cores", 0.1 + number / 100), allowed_cpus=4)
-    lately = CpuLately(over_s=20.0, cores_used=cpu.cores_used or 0.0, throttled_share=fields.get("throttled"))
+    cores = fields.get("lately", cpu.cores_used or 0.0)
+    lately = CpuLately(over_s=fields.get("over_s", 20.0), cores_used=cores, throttled_share=fields.get("throttled"))
     bound = CgroupCpu(bound=Bound.UNLIMITED)
     cpu = replace(cpu, throttled_share=fields.get("throttled"), lately=lately, cgroup=bound)
     told = Descriptors(held=fields.get("held", 20 + number), bound=Bound.LIMITED, soft_limit=1000, share_of_limit=0.1)
     memory = replace(USED.memory, rss_bytes=fields.get("rss", (100 + number) * MIB), trend=fields.get("trend"))
     process = replace(USED.process, uptime_s=fields.get("uptime_s", 7200.0))
-    answer = replace(USED, process=process, cpu=cpu, memory=memory, descriptors=told)
+    watched_s = fields.get("watched_s", 3600.0)
+    answer = replace(USED, process=process, cpu=cpu, memory=memory, descriptors=told, watched_s=watched_s)
     return reply(answer, name=f"orders/i{number}")
 
 
@@ -56,8 +58,23 @@ def test_the_odd_one_is_found(fields: dict[str, Any], title: str) -> None:
         [*(one(number) for number in range(1, 5)), one(5, rss=150 * MIB)],
         [one(number, rss=number * 100 * MIB) for number in range(1, 7)],
         [*(one(number) for number in range(1, 5)), one(5, rss=900 * MIB, trend=LEAK)],
+        [*(one(number) for number in range(1, 4)), one(4, rss=900 * MIB), one(5, rss=905 * MIB)],
+        [*(one(number) for number in range(1, 7)), one(7, cores=1.5), one(8, cores=1.6), one(9, cores=1.7)],
+        [*(one(number, rss=900 * MIB) for number in range(1, 5)), one(5, rss=300 * MIB, uptime_s=700.0)],
+        [*(one(number) for number in range(1, 5)), one(5, cores=2.5, lately=0.2)],
     ],
-    ids=["alike", "too few", "young", "little", "all different", "leaking, which is told elsewhere"],
+    ids=[
+        "alike",
+        "too few",
+        "young",
+        "little",
+        "all different",
+        "leaking, which is told elsewhere",
+        "two kinds",
+        "three of nine",
+        "younger",
+        "a burst",
+    ],
 )
 def test_what_is_not_odd_is_clear(replies: list[Reply]) -> None:
     assert verdict(judge(replies), "MESH-003").verdict is Judged.CLEAR
@@ -70,6 +87,23 @@ def test_a_throttled_one_is_told_once() -> None:
 def test_one_of_whom_a_value_is_missing_is_blind() -> None:
     told = verdict(judge([*(one(number) for number in range(1, 5)), one(5, held=None)]), "MESH-003")
     assert (told.verdict, told.not_judged[0].why) == (Judged.BLIND, "not seen of it: file descriptors")
+
+
+def test_two_odd_ones_of_many_are_both_found() -> None:
+    crowd = [one(number) for number in range(1, 9)]
+    diagnosis = judge([*crowd, one(9, rss=900 * MIB), one(10, rss=10 * MIB)])
+    assert found(diagnosis, "MESH-003").instances == ("orders/i10", "orders/i9")
+
+
+def test_a_young_one_that_uses_much_more_is_found() -> None:
+    crowd = [one(number, uptime_s=90_000.0) for number in range(1, 5)]
+    assert found(judge([*crowd, one(5, rss=900 * MIB, uptime_s=700.0)]), "MESH-003").instances == ("orders/i5",)
+
+
+def test_a_sidecar_that_was_started_a_moment_ago_is_too_young_to_tell_its_cpu() -> None:
+    diagnosis = judge([*(one(number) for number in range(1, 5)), one(5, over_s=1.5, watched_s=1.5)])
+    (told,) = verdict(diagnosis, "MESH-003").not_judged
+    assert (told.instance, told.again_in_s) == ("orders/i5", 8.5)
 
 
 HOLDER = """
