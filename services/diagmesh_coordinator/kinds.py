@@ -10,7 +10,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import BadName
 from diagmesh.packs import AgentPack, RulePack
-from diagmesh.serve import Asked, Endpoint, Identity
+from diagmesh.serve import Asked, Endpoint, Identity, broken_endpoint
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator import check, services
 from diagmesh_coordinator.directory import Directory
@@ -74,8 +74,12 @@ class MeshKinds:
         known = kind in self._directory.roster.kinds()
         if not self._directory.warming and len(self._directory.roster):
             self._guesses.clear()
-            return self._fanout(kind) if known else None
+            return self._fanout(kind) if known else self._broken(kind)
         return self._fanout(kind) if known or self._may_exist(kind) else None
+
+    def _broken(self, kind: str) -> Endpoint | None:
+        """A kind that nobody answers because its agent cannot be loaded, here and likely there, is not unknown."""
+        return next((broken_endpoint(one) for one in self._pack.broken if one.kind == kind), None)
 
     def _may_exist(self, kind: str) -> bool:
         """While we know nobody, we cannot say that nobody answers a kind; bounded, so that askers cannot fill us."""

@@ -106,6 +106,8 @@ async def test_what_others_add_is_served_and_judged(place: Place, nats_server: N
             refused = await answered(mesh, "orders", "queue-depth")
             assert (refused["status"], refused["problem"]["code"]) == ("unavailable", 501)
             assert "broken_diag.agents.queue_depth" in refused["problem"]["detail"]
+            everybody = await answered(mesh, "mesh", "queue-depth")
+            assert everybody["problem"]["code"] == 501
             assert (await answered(mesh, "orders", "health"))["status"] == "answered"
             log = sidecar.log_text()
             assert "broken_diag.agents.queue_depth is broken" in log

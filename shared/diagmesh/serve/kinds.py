@@ -13,7 +13,7 @@ from diagmesh.errors import Unavailable
 from diagmesh.packs import Broken
 from diagmesh.target import Target
 
-__all__ = ["AgentKinds", "Asked", "Endpoint", "Judge", "Kinds", "endpoint_of"]
+__all__ = ["AgentKinds", "Asked", "Endpoint", "Judge", "Kinds", "broken_endpoint", "endpoint_of"]
 
 _REFUSALS: Final = 4
 """Of a broken kind at a time: they cost nothing."""
@@ -97,7 +97,7 @@ def broken_endpoint(one: Broken) -> Endpoint:
             f"the agent {one.module} cannot be loaded here ({one.reason.partition(':')[0]})",
             code=501,
             error="not on this instance",
-            hint="the log of the sidecar tells the reason; mend or remove the package, then restart the sidecar",
+            hint="the log here tells the reason; mend or remove the package, then start again",
         )
 
     return Endpoint(
