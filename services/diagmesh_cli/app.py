@@ -60,7 +60,7 @@ _COMMANDS: Final = (
         "ask",
         "Ask one instance, a service or the whole mesh a question.",
         "KIND [TARGET]",
-        ("ask health", "ask resources orders", "ask health orders/i1 --json"),
+        ("ask health", "ask resources orders --watch", "ask health orders/i1 --json"),
     ),
     _Command(
         "schema",

@@ -1,5 +1,6 @@
 """`diagmesh ask`: one instance, a service or the whole mesh."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -11,12 +12,13 @@ from diagmesh.client import Heard, Mesh, MeshResult
 from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import WIRE_VERSION, Detail, Question, Reply, Status
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.options import Common
+from diagmesh_cli.history import Look
 from diagmesh_cli.output import Output
 from diagmesh_cli.session import connected
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_reply, of_sum
 from diagmesh_cli.views.replies import page, sum_of
+from diagmesh_cli.watching import Asking, Taken, checked, watch
 
 __all__ = ["ask", "mesh_reply", "question_of"]
 
@@ -33,7 +35,7 @@ async def ask(
     each: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     detail: _DETAIL = "normal",
     set: Annotated[tuple[str, ...], _FIELDS] = (),  # noqa: A002  the option's name
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    asking: Asking = Asking(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Ask a question: diagmesh ask health, diagmesh ask resources orders, diagmesh ask health orders/i1.
 
@@ -44,22 +46,42 @@ async def ask(
         each: of the whole mesh, every single answer too.
         detail: how much to tell.
         set: a field of the question (window_s=60); may be given several times.
-        common: where the mesh is, how to show it.
+        asking: where the mesh is, how to show it, and how often.
     """
-    output, question = Output.of(common), question_of(set, detail)
+    output, question = Output.of(asking), question_of(set, detail)
     service, _, instance = target.partition("/")
     if one and (not service or instance):
         raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
-    async with connected(common, output) as mesh:
+    checked(asking)
+    async with connected(asking, output) as mesh:
+        if asking.watch:
+            take = _taker(mesh, kind, target, question, asking, one=one)
+            return await watch(kind, target, take, asking, output)
         async with output.waiting(f"{kind} of {target or 'the mesh'}"):
             if one or instance:
-                heard = await mesh.one(kind, service, question, instance=instance, timeout_s=common.timeout)
+                heard = await mesh.one(kind, service, question, instance=instance, timeout_s=asking.timeout)
             else:
-                result = await _many(mesh, kind, service, question, each=each, timeout_s=common.timeout)
+                result = await _many(mesh, kind, service, question, each=each, timeout_s=asking.timeout)
         if one or instance:
             return _show_one(output, heard)
         output.show(mesh_reply(result), sum_of(result, output.out.width))
         return of_sum(result.answer)
+
+
+def _taker(
+    mesh: Mesh, kind: str, target: str, question: Question, asking: Asking, *, one: bool
+) -> Callable[[], Awaitable[Taken]]:
+    """Takes one look of a watch: always with every single answer."""
+    service, _, instance = target.partition("/")
+
+    async def take() -> Taken:
+        if one or instance:
+            heard = await mesh.one(kind, service, question, instance=instance, timeout_s=asking.timeout)
+            return Taken(Look(each=(heard,)), heard.reply, of_reply(heard.reply))
+        result = await _many(mesh, kind, service, question, each=True, timeout_s=asking.timeout)
+        return Taken(Look(each=result.each, silent=result.silent), mesh_reply(result), of_sum(result.answer))
+
+    return take
 
 
 async def _many(

@@ -90,4 +90,10 @@ def _row(answer: Health) -> tuple[Cell, ...]:
     return verdict(answer.state), up, str(answer.restarts_seen), Text(answer.reason)
 
 
-VIEW: Final = View(answer=Health, columns=("STATE", "UP", "RESTARTS", "REASON"), row=_row, page=_page)
+VIEW: Final = View(
+    answer=Health,
+    columns=("STATE", "UP", "RESTARTS", "REASON"),
+    row=_row,
+    page=_page,
+    watched=("state", "restarts_seen"),
+)

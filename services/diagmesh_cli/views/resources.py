@@ -124,5 +124,20 @@ def _row(answer: Resources) -> tuple[Cell, ...]:
     )
 
 
+def _limits(answer: Resources) -> dict[str, float]:
+    """Of what is watched, how much it may have; what is unlimited or not known is left out."""
+    cpu, memory, threads = answer.cpu, answer.memory.cgroup, answer.threads
+    quota = cpu.cgroup.quota_cores if cpu.cgroup is not None else None
+    cores_most = min((one for one in (quota, cpu.allowed_cpus) if one is not None), default=None)
+    found = {
+        "cpu.cores_used": cores_most,
+        "memory.rss_bytes": memory.limit_bytes if memory is not None else None,
+        "descriptors.held": answer.descriptors.soft_limit,
+        "threads.count": threads.cgroup.limit if threads.cgroup is not None else None,
+    }
+    return {path: limit for path, limit in found.items() if limit is not None}
+
+
 _COLUMNS: Final = ("CORES", "RSS", "MEM/LIM", "FDS", "FDS/LIM", "THR", "DISK", "BLIND")
-VIEW: Final = View(answer=Resources, columns=_COLUMNS, row=_row, page=_page)
+_WATCHED: Final = ("cpu.cores_used", "memory.rss_bytes", "descriptors.held", "threads.count")
+VIEW: Final = View(answer=Resources, columns=_COLUMNS, row=_row, page=_page, watched=_WATCHED, limits=_limits)

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from diagmesh.client import answer_type_of
 from diagmesh.contract.findings import FindingClass, Severity
@@ -22,6 +22,7 @@ from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh.packs import Broken
 from diagmesh_cli import views
+from diagmesh_cli.history import History, Look
 from diagmesh_cli.terminal import Terminal
 from diagmesh_cli.views import table, words
 from diagmesh_cli.views.check import check_view
@@ -30,6 +31,7 @@ from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_page, seen_of, tries
+from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
 from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
@@ -89,6 +91,29 @@ UNKNOWN = {
     "inner": {"deep": {"value": 1.5}},
     "consumers": [{"name": "one", "pending": 1}, {"name": "two", "lag": 2.5}],
 }
+
+
+def watched(kind: str) -> History:
+    """Forty looks at an instance that grows, and at one that falls silent and is well again."""
+    history = History(kind)
+    for number in range(40):
+        used = msgspec.structs.replace(
+            USED,
+            memory=msgspec.structs.replace(USED.memory, rss_bytes=20_000_000 + 1_000_000 * number),
+            cpu=msgspec.structs.replace(USED.cpu, cores_used=abs(number % 10 - 5) / 10),
+        )
+        answer = used if kind == "resources" else (DOWN if 10 <= number < 15 else UP)
+        first, second = (heard(answer, instance=name, kind=kind) for name in ("i1", "i2"))
+        if 20 <= number < 25 or number == 39:
+            history.add(Look(each=(first,), silent=(SILENT[0],)))
+        else:
+            history.add(Look(each=(first, second)))
+    return history
+
+
+def watch_view(kind: str) -> RenderableType:
+    return WatchView(watched(kind), "of orders · every 2 s", replies.NOW)
+
 
 CLEAR = Check(
     verdicts=(RuleVerdict(code="RES-001", title="t", verdict=Verdict.CLEAR, judged=("orders/i1",)),), expected=1
@@ -168,6 +193,9 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         note="4222 is in use",
         found=True,
     ),
+    "watch_health": lambda _: watch_view("health"),
+    "watch_resources": lambda _: watch_view("resources"),
+    "watch_plain": lambda _: Group(*plain_lines(watched("resources"), replies.NOW)),
     "up_live": lambda _: live_page(unwell(), "cannot look: x"),
 }
 
@@ -192,6 +220,30 @@ def test_the_view_is_as_it_was_approved(name: str, width: int) -> None:
 def test_a_narrow_terminal_breaks_no_view(name: str, width: int) -> None:
     shown = printed(VIEWS[name](width), width)
     assert max(map(len, shown.splitlines())) <= width
+
+
+def test_a_watch_draws_as_many_as_there_is_room_for_the_silent_first() -> None:
+    history = History("resources")
+    each = [heard(USED, instance=f"i{number:03}", kind="resources") for number in range(100)]
+    history.add(Look(each=each, silent=(SILENT[0],)))
+    console = Terminal(file=io.StringIO(), width=80, height=24, force_terminal=True, color_system=None)
+    console.print(WatchView(history, "of orders · every 2 s", replies.NOW))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue().splitlines()
+    assert len(shown) <= 24
+    assert any("orders/i2 silent" in line for line in shown)
+    assert any(line.startswith("… and 8") for line in shown)
+
+
+def test_a_terminal_without_blocks_gets_plain_characters() -> None:
+    console = Terminal(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace"), width=80)
+    console.print(watch_view("resources"))
+    console.file.flush()
+    assert isinstance(console.file, io.TextIOWrapper)
+    shown = console.file.buffer.getvalue().decode()
+    row = next(line for line in shown.splitlines() if line.startswith("orders/i1"))
+    assert "#" in row
+    assert "?" not in row
 
 
 def test_colour_is_never_the_only_sign() -> None:
