@@ -129,6 +129,10 @@ class Membership:
                 return last
             if last is not None and last.problem == NOT_PERMITTED and self._clock() - last.asked_at < _REFUSED_FOR_S:
                 return last
+            if self._looking is not None and self._looking.done():
+                # Its callback waits for its turn, and to wait for what is done gives nobody a turn.
+                self._took(self._looking)
+                continue
             if self._looking is None:
                 self._looking = asyncio.create_task(self._take(wanted), name="connz")
                 self._looking.add_done_callback(self._took)
@@ -142,6 +146,8 @@ class Membership:
             await asyncio.wait({self._looking})
 
     def _took(self, task: "asyncio.Task[Connections]") -> None:
+        if self._looking is not task:
+            return  # taken already, by somebody who came before this callback had its turn
         self._looking = None
         if not task.cancelled() and task.exception() is None:
             self._last = task.result()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -76,6 +77,21 @@ async def test_many_who_want_to_know_ask_once() -> None:
     assert len(crowd.asked) == 1
     await membership.look(0)
     assert len(crowd.asked) == 1, "a look is kept for those who do not need a newer one"
+
+
+async def test_who_comes_at_the_moment_in_which_a_look_ends_gets_a_newer_one() -> None:
+    crowd, membership = await answering(connz_reply())
+    first = asyncio.create_task(membership.look(0))
+    while not any(task.get_name() == "connz" for task in asyncio.all_tasks()):
+        await asyncio.sleep(0)
+    (connz,) = [task for task in asyncio.all_tasks() if task.get_name() == "connz"]
+    while not connz.done():
+        await asyncio.sleep(0)
+    assert not first.done(), "nobody has been told yet that it is done"
+    now = time.monotonic()
+    second = await membership.look(now)
+    assert second.asked_at >= now > (await first).asked_at
+    assert len(crowd.asked) == 2
 
 
 async def test_a_newer_look_is_taken_when_the_last_is_too_old() -> None:
