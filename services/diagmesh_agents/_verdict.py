@@ -171,7 +171,9 @@ def uptime_s(sighting: Sighting, now: datetime) -> float | None:
 
 
 def last_exit(sighting: Sighting) -> LastExit | None:
-    """The last end that was noticed. A sidecar that is not the parent cannot know how it came about."""
+    """The last end that was noticed. A sidecar that is not told by the parent cannot know how it came about."""
+    if sighting.last_exit is not None:
+        return sighting.last_exit
     ended = not sighting.running and sighting.last_seen is not None
     if not ended and not sighting.restarts_seen:
         return None

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, CgroupPids, Pressures
+from diagmesh.contract.answers.health import LastExit
 from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState, Trend
 from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
@@ -41,6 +42,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         last_seen: when a fitting process was last there.
         reason: why none is there, or why the choice is uncertain.
         hidden: whether one may be there that the sidecar is not allowed to see, so that not running proves nothing.
+        last_exit: how it ended last, where its launcher told; missing without a launcher.
     """
 
     looked_for: str
@@ -51,6 +53,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     last_seen: datetime | None = None
     reason: str = ""
     hidden: bool = False
+    last_exit: LastExit | None = None
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

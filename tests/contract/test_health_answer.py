@@ -8,6 +8,7 @@ import msgspec
 from diagmesh.contract.answers.health import ExitReason, Health, State, Verdict
 
 GOLDEN = Path(__file__).parent / "data" / "health.json"
+LAUNCHED = Path(__file__).parent / "data" / "health_launched.json"
 
 
 def test_the_golden_sample_is_read_and_written_as_it_stands() -> None:
@@ -27,5 +28,15 @@ def test_states_are_ranked_best_first_and_unknown_is_worse_than_degraded() -> No
     assert [state.value for state in State] == ["up", "degraded", "unknown", "down"]
 
 
-def test_no_way_of_ending_is_promised_that_nothing_tells_apart() -> None:
-    assert [reason.value for reason in ExitReason] == ["unknown"]
+def test_the_ways_of_ending_are_those_that_something_tells_apart() -> None:
+    told = ["unknown", "clean", "exit", "panic", "fatal-error", "signal", "oom-kill"]
+    assert [reason.value for reason in ExitReason] == told
+
+
+def test_the_end_of_a_launched_service_is_read_and_written_as_it_stands() -> None:
+    text = LAUNCHED.read_bytes()
+    last = msgspec.json.decode(text, type=Health).last_exit
+    assert last is not None
+    assert (last.reason, last.code, last.uptime_s) == (ExitReason.PANIC, 2, 8.314)
+    assert last.last_words.startswith("panic: ")
+    assert json.loads(msgspec.json.encode(msgspec.json.decode(text, type=Health))) == json.loads(text)

@@ -45,6 +45,7 @@ __all__ = [
     "DIRECTORY",
     "DOWN",
     "FINDING",
+    "LAUNCHED",
     "NOW",
     "PROBLEM",
     "SILENT",
@@ -104,6 +105,26 @@ DOWN: Final = Health(
         Check(name="a door with quite a long name", kind="tcp", verdict=Verdict.BLIND, required=True, age_s=4.0),
     ),
     blind=(Blind(what="nats probe", why="no connection into the application's account", fix="give target.nats"),),
+)
+LAUNCHED: Final = Health(
+    state=State.DOWN,
+    reason="it panicked: runtime error: index out of range [7] with length 3 (the service that was launched)",
+    restarts_seen=1,
+    last_exit=LastExit(
+        reason=ExitReason.PANIC,
+        detail="runtime error: index out of range [7] with length 3",
+        last_seen=earlier(3),
+        at=earlier(3),
+        pid=4711,
+        code=2,
+        uptime_s=8.314,
+        last_words="panic: runtime error: index out of range [7] with length 3\n\n"
+        + "".join(f"main.step{number}()\n" for number in range(30)),
+        unpassed_bytes=70_000,
+        restarts=1,
+        restart_at=NOW + timedelta(seconds=2),
+    ),
+    checks=(Check(name="process", kind="process", verdict=Verdict.FAIL, required=True, reason="it panicked"),),
 )
 USED: Final = Resources(
     process=ProcessPart(pid=4711, state=ProcessState.SLEEPING, started_at=earlier(7525), uptime_s=7525.0),

@@ -7,12 +7,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from diagmesh.contract.answers.health import Check, Health
+from diagmesh.contract.answers.health import Check, Health, LastExit
 from diagmesh_cli.views.parts import blind_lines
 from diagmesh_cli.views.view import Cell, View
-from diagmesh_cli.views.words import MISSING, ago, duration, plural, took, verdict
+from diagmesh_cli.views.words import MISSING, ago, duration, plural, size, took, until, verdict
 
 __all__ = ["VIEW"]
+
+_LINES_SHOWN: Final = 10
+"""Of the last words, at either end."""
 
 
 def _page(answer: Health) -> RenderableType:
@@ -32,9 +35,30 @@ def _facts(answer: Health) -> Iterator[Text]:
     else:
         yield Text(f"no process, {restarts}", "dim")
     if answer.last_exit is not None:
-        detail = f": {answer.last_exit.detail}" if answer.last_exit.detail else ""
-        seen = f"last seen {ago(answer.last_exit.last_seen)}"
-        yield Text(f"last exit: {answer.last_exit.reason}{detail}, {seen}", "dim")
+        yield from _end(answer.last_exit)
+
+
+def _end(last: LastExit) -> Iterator[Text]:
+    detail = f": {last.detail}" if last.detail else ""
+    when = ago(last.at) if last.at is not None else f"last seen {ago(last.last_seen)}"
+    ran = f", after {duration(last.uptime_s)}" if last.uptime_s is not None else ""
+    yield Text(f"last exit: {last.reason}{detail}, {when}{ran}", "dim")
+    if last.restart_at is not None:
+        yield Text(f"its launcher starts it again {until(last.restart_at)}", "dim")
+    if last.unpassed_bytes:
+        yield Text(f"{size(last.unpassed_bytes)} of its output could not be passed on", "dim")
+    if last.last_words:
+        yield Text("last words:", "dim")
+        yield from (Text(f"  {line}", "dim") for line in _shown(last.last_words))
+
+
+def _shown(words: str) -> list[str]:
+    """The first and the last lines: what a panic says stands at the beginning, what a log says at the end."""
+    lines = words.rstrip("\n").split("\n")
+    left_out = len(lines) - 2 * _LINES_SHOWN
+    if left_out <= 0:
+        return lines
+    return [*lines[:_LINES_SHOWN], f"… {plural(left_out, 'line')} (all of them: --json) …", *lines[-_LINES_SHOWN:]]
 
 
 def _checks(checks: tuple[Check, ...]) -> Table:

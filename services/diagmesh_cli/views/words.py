@@ -19,6 +19,7 @@ __all__ = [
     "share",
     "size",
     "took",
+    "until",
     "verdict",
     "whose",
 ]
@@ -107,8 +108,14 @@ def ago(moment: datetime | None) -> str:
     return f"{duration(max(0.0, (_now() - moment).total_seconds()))} ago"
 
 
+def until(moment: datetime) -> str:
+    """How soon something will be: ``in 12 s``, ``now``."""
+    seconds = (moment - _now()).total_seconds()
+    return f"in {duration(seconds)}" if seconds > 0 else "now"
+
+
 def _now() -> datetime:
-    """From where `ago` counts; tests put a fixed moment here."""
+    """From where `ago` and `until` count; tests put a fixed moment here."""
     return datetime.now(UTC)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
-from diagmesh.contract.answers.health import Check, ExitReason, Health, HealthQuestion, State, Verdict
+from diagmesh.contract.answers.health import Check, ExitReason, Health, HealthQuestion, LastExit, State, Verdict
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.codec import decode_question, encode
 from diagmesh.contract.wire import Blind, Detail
@@ -114,6 +114,13 @@ async def test_an_end_that_was_seen_is_told_and_its_cause_not_guessed() -> None:
     answer = await ask(FakeTarget(sighting=sighting))
     assert answer.last_exit is not None
     assert (answer.last_exit.reason, answer.last_exit.last_seen) == (ExitReason.UNKNOWN, gone_at)
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_an_end_that_the_launcher_told_of_is_told_as_it_was(running: bool) -> None:
+    end = LastExit(reason=ExitReason.OOM_KILL, signal="SIGKILL", at=datetime.now(UTC), uptime_s=1.5)
+    sighting = Sighting(looked_for="the service that was launched", running=running, restarts_seen=1, last_exit=end)
+    assert (await ask(FakeTarget(process(), sighting=sighting))).last_exit == end
 
 
 async def test_a_process_that_ends_under_our_eyes_is_down() -> None:

@@ -118,6 +118,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "explain_page": lambda _: page_view(RULE, rendered=True),
     "explain_plain": lambda _: page_view(RULE, rendered=False),
     "health_up": lambda _: page(heard(UP)),
+    "health_launched": lambda _: page(heard(replies.LAUNCHED)),
     "health_down": lambda _: page(heard(DOWN, findings=(FINDING,))),
     "health_rows": lambda width: sum_of(result(heard(UP), heard(DOWN, instance="i2"), silent=SILENT), width),
     "health_sum": numbers,

@@ -32,9 +32,20 @@ class Verdict(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """How a process ended. Only its parent learns that, and no sidecar is the parent of its neighbour: *unknown*."""
+    """How a process ended. Only its parent learns that: the launcher does, whoever was attached says *unknown*.
+
+    *clean* is exit code 0, *exit* any other one. A Go *panic* and a Go *fatal-error* end with code 2 and are known by
+    their last words. *oom-kill* is a SIGKILL that the kernel counted as such in the control group of the service;
+    *signal* is any other.
+    """
 
     UNKNOWN = "unknown"
+    CLEAN = "clean"
+    EXIT = "exit"
+    PANIC = "panic"
+    FATAL_ERROR = "fatal-error"
+    SIGNAL = "signal"
+    OOM_KILL = "oom-kill"
 
 
 class HealthQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -85,12 +96,36 @@ class LastExit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     Args:
         reason: how it ended.
         detail: what is known beyond that, or why nothing is.
-        last_seen: when the process was last there; it ended after that.
+        last_seen: when the process was last there; it ended after that. Missing while another one runs.
+        at: when it ended; missing when only ``last_seen`` is known.
+        pid: of the process that ended.
+        code: its exit code; missing when a signal ended it, or when nobody knows.
+        signal: name of the signal that ended it (``SIGKILL``).
+        core_dumped: whether the kernel wrote a core dump.
+        asked: whether somebody had asked the launcher to end it (SIGTERM, SIGINT … passed on before).
+        uptime_s: how long it had run.
+        last_words: the end of its output, of a panic its beginning; bounded, without secrets.
+        dropped_bytes: bytes of its output that are not in the record of it, nor could be in ``last_words``.
+        unpassed_bytes: bytes of its output that could not be passed on, because whoever reads it is gone or too slow.
+        restarts: how often the launcher had started it again until then.
+        restart_at: when the launcher starts it again; missing when it does not.
     """
 
     reason: ExitReason
     detail: str = ""
     last_seen: datetime | None = None
+    at: datetime | None = None
+    pid: int | None = None
+    code: int | None = None
+    signal: str = ""
+    core_dumped: bool = False
+    asked: bool = False
+    uptime_s: float | None = None
+    last_words: str = ""
+    dropped_bytes: int = 0
+    unpassed_bytes: int = 0
+    restarts: int = 0
+    restart_at: datetime | None = None
 
 
 class Health(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
