@@ -53,7 +53,6 @@ class Launch:
     def __init__(self, memory: int, wake: int, instance: str) -> None:
         self.wake, self.instance = wake, instance
         self._memory = Memory(memory)
-        self._launcher = os.getppid()
 
     @classmethod
     def of(cls, flag: str) -> Self | None:
@@ -88,7 +87,7 @@ class Launch:
     @property
     def gone(self) -> bool:
         """Whether the launcher has ended before us."""
-        return os.getppid() != self._launcher
+        return os.getppid() != self.state.get("launcher")
 
     def look(self) -> Fits:
         """The process that the launcher started."""

@@ -1,3 +1,3 @@
 module diagmesh.test/talker
 
-go 1.23
+go 1.25.0
