@@ -95,7 +95,7 @@ class Launch:
         if not self.running or not pid:
             return Fits(reason=self.why())
         try:
-            if PidDir(pid).stat().start_ticks != ticks:
+            if PidDir(pid).living_stat().start_ticks != ticks:
                 return Fits(reason=f"process {pid} has ended, and its number now belongs to another process")
         except (NotRunning, Unreadable) as gone:
             return Fits(reason=str(gone))
@@ -163,14 +163,13 @@ class LaunchedNeighbour(Neighbour):
         return "its launcher has not told yet how it ended"
 
 
-async def tell_exits(launch: Launch, bus: Bus, identity: Identity, neighbour: Neighbour, stop: asyncio.Event) -> None:
+async def tell_exits(launch: Launch, bus: Bus, identity: Identity, stop: asyncio.Event) -> None:
     """Tell the mesh of every exit once, and leave when the launcher says so; until cancelled.
 
     Args:
         launch: who knows of them.
         bus: where they are told.
         identity: who tells.
-        neighbour: the service, for when the launcher is gone.
         stop: set when it is time to go.
     """
     loop = asyncio.get_running_loop()
@@ -186,7 +185,7 @@ async def tell_exits(launch: Launch, bus: Bus, identity: Identity, neighbour: Ne
             told = await _tell(launch, bus, identity)
             if launch.leaving:
                 stop.set()
-            ended_s = ended_s + _LOOK_S if launch.gone and not neighbour.sighting().running else 0.0
+            ended_s = ended_s + _LOOK_S if launch.gone and not launch.look().pids else 0.0
             if ended_s > launch.state.get("linger_s", 0.0):
                 log.warning("leaving: the launcher is gone, and the service has ended")
                 stop.set()

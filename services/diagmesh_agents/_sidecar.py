@@ -68,7 +68,7 @@ class _Place:
         self._tasks.append(loop.create_task(self.neighbour.run(), name=f"neighbour {self.name}"))
         await self.member.start()
         if self._launch is not None:
-            telling = tell_exits(self._launch, self.bus, self._identity, self.neighbour, stop)
+            telling = tell_exits(self._launch, self.bus, self._identity, stop)
             self._tasks.append(loop.create_task(telling, name=f"exits {self.name}"))
         log.info("serving %s: %s", self.name, self.neighbour.looked_for)
 

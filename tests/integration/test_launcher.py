@@ -101,7 +101,7 @@ def test_a_core_dump_is_told(tmp_path: Path, talker: Path) -> None:
     pattern = Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8").strip()
     if pattern.startswith("|") or "/" in pattern:
         pytest.skip(f"core dumps of this machine go elsewhere: {pattern}")
-    limited = ["sh", "-c", 'ulimit -c unlimited && exec "$@"', "sh"]
+    limited: list[str | Path] = ["sh", "-c", 'ulimit -c unlimited && exec "$@"', "sh"]
     command = [*limited, talker, "sleep", tmp_path / "n"]
     with Launched(tmp_path, command, *NOWHERE, environment={"GOTRACEBACK": "crash"}, cwd=tmp_path) as launched:
         wait_until((tmp_path / "n").exists, 30, "the service runs")
@@ -148,7 +148,7 @@ def test_control_c_in_a_terminal_reaches_the_service_once(tmp_path: Path, talker
                 "--",
                 str(talker),
                 "signals",
-                heard,
+                str(heard),
             ],
         )
     try:

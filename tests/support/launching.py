@@ -34,7 +34,7 @@ class Launched:
     def __init__(
         self,
         directory: Path,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         *flags: str | Path,
         out: int | IO[Any] | None = None,
         err: int | IO[Any] | None = None,
@@ -46,7 +46,18 @@ class Launched:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("DIAGMESH_")}
         who = () if "--config" in flags else ("--service", "orders", "--instance", "i1", "--heartbeat", "0.5")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "diagmesh_cli", "sidecar", *who, "--state-dir", self.state, *flags, "--", *command],
+            [
+                sys.executable,
+                "-m",
+                "diagmesh_cli",
+                "sidecar",
+                *who,
+                "--state-dir",
+                self.state,
+                *flags,
+                "--",
+                *map(str, command),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=self._files[0] if out is None else out,
             stderr=self._files[1] if err is None else err,
