@@ -55,6 +55,12 @@ class NameKeeper:
         self._held.append(keeper)
         return True
 
+    def hand_on(self) -> list[int]:
+        """Descriptors that keep the names through an exec, for whoever comes after us in this process."""
+        for keeper in self._held:
+            keeper.set_inheritable(True)
+        return [keeper.fileno() for keeper in self._held]
+
     def close(self) -> None:
         """Give the names back."""
         for keeper in self._held:

@@ -20,6 +20,7 @@ from diagmesh.packs import Broken, load_agents, load_rules
 from diagmesh.serve import AgentKinds, Identity
 from diagmesh.settings import SidecarSettings, TargetSettings
 from diagmesh_agents._judging import judges_of
+from diagmesh_agents._launched import Launch, LaunchedNeighbour, tell_exits
 from diagmesh_agents._names import NameKeeper
 
 __all__ = ["serve"]
@@ -39,38 +40,45 @@ class _Place:
         agents: Collection[AgentSpec],
         engine: Engine,
         broken: Collection[Broken],
+        launch: Launch | None,
     ) -> None:
         name = f"{target.service}/{target.instance}"
         self.name = name
         self.bus = NatsBus(settings.connections.get(target.service, settings.nats), f"diag/{name}")
         self.observer = NatsBus(target.nats, f"diag-observer/{name}") if target.nats is not None else None
         probes = make_all(target.probes, self.observer, where=f"{name}: probes", instance=target.instance)
-        self.neighbour = Neighbour(target, probes)
+        self.neighbour = Neighbour(target, probes) if launch is None else LaunchedNeighbour(target, probes, launch)
+        self._launch = launch
+        self._identity = Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name())
         self.member = Member(
             self.bus,
-            Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name()),
+            self._identity,
             AgentKinds(agents, self.neighbour, judges_of(engine, target), broken),
             addresses_of_instance(target.service, target.instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
             labels=target.labels,
         )
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
+    async def start(self, stop: asyncio.Event) -> None:
         self.bus.start()
         if self.observer is not None:
             self.observer.start()
-        self._watch = asyncio.get_running_loop().create_task(self.neighbour.run(), name=f"neighbour {self.name}")
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self.neighbour.run(), name=f"neighbour {self.name}"))
         await self.member.start()
+        if self._launch is not None:
+            telling = tell_exits(self._launch, self.bus, self._identity, stop)
+            self._tasks.append(loop.create_task(telling, name=f"exits {self.name}"))
         log.info("serving %s: %s", self.name, self.neighbour.looked_for)
 
     async def stop(self) -> None:
         await self.member.drain(_DRAIN_S)
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+                await task
         await self.bus.close()
         if self.observer is not None:
             await self.observer.close()
@@ -86,8 +94,13 @@ def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[Targ
     return named
 
 
-async def serve(settings: SidecarSettings, stop: asyncio.Event) -> int:
+async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch | None = None) -> int:
     """Serve every target until ``stop``; a target whose process or server is away is served all the same.
+
+    Args:
+        settings: what to stand beside.
+        stop: when to leave.
+        launch: of our launcher, when the (one) target was started by it.
 
     Raises:
         SettingsError: a target or probe can never work, two targets have one name, or there is no such rule.
@@ -99,11 +112,13 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event) -> int:
     keeper = NameKeeper()
     places: list[_Place] = []
     try:
-        places.extend(
-            _Place(settings, target, agents, engine, pack.broken) for target in _named(settings.targets, keeper)
-        )
+        targets = settings.targets
+        if launch is not None:
+            targets = tuple(msgspec.structs.replace(target, instance=launch.instance) for target in targets)
+        for target in _named(targets, keeper):
+            places.append(_Place(settings, target, agents, engine, pack.broken, launch))
         for place in places:
-            await place.start()
+            await place.start(stop)
         await stop.wait()
         log.info("leaving: %s", ", ".join(place.name for place in places))
     finally:

@@ -16,7 +16,7 @@ from diagmesh.accept import log_number
 from diagmesh.errors import DiagmeshError, SettingsError
 from diagmesh.workers import KindThreads
 
-__all__ = ["EXIT_FAULT", "EXIT_MESH", "EXIT_OK", "EXIT_USAGE", "log_to_stderr", "run"]
+__all__ = ["EXIT_FAULT", "EXIT_MESH", "EXIT_OK", "EXIT_USAGE", "checked_first", "log_to_stderr", "run"]
 
 EXIT_OK: Final = 0
 EXIT_MESH: Final = 3
@@ -72,23 +72,28 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
             loop.add_signal_handler(number, _on_signal, stop)
         return await main(stop)
 
-    try:
-        code = uvloop.run(guarded())
-    except SettingsError as error:
-        print(f"diagmesh: {error}", file=sys.stderr)  # noqa: T201  the last word of a program that does not start
-        code = EXIT_USAGE
-    except DiagmeshError as error:
-        print(f"diagmesh: {error}", file=sys.stderr)  # noqa: T201  the last word of a program that does not start
-        code = EXIT_MESH
-    except Exception:
-        log.exception("our own fault")
-        code = EXIT_FAULT
+    code = checked_first(lambda: uvloop.run(guarded()))
     if threads.running():
         # A look that hangs in the kernel cannot be ended; the interpreter would wait for its thread for ever.
         logging.shutdown()
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def checked_first(main: Callable[[], int]) -> int:
+    """Run ``main()``; returns what it returns, or the exit code of what it raises, told in one sentence."""
+    try:
+        return main()
+    except SettingsError as error:
+        print(f"diagmesh: {error}", file=sys.stderr)  # noqa: T201  the last word of a program that does not start
+        return EXIT_USAGE
+    except DiagmeshError as error:
+        print(f"diagmesh: {error}", file=sys.stderr)  # noqa: T201  the last word of a program that does not start
+        return EXIT_MESH
+    except Exception:
+        log.exception("our own fault")
+        return EXIT_FAULT
 
 
 def _open_standard_streams() -> None:

@@ -13,7 +13,7 @@ from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
-from diagmesh.adapters.ways import Nowhere, way_of
+from diagmesh.adapters.ways import Nowhere, Way, way_of
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
 from diagmesh.hostname import default_instance
@@ -43,17 +43,20 @@ class Neighbour:
     Args:
         settings: how it is named and found.
         probes: its doors.
+        way: how it is found, where the settings do not say it (its launcher does).
 
     Raises:
         SettingsError: the way to find the process cannot be used.
     """
 
-    def __init__(self, settings: TargetSettings, probes: Sequence[Probe] = (), *, root: str = PROC) -> None:
+    def __init__(
+        self, settings: TargetSettings, probes: Sequence[Probe] = (), *, root: str = PROC, way: Way | None = None
+    ) -> None:
         self._settings = settings
         self._probes = tuple(probes)
         self._instance = settings.instance or default_instance()
         self._root = root
-        self._way = way_of(settings, root)
+        self._way = way or way_of(settings, root)
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._identity: tuple[int, int] | None = None

@@ -1,0 +1,224 @@
+"""A sidecar whose service was launched: what the launcher knows of it, and the exits that the mesh must hear of."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import msgspec
+
+from diagmesh.adapters.fits import Fits
+from diagmesh.adapters.neighbour import Neighbour
+from diagmesh.adapters.procfs import PidDir
+from diagmesh.bus.core import Bus
+from diagmesh.contract.answers.health import ExitReason, LastExit
+from diagmesh.contract.codec import encode
+from diagmesh.contract.presence import Event
+from diagmesh.contract.subjects import event
+from diagmesh.contract.wire import WIRE_VERSION
+from diagmesh.errors import BusError, NotRunning, SettingsError, Unreadable
+from diagmesh.serve import Identity
+from diagmesh.settings import TargetSettings
+from diagmesh.target import Probe, Sighting
+from diagmesh_agents._launcher.endings import in_words
+from diagmesh_agents._launcher.memory import Memory
+
+__all__ = ["Launch", "LaunchedNeighbour", "tell_exits"]
+
+log = logging.getLogger("diagmesh.launched")
+
+_LOOK_S: Final = 1.0
+_AGAIN_S: Final = 0.5
+_RUNNING: Final = "running"
+_LEAVING: Final = "leaving"
+
+
+class Launch:
+    """What the launcher tells its sidecar; a way to find the process (`diagmesh.adapters.ways.Way`).
+
+    Nothing here waits for the launcher, and nothing of ours can hold it up.
+
+    Args:
+        memory: descriptor of the shared memory.
+        wake: descriptor that becomes readable when there is news.
+        instance: the name that the launcher took.
+    """
+
+    words = "the service that was launched"
+
+    def __init__(self, memory: int, wake: int, instance: str) -> None:
+        self.wake, self.instance = wake, instance
+        self._memory = Memory(memory)
+
+    @classmethod
+    def of(cls, flag: str) -> Self | None:
+        """From the flag that the launcher gives; None without one.
+
+        Raises:
+            SettingsError: it is not what a launcher gives.
+        """
+        if not flag:
+            return None
+        try:
+            memory, wake, instance = flag.split(",")
+            return cls(int(memory), int(wake), instance)
+        except (ValueError, OSError):
+            raise SettingsError("--launched is for the launcher alone: start a service with -- COMMAND") from None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it told last."""
+        return self._memory.state()
+
+    @property
+    def running(self) -> bool:
+        """Whether the service runs, as far as the launcher knows."""
+        return self.state.get("phase") == _RUNNING
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the launcher wants us to go."""
+        return self.state.get("phase") == _LEAVING
+
+    @property
+    def gone(self) -> bool:
+        """Whether the launcher has ended before us."""
+        return os.getppid() != self.state.get("launcher")
+
+    def look(self) -> Fits:
+        """The process that the launcher started."""
+        pid, ticks = self.state.get("pid", 0), self.state.get("ticks", 0)
+        if not self.running or not pid:
+            return Fits(reason=self.why())
+        try:
+            if PidDir(pid).living_stat().start_ticks != ticks:
+                return Fits(reason=f"process {pid} has ended, and its number now belongs to another process")
+        except (NotRunning, Unreadable) as gone:
+            return Fits(reason=str(gone))
+        return Fits((pid,))
+
+    def why(self) -> str:
+        """Why it does not run, in one sentence."""
+        exits = self.state.get("exits")
+        if not exits:
+            return "it was not started yet"
+        words = in_words(exits[-1])
+        if (again := self.last_exit()) is None or again.restart_at is None:
+            return words
+        rest_s = (again.restart_at - datetime.now(UTC)).total_seconds()
+        return f"{words}; it is started again {f'in {rest_s:.0f} s' if rest_s >= 1 else 'now'}"
+
+    def last_exit(self) -> LastExit | None:
+        """Its last end, as the launcher learnt it."""
+        exits = self.state.get("exits")
+        if not exits:
+            return None
+        last = msgspec.convert(exits[-1], LastExit)
+        return msgspec.structs.replace(last, restart_at=None, last_seen=None) if self.running else last
+
+    def untold(self) -> list[dict[str, Any]]:
+        """The exits that no sidecar has told the mesh of, oldest first."""
+        return [one for one in self.state.get("exits", ()) if one["number"] > self._memory.told]
+
+    def told(self, number: int) -> None:
+        """The mesh knows of this exit; no other sidecar tells of it again."""
+        self._memory.told = number
+
+
+class LaunchedNeighbour(Neighbour):
+    """A neighbour whose end the launcher tells.
+
+    Args:
+        settings: how it is named.
+        probes: its doors.
+        launch: what the launcher tells.
+    """
+
+    def __init__(self, settings: TargetSettings, probes: Sequence[Probe], launch: Launch) -> None:
+        super().__init__(settings, probes, way=launch)
+        self._launch = launch
+
+    def sighting(self) -> Sighting:
+        """Which process runs, how often it was started again, and how it ended last."""
+        seen = super().sighting()
+        changes: dict[str, Any] = {
+            "restarts_seen": self._launch.state.get("restarts", 0),
+            "last_exit": self._launch.last_exit(),
+        }
+        if not self._launch.running:
+            changes |= {"running": False, "pid": 0, "started_at": None, "reason": self._launch.why()}
+        elif not seen.running and seen.last_seen is not None:
+            changes["last_exit"] = LastExit(
+                reason=ExitReason.UNKNOWN, detail=self._untold(), last_seen=seen.last_seen, pid=seen.pid or None
+            )
+        return msgspec.structs.replace(seen, **changes)
+
+    def _untold(self) -> str:
+        if self._launch.gone:
+            return "its launcher is gone, and only that would have learnt how it ended"
+        return "its launcher has not told yet how it ended"
+
+
+async def tell_exits(launch: Launch, bus: Bus, identity: Identity, stop: asyncio.Event) -> None:
+    """Tell the mesh of every exit once, and leave when the launcher says so; until cancelled.
+
+    Args:
+        launch: who knows of them.
+        bus: where they are told.
+        identity: who tells.
+        stop: set when it is time to go.
+    """
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    loop.add_reader(launch.wake, _drain, launch.wake, news)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Whoever signals a whole control group means the service: the launcher decides when we go.
+        loop.add_signal_handler(number, lambda: stop.set() if launch.gone or launch.leaving else news.set())
+    ended_s = 0.0
+    try:
+        while True:
+            news.clear()
+            told = await _tell(launch, bus, identity)
+            if launch.leaving:
+                stop.set()
+            ended_s = ended_s + _LOOK_S if launch.gone and not launch.look().pids else 0.0
+            if ended_s > launch.state.get("linger_s", 0.0):
+                log.warning("leaving: the launcher is gone, and the service has ended")
+                stop.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S if told else _AGAIN_S):
+                    await news.wait()
+    finally:
+        loop.remove_reader(launch.wake)
+
+
+async def _tell(launch: Launch, bus: Bus, identity: Identity) -> bool:
+    """Tell what is untold; False when that has to be tried again."""
+    for one in launch.untold():
+        happened = Event(
+            v=WIRE_VERSION,
+            service=identity.service,
+            instance=identity.instance,
+            boot=identity.boot,
+            kind="exit",
+            at=datetime.fromisoformat(one["at"]),
+            what=in_words(one),
+            detail={key: value for key, value in one.items() if key != "number"},
+        )
+        try:
+            await bus.publish(event(identity.service, "exit"), encode(happened))
+            await bus.barrier()
+        except BusError:
+            return False
+        launch.told(one["number"])
+    return True
+
+
+def _drain(wake: int, news: asyncio.Event) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.eventfd_read(wake)
+    news.set()

@@ -1,0 +1,89 @@
+"""The pump: reads what the service writes, keeps a copy in the ring, passes it on byte for byte."""
+
+import contextlib
+import os
+import selectors
+import signal
+import sys
+from typing import Final
+
+from diagmesh_agents._launcher.area import STREAMS, Area
+from diagmesh_agents._launcher.memory import Memory
+from diagmesh_agents._launcher.outlet import Outlet
+
+__all__ = ["Reader", "main"]
+
+_CHUNK_BYTES: Final = 64 * 1024
+STILL_S: Final = 2.0
+AT_MOST_S: Final = 30.0
+"""At the end: how long a reader may be still, and how long all of the passing on may take."""
+_NOT_FOR_US: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTTOU", "SIGTTIN", "SIGUSR1", "SIGUSR2")
+
+
+class Reader:
+    """Reads both pipes of the service without ever waiting; used by the pump, and by the launcher in its place.
+
+    Args:
+        pipes: the read ends (non-blocking), of standard output and standard error.
+        area: the ring that it alone writes to.
+        patient: see `Outlet`.
+    """
+
+    def __init__(self, pipes: tuple[int, int], area: Area, *, patient: bool) -> None:
+        self._streams = dict(zip(pipes, STREAMS, strict=True))
+        self._area = area
+        self._patient = patient
+        self._outlets: dict[int, Outlet] = {}
+
+    def read(self, pipe: int) -> bool | None:
+        """Take one chunk: whether there was one; None at the end of the stream."""
+        try:
+            data = os.read(pipe, _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            return None
+        stream = self._streams[pipe]
+        self._area.add(stream, data)
+        self.outlet(stream).put(data)
+        return True
+
+    def outlet(self, stream: int) -> Outlet:
+        """The way out of a stream, opened when it is needed first."""
+        if stream not in self._outlets:
+            area = self._area
+            self._outlets[stream] = Outlet(
+                stream,
+                lambda size: area.passed(stream, size),
+                lambda size: area.unpassed(stream, size),
+                patient=self._patient,
+            )
+        return self._outlets[stream]
+
+    def flush(self) -> None:
+        """Pass on what is left; bounded."""
+        for outlet in self._outlets.values():
+            outlet.flush(STILL_S, AT_MOST_S)
+
+
+def main() -> None:
+    """Read until both streams are at their end, whatever becomes of our parent: the service must be able to write."""
+    memory, out, err = map(int, sys.argv[1:4])
+    for name in _NOT_FOR_US:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    reader = Reader((out, err), Memory(memory).of_pump, patient=True)
+    with selectors.DefaultSelector() as waiting:
+        for pipe in (out, err):
+            waiting.register(pipe, selectors.EVENT_READ)
+        while waiting.get_map():
+            for key, _ in waiting.select():
+                if reader.read(key.fd) is None:
+                    waiting.unregister(key.fd)
+    reader.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(0)  # a thread that is blocked on a frozen reader must not keep us
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The service as a child of the launcher: its identity, what asked it to end, and how it ended."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from diagmesh_agents._launcher import oom
+from diagmesh_agents._launcher.children import start, start_ticks
+from diagmesh_agents._launcher.endings import code_of, ending
+from diagmesh_agents._launcher.output import Output
+from diagmesh_agents._launcher.words import last_words
+
+__all__ = ["Service", "moment"]
+
+_ASKING: Final = ("SIGTERM", "SIGINT", "SIGQUIT")
+
+
+def moment(at_s: float | None = None) -> str:
+    """A time of the wall clock as it stands on the wire."""
+    at_s = time.time() if at_s is None else at_s
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at_s))}.{int(at_s * 1000) % 1000:03d}Z"
+
+
+class Service:
+    """One run of the service.
+
+    Args:
+        command: program and arguments.
+        streams: the write ends of its pipes.
+        output: whose totals count from here on.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, command: list[str], streams: Mapping[int, int], output: Output) -> None:
+        self._output = output
+        self._before = output.totals()
+        self._since_ns = time.monotonic_ns()
+        self.started_at = moment()
+        self.pid = start(command, streams)
+        self.ticks = start_ticks(self.pid)
+        self.asked = ""
+        self._oom = oom.read(self.pid)
+
+    @property
+    def ran_s(self) -> float:
+        """Seconds since it was started."""
+        return (time.monotonic_ns() - self._since_ns) / 1e9
+
+    def look(self) -> None:
+        """Count the kills for memory, so that one more at its end is seen as such; once a second."""
+        self._oom = oom.read(self.pid)
+
+    def forward(self, number: int) -> None:
+        """Pass a signal on."""
+        name = signal.Signals(number).name
+        if name in _ASKING or (name == "SIGHUP" and not _handled(self.pid, number)):
+            self.asked = name
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def ended(self, status: int, restarts: int) -> dict[str, Any]:
+        """All that is known of its end, named as in `LastExit`; its output was read before."""
+        words = last_words(self._output.areas, self._since_ns)
+        read, unpassed = self._output.totals()
+        return {
+            **ending(status, words, self._oom, oom.again(self._oom), self.asked),
+            "at": moment(),
+            "last_seen": moment(),
+            "pid": self.pid,
+            "uptime_s": round(self.ran_s, 3),
+            "last_words": words.text,
+            "dropped_bytes": max(0, read - self._before[0] - words.kept_bytes),
+            "unpassed_bytes": unpassed - self._before[1],
+            "restarts": restarts,
+        }
+
+    def went_well(self, status: int) -> bool:
+        """Whether it ended because it was asked to, and as one does then."""
+        if not self.asked:
+            return False
+        number = signal.Signals[self.asked].value
+        return code_of(status) in (0, 128 + number)
+
+
+def _handled(pid: int, number: int) -> bool:
+    """Whether the process lives on after this signal: it catches it (to read its settings again, say) or ignores it."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc", str(pid), "status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(("SigIgn:", "SigCgt:")) and int(line.split()[1], 16) >> (number - 1) & 1:
+                return True
+    return False

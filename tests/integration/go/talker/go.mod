@@ -1,0 +1,3 @@
+module diagmesh.test/talker
+
+go 1.25.0
