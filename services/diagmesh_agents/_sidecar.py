@@ -115,8 +115,9 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch |
         targets = settings.targets
         if launch is not None:
             targets = tuple(msgspec.structs.replace(target, instance=launch.instance) for target in targets)
-        for target in _named(targets, keeper):
-            places.append(_Place(settings, target, agents, engine, pack.broken, launch))
+        places.extend(
+            _Place(settings, target, agents, engine, pack.broken, launch) for target in _named(targets, keeper)
+        )
         for place in places:
             await place.start(stop)
         await stop.wait()

@@ -13,6 +13,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.diagnose import Engine
 from diagmesh.packs import load_agents, load_rules
 from diagmesh.settings import RuleSettings
+from diagmesh_agents._arguments import parse
 from diagmesh_cli.app import make_app, options_last
 
 PACK = load_rules()
@@ -22,8 +23,6 @@ SPANS: Final = {
 }
 COMMAND: Final = re.compile(r"(?:watch -n \d+ )?(diagmesh .+)")
 SUBJECT: Final = re.compile(r"(?<![\w.-])diag\.[^\s'`]+")
-BESIDE: Final = {"sidecar", "coordinator"}
-"""Started by another parser; no page tells to."""
 
 
 def commands(code: str) -> list[list[str]]:
@@ -35,7 +34,10 @@ def commands(code: str) -> list[list[str]]:
 def complaint(words: list[str]) -> str:
     """What is wrong with a command; empty when nothing is."""
     command, arguments = words[0], [word for word in words[1:] if not word.startswith("-")]
-    if command in BESIDE:
+    if command == "sidecar":
+        parse(words[1:])
+        return ""
+    if command == "coordinator":
         return "a process, not a command"
     make_app().parse_args(options_last(words))
     if command == "ask":
@@ -71,15 +73,19 @@ def test_commands_are_found_at_all() -> None:
     assert [code for code, spans in SPANS.items() if not spans] == []
 
 
-@pytest.mark.parametrize("words", ["ask wealth orders/i1", "ask health Orders", "explain RES-999", "sidecar --port 1"])
+@pytest.mark.parametrize(
+    "words", ["ask wealth orders/i1", "ask health Orders", "explain RES-999", "coordinator --state x"]
+)
 def test_a_command_that_means_nothing_is_told(words: str) -> None:
     with pytest.raises(Exception, match=r"no kind|no code|a process|Orders"):
         raise ValueError(complaint(words.split()))
 
 
-@pytest.mark.parametrize("words", ["ask", "ask health --no-such-flag", "check --fail-on never", "no-such-command"])
+@pytest.mark.parametrize(
+    "words", ["ask", "ask health --no-such-flag", "check --fail-on never", "no-such-command", "sidecar -- x"]
+)
 def test_a_command_that_cannot_be_typed_is_refused(words: str) -> None:
-    with pytest.raises(Exception, match=r"(?i)unknown|missing|requires|invalid|unused|no-such"):
+    with pytest.raises(Exception, match=r"(?i)unknown|missing|requires|invalid|unused|no-such|no target"):
         complaint(words.split())
 
 
