@@ -5,7 +5,8 @@ from typing import Final
 
 from faults.fault import Fault, off, on
 from faults.mesh import Copy
-from faults.places import descriptors, memory, one_cpu, quota, small_disk
+from faults.places import compiler, descriptors, memory, one_cpu, quota, small_disk
+from support.shifted import shifted_clock
 
 __all__ = ["FAULTS"]
 
@@ -47,6 +48,25 @@ def _sidecar_thawed(copy: Copy, _: Path) -> None:
 
 def _sidecar_again(copy: Copy, _: Path) -> None:
     copy.attach()
+
+
+def _clock_shifted(copy: Copy, folder: Path) -> None:
+    copy.sidecar.stop()
+    copy.attach(shifted_clock(folder, 3600))
+
+
+def _clock_right(copy: Copy, _: Path) -> None:
+    copy.sidecar.stop()
+    copy.attach()
+
+
+def _twin(copy: Copy, _: Path) -> None:
+    copy.add_twin()
+
+
+def _no_twin(copy: Copy, _: Path) -> None:
+    assert copy.twin is not None
+    copy.twin.stop()
 
 
 def _filled(_: Copy, folder: Path) -> None:
@@ -241,6 +261,21 @@ _MESH: Final = (
         limits={"MESH-003": {"settled_s": 3.0}},
         siblings=3,
         alone=True,
+    ),
+    Fault(
+        name="clock",
+        does="the sidecar runs under a clock that is an hour ahead",
+        inject=_clock_shifted,
+        remove=_clock_right,
+        codes=("MESH-004",),
+        place=compiler(),
+    ),
+    Fault(
+        name="twin",
+        does="a second sidecar under the same name",
+        inject=_twin,
+        remove=_no_twin,
+        codes=("MESH-005",),
     ),
     Fault(name="sidecar-leaves", does="the sidecar ends in good order: no fault", inject=_sidecar_left, quick=True),
 )

@@ -1,7 +1,7 @@
 """A mesh beside the Go demo: a base that nobody touches, and fresh copies that are broken one after the other."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,17 +32,22 @@ class Copy:
         self._mesh, self._demo, self._pid_file = mesh, demo, pid_file
         self.service = service
         self.sidecar = self.attach()
+        self.twin: Program | None = None
 
     @property
     def name(self) -> str:
         """SERVICE/INSTANCE."""
         return f"{self.service.name}/{self.service.instance}"
 
-    def attach(self) -> Program:
+    def attach(self, environment: Mapping[str, str] | None = None) -> Program:
         """Start a sidecar beside it."""
         self._name_process()
-        self.sidecar = self._mesh.beside(self.service, self._pid_file)
+        self.sidecar = self._mesh.beside(self.service, self._pid_file, environment)
         return self.sidecar
+
+    def add_twin(self) -> None:
+        """Start a second sidecar beside it, under the same name."""
+        self.twin = self._mesh.beside(self.service, self._pid_file)
 
     def restart(self) -> None:
         """It is ended by force, and another process takes its place."""
@@ -53,6 +58,8 @@ class Copy:
 
     def leave(self) -> None:
         """Both end in good order, the sidecar first: an instance that is taken out of service."""
+        if self.twin is not None:
+            self.twin.stop()
         self.sidecar.stop()
         self._demo.close()
 
@@ -80,7 +87,7 @@ class DemoMesh(SmallMesh):
         services = [base.service(service, instance=instance) for service, instance in BASE]
         base.connected(*services)
         base.load(_LOAD_PER_S)
-        self.coordinator(more="rules = [" + ", ".join(_inline(one) for one in rules) + "]")
+        self.judge = self.coordinator(more="rules = [" + ", ".join(_inline(one) for one in rules) + "]")
         for service in services:
             self._copy(base, service)
 
@@ -99,7 +106,7 @@ class DemoMesh(SmallMesh):
         demo.connected(fresh)
         return self._copy(demo, fresh)
 
-    def beside(self, service: GoService, pid_file: Path) -> Program:
+    def beside(self, service: GoService, pid_file: Path, environment: Mapping[str, str] | None = None) -> Program:
         """A sidecar beside a copy; returns when the server knows its subscriptions."""
         name, instance = service.name, service.instance
         settings = self._settings(
@@ -123,7 +130,7 @@ class DemoMesh(SmallMesh):
             required = false
             """,
         )
-        program = self._module("diagmesh_agents", settings)
+        program = self._module("diagmesh_agents", settings, environment)
         self._await_subscription(f"diag/{name}/{instance}", f"diag.{name}.*.all", program)
         return program
 

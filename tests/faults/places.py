@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-__all__ = ["CannotHere", "Place", "descriptors", "memory", "one_cpu", "quota", "small_disk"]
+__all__ = ["CannotHere", "Place", "compiler", "descriptors", "memory", "one_cpu", "quota", "small_disk"]
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _PERIOD_US: Final = 100_000
@@ -26,12 +27,25 @@ class CannotHere(Exception):
 
 
 def one_cpu() -> Place:
-    """One CPU of the machine, on which it goes before others: how busy these are is no matter."""
+    """One CPU of the machine, on which it goes before others, where we may do that: how busy these are is no matter."""
+    first = ("chrt", "--rr", "1")  # a mere nice value counts only among the processes of one session
 
     @contextmanager
     def make(_: Path) -> Iterator[Words]:
-        first = min(os.sched_getaffinity(0))
-        yield ("taskset", "-c", str(first), "nice", "-n", "-15" if os.geteuid() == 0 else "0")
+        may = shutil.which("chrt") and not subprocess.run([*first, "true"], capture_output=True, check=False).returncode
+        yield (*(first if may else ()), "taskset", "-c", str(min(os.sched_getaffinity(0))))
+
+    return make
+
+
+def compiler() -> Place:
+    """Anywhere, if there is a C compiler."""
+
+    @contextmanager
+    def make(_: Path) -> Iterator[Words]:
+        if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+            raise CannotHere("there is no C compiler")
+        yield ()
 
     return make
 

@@ -69,13 +69,20 @@ async def run(
             outcomes += await runner.all_of([fault for fault in faults if fault.alone], 1)
             found = dict(watch.counted(since, *names)) | runner.strays(since)
             checks = sum(seen.at >= since for seen in watch.seen)
-            lost = (
-                f"{len(watch.unanswered)} checks were not answered: {watch.unanswered[0]}" if watch.unanswered else ""
-            )
+            lost = _lost(watch, mesh)
             outcomes.append(Outcome(name=HEALTHY, found=found, checks=checks, trouble=lost))
             tell(outcomes[-1])
     order = [*(fault.name for fault in faults), HEALTHY]
     return sorted(outcomes, key=lambda one: order.index(one.name))
+
+
+def _lost(watch: Watch, mesh: DemoMesh) -> str:
+    """What to say of checks that were not answered; nothing when all were."""
+    if not watch.unanswered:
+        return ""
+    said = " ".join(mesh.judge.log_text()[-500:].split())
+    runs = "runs" if mesh.judge.running else "has ended"
+    return f"{len(watch.unanswered)} checks were not answered: {watch.unanswered[0]}; the coordinator {runs}: {said}"
 
 
 class _Runner:
