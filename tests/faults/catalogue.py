@@ -1,5 +1,7 @@
 """Every fault that is made, each in one entry: a new rule adds its row here."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,21 @@ _SOON: Final = {"least_over_s": 3.0}
 
 def _killed(copy: Copy, _: Path) -> None:
     copy.service.program.kill()
+
+
+def _killed_alone(copy: Copy, _: Path) -> None:
+    os.kill(copy.service.pid, signal.SIGKILL)
+
+
+def _ended_thrice(copy: Copy, _: Path) -> None:
+    for _start in range(3):
+        pid = copy.service.pid
+        copy.service.turn("exit")
+        copy.again(pid)
+
+
+def _run_on(_copy: Copy, _: Path) -> None:
+    """What takes such a fault back is time alone."""
 
 
 def _frozen(copy: Copy, _: Path) -> None:
@@ -85,16 +102,13 @@ def _emptied(_: Copy, folder: Path) -> None:
 
 _PROCESSES: Final = (
     Fault(name="kill", does="SIGKILL to the service", inject=_killed, codes=("PROC-001",), quick=True),
-    Fault(name="panic", does="switch `panic`", inject=on("panic"), codes=("PROC-001",)),
-    Fault(name="nil", does="switch `panic`, mode nil", inject=on("panic", mode="nil"), codes=("PROC-001",)),
-    Fault(name="fatal", does="switch `fatal`", inject=on("fatal"), codes=("PROC-001",)),
-    Fault(name="exit", does="switch `exit`", inject=on("exit"), codes=("PROC-001",)),
+    Fault(name="exit-unseen", does="switch `exit`, no launcher", inject=on("exit"), codes=("PROC-001",)),
     Fault(
-        name="oom-kill",
-        does="`leak-memory` in a control group of 64 MiB, until the kernel kills it",
-        inject=on("leak-memory", amount=1000),
+        name="exit-0",
+        does="switch `exit` with code 0, under a launcher",
+        inject=on("exit", amount=0),
         codes=("PROC-001",),
-        place=memory(64 * _MIB),
+        launched=(),
     ),
     Fault(
         name="freeze",
@@ -111,6 +125,42 @@ _PROCESSES: Final = (
         codes=("PROC-004",),
         may=("PROC-001",),
         limits={"PROC-004": {"recent_s": 6.0}},
+    ),
+)
+_CRASHES: Final = (
+    Fault(name="panic", does="switch `panic`", inject=on("panic"), codes=("PROC-007",), launched=(), quick=True),
+    Fault(
+        name="nil", does="switch `panic`, mode nil", inject=on("panic", mode="nil"), codes=("PROC-007",), launched=()
+    ),
+    Fault(name="fatal", does="switch `fatal`", inject=on("fatal"), codes=("PROC-007",), launched=()),
+    Fault(name="exit", does="switch `exit`", inject=on("exit"), codes=("PROC-007",), launched=()),
+    Fault(name="signal", does="SIGKILL to the service", inject=_killed_alone, codes=("PROC-007",), launched=()),
+    Fault(
+        name="oom-kill",
+        does="`leak-memory` in a control group of 64 MiB, until the kernel kills it",
+        inject=on("leak-memory", amount=1000),
+        codes=("PROC-007",),
+        place=memory(64 * _MIB),
+        launched=(),
+    ),
+    Fault(
+        name="crash-once",
+        does="switch `panic`, and it is started again",
+        inject=on("panic"),
+        remove=_run_on,
+        codes=("PROC-007",),
+        launched=("--restart", "on-failure"),
+        limits={"PROC-007": {"recent_s": 6.0}},
+    ),
+    Fault(
+        name="crash-loop",
+        does="switch `exit` after each of three starts",
+        inject=_ended_thrice,
+        remove=_run_on,
+        codes=("PROC-008",),
+        may=("PROC-001", "PROC-003", "PROC-007"),
+        launched=("--restart", "on-failure"),
+        limits={"PROC-007": {"recent_s": 6.0}, "PROC-008": {"recent_s": 8.0}},
     ),
 )
 _DOORS: Final = (
@@ -313,5 +363,5 @@ _NOT_NAMED_YET: Final = (
     _unnamed("ack-late", "JS", "inventory", "--ack-wait", "500ms"),
     _unnamed("nak-always", "JS", "inventory"),
 )
-FAULTS: Final = (*_PROCESSES, *_DOORS, *_RESOURCES, *_MESH, *_NOT_NAMED_YET)
+FAULTS: Final = (*_PROCESSES, *_CRASHES, *_DOORS, *_RESOURCES, *_MESH, *_NOT_NAMED_YET)
 """In the order of the table."""

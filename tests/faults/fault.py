@@ -46,6 +46,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         place: where it runs.
         limits: thresholds for this copy, by code: those that ask for more patience than we have.
         siblings: so many more copies beside it.
+        launched: flags of the launcher that starts it; None where a sidecar is put beside it.
         race: its program is built with ``-race``.
         alone: nothing else may go on meanwhile, for it concerns the machine or everybody's questions.
         quick: it is among those that run as a test.
@@ -63,6 +64,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     place: Place | None = None
     limits: Mapping[str, Mapping[str, float]] = {}
     siblings: int = 0
+    launched: tuple[str, ...] | None = None
     race: bool = False
     alone: bool = False
     quick: bool = False

@@ -1,6 +1,7 @@
 """A mesh beside the Go demo: a base that nobody touches, and fresh copies that are broken one after the other."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -8,13 +9,16 @@ from typing import Final
 from diagmesh.settings import RuleSettings
 from diagmesh_cli.local.settings_file import toml_of
 from support.godemo import GoDemo, GoService
-from support.programs import Program
+from support.ports import free_port
+from support.programs import Program, wait_until
 from support.smallmesh import HEARTBEAT_S, SmallMesh
 
 __all__ = ["BASE", "Copy", "DemoMesh"]
 
 BASE: Final = (("orders", "i1"), ("payments", "i1"), ("inventory", "i1"))
 _LOAD_PER_S: Final = 20.0
+_AGAIN_S: Final = 30.0
+_LINGER_S: Final = 300  # longer than anybody waits here
 _SAMPLE_S: Final = 0.05  # the ring then holds the last 36 s: what grew is seen soon, and forgotten soon
 
 
@@ -25,13 +29,13 @@ class Copy:
         mesh: to which it belongs.
         demo: that started it.
         service: its process and switches.
-        pid_file: by which its sidecar finds it.
+        pid_file: by which its sidecar finds it; None where the sidecar came with a launcher, which started the service.
     """
 
-    def __init__(self, mesh: "DemoMesh", demo: GoDemo, service: GoService, pid_file: Path) -> None:
+    def __init__(self, mesh: "DemoMesh", demo: GoDemo, service: GoService, pid_file: Path | None) -> None:
         self._mesh, self._demo, self._pid_file = mesh, demo, pid_file
         self.service = service
-        self.sidecar = self.attach()
+        self.sidecar = self.attach() if pid_file is not None else service.program
         self.twin: Program | None = None
 
     @property
@@ -41,13 +45,12 @@ class Copy:
 
     def attach(self, environment: Mapping[str, str] | None = None) -> Program:
         """Start a sidecar beside it."""
-        self._name_process()
-        self.sidecar = self._mesh.beside(self.service, self._pid_file, environment)
+        self.sidecar = self._mesh.beside(self.service, self._name_process(), environment)
         return self.sidecar
 
     def add_twin(self) -> None:
         """Start a second sidecar beside it, under the same name."""
-        self.twin = self._mesh.beside(self.service, self._pid_file)
+        self.twin = self._mesh.beside(self.service, self._name_process())
 
     def restart(self) -> None:
         """It is ended by force, and another process takes its place."""
@@ -63,10 +66,17 @@ class Copy:
         self.sidecar.stop()
         self._demo.close()
 
-    def _name_process(self) -> None:
+    def again(self, instead_of: int) -> None:
+        """Wait until its launcher has started another process instead of that one, and it works."""
+        wait_until(lambda: self.service.pid != instead_of, _AGAIN_S, "it is started again")
+        self._demo.connected(self.service)
+
+    def _name_process(self) -> Path:
+        assert self._pid_file is not None, "a launcher knows its process"
         beside = self._pid_file.with_suffix(".new")
         beside.write_text(str(self.service.program.pid), encoding="ascii")
         beside.replace(self._pid_file)
+        return self._pid_file
 
 
 class DemoMesh(SmallMesh):
@@ -99,17 +109,36 @@ class DemoMesh(SmallMesh):
         *flags: str,
         within: Sequence[str] = (),
         programs: Path | None = None,
+        launched: Sequence[str] | None = None,
     ) -> Copy:
-        """A fresh copy with its sidecar, which works."""
+        """A fresh copy with its sidecar, which works; ``launched`` are the flags of a launcher that starts it."""
+        if launched is not None:
+            port = free_port()
+            within = (*self._launcher(service, instance, folder, port), *launched, "--", *within)
+            flags = (*flags, "--http-port", str(port))
         demo = self._demo(folder, programs or self._programs, within)
         fresh = demo.service(service, *flags, instance=instance)
         demo.connected(fresh)
-        return self._copy(demo, fresh)
+        if launched is None:
+            return self._copy(demo, fresh)
+        self._await_subscription(f"diag/{service}/{instance}", f"diag.{service}.*.all", fresh.program)
+        return Copy(self, demo, fresh, None)
 
     def beside(self, service: GoService, pid_file: Path, environment: Mapping[str, str] | None = None) -> Program:
         """A sidecar beside a copy; returns when the server knows its subscriptions."""
         name, instance = service.name, service.instance
-        settings = self._settings(
+        settings = self._of_sidecar(name, instance, service.port, f'pid_file = "{pid_file}"')
+        program = self._module("diagmesh_agents", settings, environment)
+        self._await_subscription(f"diag/{name}/{instance}", f"diag.{name}.*.all", program)
+        return program
+
+    def _launcher(self, service: str, instance: str, folder: Path, port: int) -> Sequence[str]:
+        settings = self._of_sidecar(service, instance, port, "")
+        words = ("-m", "diagmesh_agents", "--config", str(settings), "--linger", str(_LINGER_S))
+        return (sys.executable, *words, "--state-dir", str(folder / "state"))
+
+    def _of_sidecar(self, name: str, instance: str, port: int, way: str) -> Path:
+        return self._settings(
             f"sidecar-{name}-{instance}-{os.urandom(3).hex()}",
             f"""heartbeat_s = {HEARTBEAT_S}
             [nats]
@@ -119,20 +148,17 @@ class DemoMesh(SmallMesh):
             [[targets]]
             service = "{name}"
             instance = "{instance}"
-            pid_file = "{pid_file}"
+            {way}
             sample_s = {_SAMPLE_S}
             [[targets.probes]]
             name = "door"
-            tcp = "127.0.0.1:{service.port}"
+            tcp = "127.0.0.1:{port}"
             [[targets.probes]]
             name = "healthz"
-            http = "http://127.0.0.1:{service.port}/healthz"
+            http = "http://127.0.0.1:{port}/healthz"
             required = false
             """,
         )
-        program = self._module("diagmesh_agents", settings, environment)
-        self._await_subscription(f"diag/{name}/{instance}", f"diag.{name}.*.all", program)
-        return program
 
     def _copy(self, demo: GoDemo, service: GoService) -> Copy:
         return Copy(self, demo, service, self.directory / f"{service.name}-{service.instance}.pid")

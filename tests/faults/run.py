@@ -151,9 +151,14 @@ class _Runner:
             self._lives[f"{fault.service}/{instance}"] = (time.monotonic(), float("inf"))
             copies.append(
                 await asyncio.to_thread(
-                    lambda instance=instance, place=place: self._mesh.copy(  # type: ignore[misc]  # bound
-                        fault.service, instance, folder, *fault.flags, within=place, programs=programs
-                    )
+                    self._mesh.copy,
+                    fault.service,
+                    instance,
+                    folder,
+                    *fault.flags,
+                    within=place,
+                    programs=programs,
+                    launched=fault.launched,
                 )
             )
         names = [copy.name for copy in copies]

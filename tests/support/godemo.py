@@ -55,13 +55,32 @@ class GoService:
         instance: of the copy.
         port: of its HTTP pages.
         seed_file: as whom its switches are turned; empty for nobody in particular.
+        ready_file: where each of its processes tells its id, where ``program`` only starts them.
     """
 
-    def __init__(self, program: Program, url: str, name: str, instance: str, port: int, *, seed_file: str = "") -> None:
+    def __init__(
+        self,
+        program: Program,
+        url: str,
+        name: str,
+        instance: str,
+        port: int,
+        *,
+        seed_file: str = "",
+        ready_file: Path | None = None,
+    ) -> None:
         self.program = program
+        self._ready_file = ready_file
         self._seed_file = seed_file
         self.url, self.name, self.instance, self.port = url, name, instance, port
-        self.process = psutil.Process(program.pid)
+        self.process = psutil.Process(self.pid)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the service: what it told last."""
+        if self._ready_file is None:
+            return self.program.pid
+        return int(json.loads(self._ready_file.read_text())["pid"])
 
     def order(self, **words: object) -> Reply:
         """Send an order to the switchboard of this copy."""
@@ -122,7 +141,7 @@ class GoDemo:
         url: where they connect.
         directory: for logs and ready files.
         flags: for every program, such as ``--nkey-file``.
-        within: words before the command of every service, such as ``nice``; they must end in it (``exec``).
+        within: words before the command of every service, such as ``nice``, that end in it or start it.
     """
 
     def __init__(self, programs: Path, url: str, directory: Path, *flags: str, within: Sequence[str] = ()) -> None:
@@ -147,7 +166,7 @@ class GoDemo:
         assert told.exists(), program.log_text()
         seed_file = self._flags[self._flags.index("--nkey-file") + 1] if "--nkey-file" in self._flags else ""
         port = json.loads(told.read_text())["http_port"]
-        return GoService(program, self.url, name, instance, port, seed_file=seed_file)
+        return GoService(program, self.url, name, instance, port, seed_file=seed_file, ready_file=told)
 
     def load(self, rate: float, *flags: str) -> GoService:
         """Start the load; only its log lines are to be seen."""
