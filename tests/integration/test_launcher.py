@@ -18,6 +18,7 @@ from support.golang import GoProgram
 from support.launching import Launched
 from support.procs import alive
 from support.programs import wait_until
+from support.quota import memory_group
 
 pytestmark = pytest.mark.timeout(300)
 NOWHERE = ("--nats", "nats://127.0.0.1:1", "--linger", "0")
@@ -97,6 +98,18 @@ def test_a_signal_that_ended_it_is_named_and_not_guessed_at(tmp_path: Path, talk
     assert "code" not in record
 
 
+def test_a_kill_for_want_of_memory_is_told_apart(tmp_path: Path, talker: Path) -> None:
+    with memory_group(48 * 1024 * 1024) as group:
+        script = f'echo $$ > {group}/cgroup.procs; echo started; exec "$@"'
+        command = ["sh", "-c", script, "sh", talker, "eat", tmp_path / "n"]
+        with Launched(tmp_path, command, *NOWHERE) as launched:
+            assert launched.ended() == 137
+            record = end_of(launched)
+    assert (record["reason"], record["signal"]) == ("oom-kill", "SIGKILL")
+    assert f"oom_kill of {group} rose to 1" in record["detail"]
+    assert record["last_words"] == "started\n"
+
+
 def test_a_core_dump_is_told(tmp_path: Path, talker: Path) -> None:
     pattern = Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8").strip()
     if pattern.startswith("|") or "/" in pattern:
@@ -105,8 +118,8 @@ def test_a_core_dump_is_told(tmp_path: Path, talker: Path) -> None:
     command = [*limited, talker, "sleep", tmp_path / "n"]
     with Launched(tmp_path, command, *NOWHERE, environment={"GOTRACEBACK": "crash"}, cwd=tmp_path) as launched:
         wait_until((tmp_path / "n").exists, 30, "the service runs")
-        os.kill(launched.service, signal.SIGSEGV if os.geteuid() else signal.SIGQUIT)
-        launched.ended()
+        os.kill(launched.service, signal.SIGQUIT)  # Go aborts then, as GOTRACEBACK says
+        assert launched.ended() == 128 + signal.SIGABRT
         record = end_of(launched)
     dumped = list(tmp_path.glob("core*"))
     if not dumped:

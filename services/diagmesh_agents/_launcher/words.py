@@ -10,7 +10,7 @@ __all__ = ["LastWords", "last_words"]
 
 _MOST_BYTES: Final = 8 * 1024
 _HEAD_SHARE_BYTES: Final = 6 * 1024
-_LOOKED_AT_BYTES: Final = 64 * 1024
+_LOOKED_AT_BYTES: Final = 16 * 1024
 _CUT: Final = "\n[…]\n"
 
 
