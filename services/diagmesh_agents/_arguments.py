@@ -55,6 +55,10 @@ def _parser() -> ProgramParser:
         " recorded, and this command ends with its exit code.",
         "the sidecar",
     )
+    parser.epilog = (
+        f"{parser.epilog} With -- COMMAND: its exit code, 128 and N when signal N ended it, 127 or 126 when it"
+    )
+    parser.epilog += " cannot be started."
     parser.usage = "diagmesh sidecar [OPTIONS] [-- COMMAND [ARGUMENT ...]]"
     target = parser.add_argument_group("the target, and one way to find its process")
     target.add_argument("--service", metavar="NAME", help="the service it stands beside")

@@ -78,7 +78,7 @@ _CHECK: Final = _Command(
     above="config ",
 )
 _PROCESSES: Final = (
-    ("sidecar", "Run a sidecar beside a service instance (see its --help)."),
+    ("sidecar", "Run a sidecar beside a service, or start the service with it."),
     ("coordinator", "Run a coordinator (see its --help)."),
 )
 

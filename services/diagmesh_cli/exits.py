@@ -26,5 +26,6 @@ Exit codes:
   3    nobody there, or the mesh cannot be reached
   64   usage
   70   our own fault
-  130  interrupted\
+  130  interrupted
+sidecar -- COMMAND ends with the code of the command.\
 """

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from support.golang import GoProgram
@@ -174,6 +175,28 @@ def test_control_c_in_a_terminal_reaches_the_service_once(tmp_path: Path, talker
         wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 30, "the launcher leaves")
     finally:
         os.close(terminal)
+
+
+def test_a_job_is_suspended_and_goes_on_as_a_whole(tmp_path: Path, talker: Path) -> None:
+    with Launched(tmp_path, [talker, "sleep", tmp_path / "n"], *NOWHERE) as launched:
+        wait_until((tmp_path / "n").exists, 30, "the service runs")
+        service = psutil.Process(launched.service)
+        launcher = psutil.Process(launched.pid)
+        launched.process.send_signal(signal.SIGTSTP)
+        wait_until(lambda: {service.status(), launcher.status()} == {"stopped"}, 20, "both stand still")
+        launched.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: "stopped" not in {service.status(), launcher.status()}, 20, "both go on")
+        launched.process.send_signal(signal.SIGTERM)
+        assert launched.ended() == 128 + signal.SIGTERM
+
+
+def test_closed_standard_streams_are_not_written_to_by_others(tmp_path: Path) -> None:
+    script = '"$@" >&- 2>&- <&-'
+    ours = [sys.executable, "-m", "diagmesh_cli", "sidecar", "--service", "orders", "--instance", "i1", *NOWHERE]
+    ours += ["--state-dir", str(tmp_path / "state"), "--", "sh", "-c", "echo hello; exit 5"]
+    assert subprocess.run(["/bin/sh", "-c", script, "sh", *ours], timeout=60, check=False).returncode == 5
+    (record,) = (tmp_path / "state" / "orders" / "i1").glob("exit-*.json")
+    assert json.loads(record.read_bytes())["last_words"] == "hello\n"
 
 
 def test_nothing_of_ours_leaks_into_the_service(tmp_path: Path, talker: Path) -> None:
