@@ -35,6 +35,7 @@ _LOOK_S: Final = 1.0
 _AGAIN_S: Final = 0.5
 _RUNNING: Final = "running"
 _LEAVING: Final = "leaving"
+_NOBODY_LEARNT: Final = "its launcher is gone, and only that would have learnt how it ended"
 
 
 class Launch:
@@ -124,6 +125,16 @@ class Launch:
         """The exits that no sidecar has told the mesh of, oldest first."""
         return [one for one in self.state.get("exits", ()) if one["number"] > self._memory.told]
 
+    def unlearnt(self) -> dict[str, Any] | None:
+        """The end of a service whose launcher was gone before, as far as it can be told; once, else None."""
+        exits = self.state.get("exits") or [{"number": 0}]
+        number = exits[-1]["number"] + 1
+        if not (self.gone and self.running) or self._memory.told >= number or self.look().pids:
+            return None
+        now = datetime.now(UTC).isoformat()
+        told = {"number": number, "reason": ExitReason.UNKNOWN.value, "detail": _NOBODY_LEARNT, "last_seen": now}
+        return {**told, "at": now, "pid": self.state["pid"]}
+
     def told(self, number: int) -> None:
         """The mesh knows of this exit; no other sidecar tells of it again."""
         self._memory.told = number
@@ -159,7 +170,7 @@ class LaunchedNeighbour(Neighbour):
 
     def _untold(self) -> str:
         if self._launch.gone:
-            return "its launcher is gone, and only that would have learnt how it ended"
+            return _NOBODY_LEARNT
         return "its launcher has not told yet how it ended"
 
 
@@ -198,7 +209,8 @@ async def tell_exits(launch: Launch, bus: Bus, identity: Identity, stop: asyncio
 
 async def _tell(launch: Launch, bus: Bus, identity: Identity) -> bool:
     """Tell what is untold; False when that has to be tried again."""
-    for one in launch.untold():
+    unlearnt = launch.unlearnt()
+    for one in [*launch.untold(), *([unlearnt] if unlearnt else [])]:
         happened = Event(
             v=WIRE_VERSION,
             service=identity.service,
@@ -206,7 +218,7 @@ async def _tell(launch: Launch, bus: Bus, identity: Identity) -> bool:
             boot=identity.boot,
             kind="exit",
             at=datetime.fromisoformat(one["at"]),
-            what=in_words(one),
+            what="it ended, nobody knows how" if one is unlearnt else in_words(one),
             detail={key: value for key, value in one.items() if key != "number"},
         )
         try:

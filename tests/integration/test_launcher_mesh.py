@@ -22,7 +22,7 @@ from support.godemo import build
 from support.golang import Go, GoProgram
 from support.launching import Launched
 from support.natsserver import NatsServer
-from support.procs import freeze, thaw
+from support.procs import alive, freeze, thaw
 from support.programs import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -187,10 +187,10 @@ async def test_a_short_life_is_told_although_nothing_lingers(
 async def test_a_launcher_that_is_gone_leaves_an_unknown_end(
     bus: NatsBus, nats_server: NatsServer, talker: Path, tmp_path: Path
 ) -> None:
-    command = [talker, "sleep", tmp_path / "n"]
-    with Launched(tmp_path, command, "--nats", nats_server.url, "--linger", "10") as launched:
+    heard, command = await Heard.on(bus), [talker, "sleep", tmp_path / "n"]
+    with Launched(tmp_path, command, "--nats", nats_server.url, "--linger", "5") as launched:
         await until(bus, lambda health: health.state is State.UP, "up")
-        service, _ = launched.service, launched.sidecar
+        service, sidecar = launched.service, launched.sidecar
         os.kill(launched.pid, signal.SIGKILL)
         await asyncio.sleep(1)
         still = await until(bus, lambda health: health.state is State.UP, "up, without its launcher")
@@ -200,6 +200,10 @@ async def test_a_launcher_that_is_gone_leaves_an_unknown_end(
         assert down.last_exit is not None
         assert down.last_exit.reason is ExitReason.UNKNOWN
         assert "its launcher is gone" in down.last_exit.detail
+        await asyncio.to_thread(wait_until, lambda: not alive(sidecar), 30, "the sidecar leaves, nothing is left")
+    await bus.barrier()
+    assert [(event.detail["reason"], event.detail["pid"]) for event in heard.exits] == [("unknown", service)]
+    assert heard.byes == 1
 
 
 async def test_a_settings_file_with_one_target_can_be_launched(
