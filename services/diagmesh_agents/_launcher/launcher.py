@@ -6,7 +6,6 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any, Final
 
 from diagmesh_agents._launcher.agents import Sidecar
@@ -18,10 +17,10 @@ from diagmesh_agents._launcher.output import Output
 from diagmesh_agents._launcher.plan import Plan
 from diagmesh_agents._launcher.record import Records
 from diagmesh_agents._launcher.service import Service, moment
+from diagmesh_agents._launcher.signals import arriving
 
 __all__ = ["Launcher"]
 
-_FORWARDED: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGTSTP")
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _LOOK_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 1.0
@@ -70,7 +69,7 @@ class Launcher:
 
     def run(self) -> int:
         """Until the service has ended for good and the mesh knows it; returns what to end with."""
-        with _signals() as signals:
+        with arriving() as signals:
             self._signals = signals
             self._waiting.register(signals, selectors.EVENT_READ, self._on_signal)
             self._output.start()
@@ -235,22 +234,3 @@ class Launcher:
         if self._voice is None:
             self._voice = Outlet(2, lambda _: None, lambda _: None, patient=False)
         self._voice.put(f"diagmesh: {words}\n".encode())
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """Where the numbers of signals arrive. What we were started to ignore stays ignored, by the service too."""
-    arrive, wake = socket.socketpair()
-    arrive.setblocking(False)
-    wake.setblocking(False)
-    for name in (*_FORWARDED, "SIGCHLD"):
-        number = getattr(signal, name)
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-    try:
-        yield arrive
-    finally:
-        signal.set_wakeup_fd(-1)
-        arrive.close()
-        wake.close()
