@@ -147,6 +147,8 @@ def _settings(given: argparse.Namespace) -> SidecarSettings:
         tree["heartbeat_s"] = given.heartbeat
     if given.log_level is not None:
         tree["log_level"] = given.log_level
+    if given.alive_file is not None:
+        tree["alive_file"] = given.alive_file
     settings = checked(SidecarSettings, tree)
     if not settings.targets:
         raise SettingsError("no target: give --service NAME and a way to find its process, or [[targets]] in --config")

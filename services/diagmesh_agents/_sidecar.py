@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Collection
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 from diagmesh.accept import check_disabled, check_unique
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
+from diagmesh.alive import alive
 from diagmesh.bus.nats import NatsBus
 from diagmesh.declare import AgentSpec
 from diagmesh.diagnose import Engine
@@ -120,7 +122,9 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch |
         )
         for place in places:
             await place.start(stop)
-        await stop.wait()
+        # Under a launcher systemd listens to the service itself, not to us.
+        async with alive(settings.alive_file, os.environ if launch is None else {}):
+            await stop.wait()
         log.info("leaving: %s", ", ".join(place.name for place in places))
     finally:
         await asyncio.gather(*(place.stop() for place in places))

@@ -26,6 +26,9 @@ def _parser() -> ProgramParser:
     other.add_argument(
         "--operator", metavar="NKEY", action="append", default=[], help="public key that may sign control requests"
     )
+    other.add_argument(
+        "--metrics", metavar="[HOST:]PORT", help="serve /metrics, /livez and /readyz there (default: nowhere)"
+    )
     return parser
 
 
@@ -44,6 +47,8 @@ def parse(arguments: list[str]) -> CoordinatorSettings:
         "deadline_s": given.deadline,
         "heartbeat_s": given.heartbeat,
         "log_level": given.log_level,
+        "alive_file": given.alive_file,
+        "metrics": given.metrics,
     }
     tree |= {name: value for name, value in flags.items() if value is not None}
     tree["nats"] = connection(given, settings.nats)

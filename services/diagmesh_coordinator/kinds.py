@@ -15,6 +15,7 @@ from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator import check, services
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fanout import fan_out
+from diagmesh_coordinator.measures import UNMEASURED, Measures
 from diagmesh_coordinator.question import FanoutQuestion, decode_fanout
 
 __all__ = ["MeshKinds"]
@@ -39,6 +40,7 @@ class MeshKinds:
         settings: deadline and concurrency.
         pack: the agents installed here: their types tell what can be added up.
         rules: what is checked.
+        measures: who counts what is gathered.
 
     Raises:
         SettingsError: the settings of the rules are wrong.
@@ -52,6 +54,7 @@ class MeshKinds:
         settings: CoordinatorSettings,
         pack: AgentPack,
         rules: RulePack,
+        measures: Measures = UNMEASURED,
     ) -> None:
         self._bus = bus
         self._directory = directory
@@ -59,6 +62,7 @@ class MeshKinds:
         self._settings = settings
         self._pack = pack
         self._checker = check.Checker(bus, directory, us, rules, settings.rules)
+        self._measures = measures
         self._guesses: set[str] = set()
 
     def names(self) -> Collection[str]:
@@ -109,7 +113,10 @@ class MeshKinds:
 
     def _check(self) -> Endpoint:
         async def look(question: CheckQuestion, asked: Asked) -> Check:
-            return await self._checker.check(question, asked)
+            check = await self._checker.check(question, asked)
+            part = question.services or question.instances or question.labels or question.codes
+            self._measures.checked(check, whole=not part)
+            return check
 
         return Endpoint(
             kind=check.KIND,
@@ -125,7 +132,9 @@ class MeshKinds:
         spec = self._pack.agents.get(kind)
 
         async def look(question: FanoutQuestion, asked: Asked) -> MeshAnswer:
-            return await fan_out(self._bus, self._directory, spec.answer if spec else None, question, asked)
+            total = await fan_out(self._bus, self._directory, spec.answer if spec else None, question, asked)
+            self._measures.gathered(total)
+            return total
 
         return Endpoint(
             kind=kind,

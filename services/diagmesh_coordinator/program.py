@@ -1,6 +1,7 @@
 """The coordinator as a program: its connection, its directory, and what it answers; started and drained as one."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from diagmesh.accept import check_coordinator
+from diagmesh.alive import alive
 from diagmesh.bus.core import Bus, Subscription
 from diagmesh.bus.nats import NatsBus
 from diagmesh.contract.subjects import QUEUE
@@ -20,6 +22,7 @@ from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.forget import ControlKinds
 from diagmesh_coordinator.kinds import MeshKinds
+from diagmesh_coordinator.measures import UNMEASURED, Measures
 
 __all__ = ["Running", "default_name", "serve"]
 
@@ -39,29 +42,39 @@ class Running:
         settings: of the coordinator.
         instance: its name.
         rules: what is checked; None for all that are installed.
+        measures: who counts what it does.
 
     Raises:
         SettingsError: the settings of the rules are wrong.
     """
 
-    def __init__(self, bus: Bus, settings: CoordinatorSettings, instance: str, rules: RulePack | None = None) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        settings: CoordinatorSettings,
+        instance: str,
+        rules: RulePack | None = None,
+        measures: Measures = UNMEASURED,
+    ) -> None:
         self.directory = Directory(bus, settings)
         self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
         self._bus = bus
-        self._member = Member(
+        pack, found = load_agents(), rules or load_rules()
+        self.member = Member(
             bus,
             self.identity,
-            MeshKinds(bus, self.directory, self.identity, settings, load_agents(), rules or load_rules()),
+            MeshKinds(bus, self.directory, self.identity, settings, pack, found, measures),
             addresses_of_coordinator(instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
         )
+        self.member.responder.observe = measures.asked
         self._control = Responder(
             bus,
             self.identity,
-            ControlKinds(bus, self.directory, self.identity, settings.operators, self._member.events.emit),
+            ControlKinds(bus, self.directory, self.identity, settings.operators, self.member.events.emit),
             concurrency=_CONTROL_CONCURRENCY,
-            emit=self._member.events.emit,
+            emit=self.member.events.emit,
         )
         self._subscriptions: list[Subscription] = []
 
@@ -71,14 +84,14 @@ class Running:
         name = self.identity.instance
         for subject, queue in ((f"diagctl.mesh.*.{name}", ""), ("diagctl.mesh.*", QUEUE)):
             self._subscriptions.append(await self._bus.subscribe(subject, self._control.take, queue=queue))
-        await self._member.start()
+        await self.member.start()
 
     async def stop(self) -> None:
         """Leave on purpose; bounded."""
         for subscription in self._subscriptions:
             await subscription.unsubscribe()
         await self._control.drain(_DRAIN_S)
-        await self._member.drain(_DRAIN_S)
+        await self.member.drain(_DRAIN_S)
         await self.directory.stop()
 
 
@@ -96,17 +109,34 @@ async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> int:
     check_coordinator(settings)
     instance = settings.instance or default_name()
     bus = NatsBus(settings.nats, f"diag/mesh/{instance}")
-    running = Running(bus, settings, instance)
-    bus.start()
-    try:
+    async with contextlib.AsyncExitStack() as around:
+        running = await _made(bus, settings, instance, around)
+        bus.start()
+        around.push_async_callback(bus.close)
         await running.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD)
         log.info("coordinating as mesh/%s", instance)
-        await stop.wait()
+        async with alive(settings.alive_file):
+            await stop.wait()
         log.info("leaving: mesh/%s", instance)
         await running.stop()
-    finally:
-        await bus.close()
     return 0
+
+
+async def _made(
+    bus: NatsBus, settings: CoordinatorSettings, instance: str, around: contextlib.AsyncExitStack
+) -> Running:
+    """The coordinator, counted and told of where the settings want it."""
+    if not settings.metrics:
+        return Running(bus, settings, instance)
+    from diagmesh_coordinator.metrics import Metrics  # noqa: PLC0415  its library only where it is used
+    from diagmesh_coordinator.metrics_sources import Sources  # noqa: PLC0415
+    from diagmesh_coordinator.telling import Telling  # noqa: PLC0415
+
+    metrics = Metrics()
+    running = Running(bus, settings, instance, measures=metrics)
+    metrics.read(Sources(bus, running.directory, running.member, settings.concurrency))
+    await around.enter_async_context(Telling(metrics, bus, settings.metrics))
+    return running

@@ -11,7 +11,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.errors import BadName, SettingsError
 from diagmesh.settings import CoordinatorSettings, TargetSettings
 
-__all__ = ["check_coordinator", "check_disabled", "check_unique", "log_number"]
+__all__ = ["check_coordinator", "check_disabled", "check_unique", "listening_at", "log_number"]
 
 
 def log_number(level: str) -> int:
@@ -51,6 +51,23 @@ def check_disabled(disable: Collection[str], known: Collection[str]) -> None:
         raise SettingsError(f"disable: no such kind: {', '.join(sorted(unknown))}")
 
 
+def listening_at(where: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, ``[HOST]:PORT`` or ``PORT``; a port alone is one of the loopback address.
+
+    Raises:
+        SettingsError: that is no address.
+    """
+    host, colon, port = where.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") and host.endswith("]") else host
+    well = port.isascii() and port.isdecimal() and int(port) <= 65_535
+    if not well or (colon and not bare) or (":" in bare and bare == host):
+        raise SettingsError(
+            f"metrics: {where!r} is no address: write PORT (this host only), HOST:PORT or [IPV6]:PORT;"
+            " 0.0.0.0:PORT is open to everybody who reaches this host"
+        )
+    return bare or "127.0.0.1", int(port)
+
+
 def check_coordinator(settings: CoordinatorSettings) -> None:
     """The names are legal, and the operators are keys.
 
@@ -64,6 +81,8 @@ def check_coordinator(settings: CoordinatorSettings) -> None:
             check_token(service, "replicas: service")
     except BadName as error:
         raise SettingsError(str(error)) from None
+    if settings.metrics:
+        listening_at(settings.metrics)
     if settings.operators:
         from diagmesh.control import Guard  # noqa: PLC0415  the signing library only where keys are used
 

@@ -47,6 +47,7 @@ class ProgramParser(argparse.ArgumentParser):
         other = self.add_argument_group("other")
         other.add_argument("--heartbeat", metavar="SECONDS", type=float, help="pace of its heartbeats (default 5)")
         other.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
+        other.add_argument("--alive-file", metavar="FILE", help="touched every 5 s while it works, for probes")
         return other
 
     def error(self, message: str) -> NoReturn:

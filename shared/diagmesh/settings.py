@@ -180,6 +180,7 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
         disable: kinds that are not served.
         rules: thresholds and suppressions for the findings in its answers.
         log_level: of our own log on standard error.
+        alive_file: touched every 5 s while the process works, for whoever probes it by the file's age; none by default.
     """
 
     nats: NatsSettings = NatsSettings()
@@ -190,6 +191,7 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     disable: tuple[str, ...] = ()
     rules: tuple[RuleSettings, ...] = ()
     log_level: str = "info"
+    alive_file: str = ""
 
 
 class CoordinatorNatsSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,6 +213,8 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
         concurrency: mesh questions in work at a time.
         rules: thresholds and suppressions for ``diag.mesh.check``.
         operators: public nkeys whose signed control requests it accepts (``forget``); none by default.
+        metrics: where Prometheus may scrape it: ``HOST:PORT``, or ``PORT`` of the loopback address; off by default.
+        alive_file: as of a sidecar.
     """
 
     nats: CoordinatorNatsSettings = CoordinatorNatsSettings()
@@ -223,6 +227,8 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
     operators: tuple[str, ...] = ()
     rules: tuple[RuleSettings, ...] = ()
     log_level: str = "info"
+    metrics: str = ""
+    alive_file: str = ""
 
 
 def load(kind: type[S], path: str | None, environment: Mapping[str, str] | None = None) -> S:

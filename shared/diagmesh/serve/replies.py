@@ -13,7 +13,7 @@ from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, WIRE_VERSION, Answer, Pro
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.kinds import Judge
 
-__all__ = ["Identity", "Outgoing", "Scribe"]
+__all__ = ["Identity", "Outgoing", "Scribe", "status_of"]
 
 log = logging.getLogger("diagmesh.serve")
 
@@ -42,6 +42,11 @@ class Outgoing(NamedTuple):
     reply: str
     data: bytes
     problem: Problem | None
+
+
+def status_of(refusal: Refusal) -> Status:
+    """How a talk went that ended with this refusal."""
+    return next((status for kinds, status in _STATUS if isinstance(refusal, kinds)), Status.FAILED)
 
 
 class Scribe:
@@ -122,9 +127,7 @@ class Scribe:
         refusal: Refusal | None = None,
         problem: Problem | None = None,
     ) -> Reply:
-        status = Status.ANSWERED
-        if refusal is not None:
-            status = next((status for kinds, status in _STATUS if isinstance(refusal, kinds)), Status.FAILED)
+        status = Status.ANSWERED if refusal is None else status_of(refusal)
         now = datetime.now(UTC)
         return Reply(
             v=WIRE_VERSION,

@@ -15,10 +15,10 @@ from typing import Final
 from diagmesh.bus.core import Bus, Message
 from diagmesh.contract.codec import error_headers
 from diagmesh.contract.subjects import is_inbox, kind_of
-from diagmesh.contract.wire import Answer, Problem, Question
+from diagmesh.contract.wire import Answer, Problem, Question, Status
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.kinds import Asked, Endpoint, Kinds
-from diagmesh.serve.replies import Identity, Outgoing, Scribe
+from diagmesh.serve.replies import Identity, Outgoing, Scribe, status_of
 from diagmesh.workers import current_budget_s, current_kind
 
 __all__ = ["KindStats", "Responder"]
@@ -64,6 +64,8 @@ class Responder:
         kinds: what is answered.
         concurrency: looks at a time, over all kinds.
         emit: tells an event ``(kind, what)``; must not block.
+
+    Whoever counts sets ``observe``: it hears of each reply its kind, its status and the seconds since the question.
     """
 
     def __init__(
@@ -89,6 +91,12 @@ class Responder:
         self.forged = 0
         self.unanswerable = 0
         self.unsent = 0
+        self.observe: Callable[[str, Status, float], None] = lambda _kind, _status, _took_s: None
+
+    @property
+    def in_work(self) -> int:
+        """How many questions are being answered now."""
+        return len(self._jobs)
 
     # --- a question comes in
 
@@ -176,14 +184,14 @@ class Responder:
         data, problem = self._scribe.write(
             kind, job.since_ns, self._bus.max_payload, answer=answer, judge=judge, refusal=refusal
         )
-        self._count(kind, job.since_ns, problem)
+        self._count(kind, job.since_ns, problem, refusal)
         return Outgoing(job.reply, data, problem)
 
     # --- the reply goes out
 
     def _refused(self, kind: str, reply: str, since_ns: int, refusal: Refusal) -> Outgoing:
         data, problem = self._scribe.write(kind, since_ns, self._bus.max_payload, refusal=refusal)
-        self._count(kind, since_ns, problem)
+        self._count(kind, since_ns, problem, refusal)
         return Outgoing(reply, data, problem)
 
     def _post(self, outgoing: Outgoing | None) -> None:
@@ -194,16 +202,19 @@ class Responder:
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    def _count(self, kind: str, since_ns: int, problem: Problem | None) -> None:
+    def _count(self, kind: str, since_ns: int, problem: Problem | None, refusal: Refusal | None) -> None:
         # Only kinds that exist are counted by name: askers cannot grow this table.
         if self._kinds.find(kind) is None:
             return
         stats = self.stats.setdefault(kind, KindStats())
         stats.requests += 1
-        stats.processing_ns += time.perf_counter_ns() - since_ns
+        took_ns = time.perf_counter_ns() - since_ns
+        stats.processing_ns += took_ns
         if problem is not None:
             stats.errors += 1
             stats.last_error = f"{problem.code}:{problem.error}"
+        refused = Status.FAILED if refusal is None else status_of(refusal)  # an answer that was too large, say
+        self.observe(kind, Status.ANSWERED if problem is None else refused, took_ns / 1e9)
 
     async def _publish(self, outgoing: Outgoing) -> None:
         headers = error_headers(outgoing.problem) if outgoing.problem is not None else None

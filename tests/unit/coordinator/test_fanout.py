@@ -185,7 +185,7 @@ async def test_while_warming_it_asks_whom_it_can_find_and_says_so() -> None:
 async def test_made_up_kinds_cannot_fill_it_while_it_knows_nobody(lab: Lab) -> None:
     for number in range(200):
         await lab.ask(f"diag.mesh.kind-{number}")
-    assert len(lab.coordinator._member.responder.stats) <= 64
+    assert len(lab.coordinator.member.responder.stats) <= 64
 
 
 async def test_made_up_kinds_cannot_push_out_those_of_the_installed_pack() -> None:
