@@ -68,6 +68,12 @@ _COMMANDS: Final = (
         "[NAME]",
         ("schema", "schema health.reply", "schema --write DIRECTORY"),
     ),
+    _Command(
+        "completion",
+        "The script with which your shell completes commands and options.",
+        "bash|zsh|fish",
+        ("completion bash", "completion fish"),
+    ),
     _Command("forget", "Expect a lost instance or service no longer.", "TARGET", ("forget orders/i2", "forget orders")),
 )
 _CHECK: Final = _Command(

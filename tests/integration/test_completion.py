@@ -1,0 +1,90 @@
+"""Real shells complete our command line with the script that they are given."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diagmesh_cli.main import run
+
+DIAGMESH = Path(sys.executable).parent / "diagmesh"
+
+
+def shell(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no {name}: install the Debian package {name}")
+        pytest.skip(f"no {name} here")
+    return found
+
+
+def script(name: str) -> str:
+    done = subprocess.run([DIAGMESH, "completion", name], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+def spoken(command: list[str], given: str, home: Path) -> list[str]:
+    """What a shell says to what it is given; without anybody's start files."""
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, timeout=60, check=False, env=environment, cwd=home
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+CASES = [
+    (("",), {"status", "ask", "check", "completion", "sidecar"}),
+    (("st",), {"status"}),
+    (("config", ""), {"check"}),
+    (("ask", "--de"), {"--detail"}),
+    (("ask", "health", "--detail", "f"), {"full"}),
+    (("completion", ""), {"bash", "zsh", "fish"}),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), CASES)
+def test_bash(words: tuple[str, ...], expected: set[str], tmp_path: Path) -> None:
+    typed = " ".join(f"'{word}'" for word in ("diagmesh", *words))
+    asks = (
+        f"COMP_WORDS=({typed}); COMP_CWORD={len(words)}; COMP_LINE='diagmesh {' '.join(words)}'\n"
+        "complete -p diagmesh >/dev/null || exit 7\n"
+        f"_diagmesh diagmesh '{words[-1]}' '{words[-2] if len(words) > 1 else 'diagmesh'}'\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    got = spoken([shell("bash"), "--norc", "--noprofile"], script("bash") + asks, tmp_path)
+    assert expected <= set(got)
+    assert all(word.startswith(words[-1]) for word in got)
+
+
+@pytest.mark.parametrize(("words", "expected"), CASES)
+def test_fish(words: tuple[str, ...], expected: set[str], tmp_path: Path) -> None:
+    asks = f"complete --do-complete 'diagmesh {' '.join(words)}'\n"
+    got = spoken([shell("fish"), "--no-config"], script("fish") + asks, tmp_path)
+    assert expected <= {line.split("\t")[0] for line in got}
+
+
+def test_zsh_takes_the_script(tmp_path: Path) -> None:
+    (tmp_path / "_diagmesh").write_text(script("zsh"), encoding="utf-8")
+    asks = (
+        "fpath=($PWD $fpath); autoload -Uz compinit && compinit -D -u\n"
+        "print -r -- ${_comps[diagmesh]}\n"
+        "zcompile -U _diagmesh && print compiled\n"
+    )
+    assert spoken([shell("zsh"), "-f"], asks, tmp_path) == ["_diagmesh", "compiled"]
+
+
+def test_every_command_is_in_every_script(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("bash", "zsh", "fish"):
+        assert run(["completion", name]) == 0
+        text = capsys.readouterr().out
+        assert all(command in text for command in ("status", "explain", "forget", "coordinator", "--junit"))
+
+
+def test_another_shell_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", "tcsh"]) == 64
+    assert "bash" in capsys.readouterr().err
