@@ -42,7 +42,7 @@ def accepted(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     program, *words = [re.sub(r"\$\((\w+)\)", lambda found: variables[found[1]], word) for word in command]
-    return parse_sidecar(words) if program == "sidecar" else parse_coordinator(words)
+    return parse_sidecar(words).settings if program == "sidecar" else parse_coordinator(words)
 
 
 # --- Docker

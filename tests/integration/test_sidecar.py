@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from diagmesh.errors import BusError, MessageTooLarge, NoAnswer, NoResponders
 from diagmesh.settings import NatsSettings
 from support.natsserver import NatsServer
 from support.procs import alive
-from support.programs import Program
+from support.programs import Program, wait_until
 from support.sidecars import sidecar, sleeper
 
 
@@ -261,3 +262,19 @@ async def test_ten_thousand_questions_over_two_restarts(
     assert asker.state.state is BusState.CONNECTED
     assert alive(watched.pid)
     await asker.close()
+
+
+def test_the_alive_file_is_there_while_it_serves_gets_old_when_it_hangs_and_goes_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    command = ["python", "-m", "diagmesh_agents", "--service", "orders", "--pid", str(os.getpid())]
+    # Nobody listens at that address: whether NATS is there is no matter of living.
+    with Program([*command, "--nats", "nats://127.0.0.1:1", "--alive-file", str(file)], tmp_path) as program:
+        wait_until(file.exists, 30, "the file of a sidecar that serves")
+        os.utime(file, (1, 1))
+        program.freeze()
+        time.sleep(6)  # longer than its pace
+        assert file.stat().st_mtime == 1
+        program.thaw()
+        wait_until(lambda: file.stat().st_mtime > 1, 30, "a fresh file")
+        assert program.stop() == 0
+    assert not file.exists()
