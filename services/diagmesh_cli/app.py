@@ -48,7 +48,7 @@ _COMMANDS: Final = (
         "check",
         "What is the matter, by all rules, and what could not be judged.",
         "[TARGET]",
-        ("check", "check orders --code RES", "check --fail-on error --junit report.xml"),
+        ("check", "check orders --code RES", "check --fail-on error --junit report.xml", "check --html report.html"),
     ),
     _Command(
         "explain",

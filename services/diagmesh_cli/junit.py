@@ -1,16 +1,14 @@
 """A check as a JUnit report: what CI systems show without being taught anything."""
 
 import math
-import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from diagmesh.contract.findings import Finding, Severity
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
-from diagmesh_cli.trouble import UsageError
+from diagmesh_cli.files import replace
 from diagmesh_cli.views.words import fact, plural
 
 __all__ = ["junit_of", "write_junit"]
@@ -55,14 +53,7 @@ def write_junit(check: Check, fail_on: Severity, file: Path, took_s: float) -> N
         UsageError: the file cannot be written.
     """
     document = ET.tostring(junit_of(check, fail_on, took_s), encoding="utf-8", xml_declaration=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(document)
-        temporary.replace(file)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise UsageError(f"--junit {file}: {error.strerror}") from None
+    replace(file, document, "--junit")
 
 
 def _outcome(case: ET.Element, verdict: RuleVerdict, findings: Sequence[Finding], fail_on: Severity) -> list[str]:

@@ -39,6 +39,7 @@ def test_every_module_of_the_tree_is_in_it(wheel: Path) -> None:
         for file in (ROOT / sources).rglob("*.py")
     }
     assert wanted - packed == set()
+    assert {"diagmesh_cli/report/report.html.j2", "diagmesh_cli/report/report.css"} <= packed
 
 
 def test_it_installs_and_works_without_the_tree(wheel: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A real mesh is judged: a stopped process is found by the coordinator, by its own sidecar and by the command line."""
 
 import asyncio
+import html
 import json
 import os
 import subprocess
@@ -100,6 +101,32 @@ def test_the_command_line_is_a_gate(small: SmallMesh, tmp_path: Path) -> None:
     wrong = diagmesh(small, "check", "--code", "RES-999")
     assert wrong.returncode == 2
     assert "there is no rule" in wrong.stdout
+
+
+def test_a_report_is_left_beside_everything_else(small: SmallMesh, tmp_path: Path) -> None:
+    report, junit = tmp_path / "report.html", tmp_path / "junit.xml"
+    words = ("check", "--code", STOPPED, "--html", str(report))
+    assert diagmesh(small, *words).returncode == 0
+    assert "<h1>all clear</h1>" in report.read_text()
+    small.watched["orders/i1"].freeze()
+    done = diagmesh(small, *words, "--json", "--junit", str(junit))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["answer"]["findings"]
+    assert junit.is_file()
+    shown = html.unescape(report.read_text())
+    for there in ("<h1>1 finding</h1>", "<li>orders/i1</li>", f'href="#page-{STOPPED}"', f'id="page-{STOPPED}"'):
+        assert there in shown
+    assert f"<dd>{small.url}</dd>" in shown
+    assert "<dd>coordinator c1</dd>" in shown
+    assert diagmesh(small, *words, "--direct").returncode == 1
+    assert "this command (--direct)" in report.read_text()
+    kept = report.read_bytes()
+    wrong = diagmesh(small, "check", "--html", str(tmp_path / "nowhere" / "report.html"))
+    assert wrong.returncode == 64
+    assert "--html" in wrong.stderr
+    assert "No such file or directory" in wrong.stderr
+    assert report.read_bytes() == kept
+    small.watched["orders/i1"].thaw()
 
 
 def test_without_a_coordinator_it_is_judged_here(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """`diagmesh check`: what is the matter in the mesh, by all rules; a gate for CI."""
 
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
 from cyclopts import Parameter
 
+from diagmesh import __version__
+from diagmesh.bus.reasons import redact
 from diagmesh.client import Heard
 from diagmesh.contract.codec import encode
 from diagmesh.contract.findings import Severity
@@ -14,9 +16,10 @@ from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
 from diagmesh_cli.direct_check import check_directly
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.junit import write_junit
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Common, connection
 from diagmesh_cli.output import Output
+from diagmesh_cli.report.context import Made
+from diagmesh_cli.reports import Reports
 from diagmesh_cli.session import connected
 from diagmesh_cli.verdict import of_check
 from diagmesh_cli.views.check import check_view
@@ -35,7 +38,7 @@ async def check(
     direct: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     fail_on: _SEVERITY = "warning",
     strict: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    junit: Annotated[Path | None, Parameter(show_default=False)] = None,
+    reports: Reports = Reports(),  # noqa: B008  likewise
     common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Judge the mesh by all rules: what is the matter, worst first, and what could not be judged.
@@ -46,10 +49,11 @@ async def check(
         direct: ask the instances from here and judge here, for when there is no coordinator.
         fail_on: the mildest severity that ends with 1.
         strict: end with 2 also where an instance is only too young to be judged by a rule.
-        junit: write a JUnit report, one test case per rule, into this file.
+        reports: which files to write.
         common: where the mesh is, how to show it.
     """
     output, question, worst_allowed = Output.of(common), question_of(target, code), Severity(fail_on)
+    reports.ready()
     async with connected(common, output) as mesh:
         async with output.waiting(f"the check of {target or 'the mesh'}"):
             if direct:
@@ -60,8 +64,7 @@ async def check(
             output.show(heard.reply, page(heard))
             return Exit.UNSURE
         found = heard.answer
-        if junit is not None:
-            write_junit(found, worst_allowed, junit, heard.reply.took_ms / 1000)
+        reports.write(found, _made(common, target, question, heard.reply), worst_allowed)
         output.show(heard.reply, check_view(found, heard.reply.instance))
         return of_check(found, worst_allowed, strict=strict)
 
@@ -77,6 +80,19 @@ def _as_heard(check: Check) -> Heard[Check]:
         answer=msgspec.Raw(encode(check)),
     )
     return Heard(reply, Check)
+
+
+def _made(common: Common, target: str, question: CheckQuestion, reply: Reply) -> Made:
+    """What a report tells about the check itself."""
+    return Made(
+        at=reply.observed_at or datetime.now(UTC),
+        mesh=redact(connection(common).url),
+        target=target,
+        codes=question.codes,
+        coordinator=reply.instance,
+        took_ms=reply.took_ms or None,
+        version=__version__,
+    )
 
 
 def question_of(target: str, codes: tuple[str, ...]) -> CheckQuestion:

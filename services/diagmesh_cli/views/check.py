@@ -1,6 +1,5 @@
 """`check`: what is the matter, worst first, then always what could not be judged."""
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -10,7 +9,8 @@ from rich.text import Text
 
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Ended
-from diagmesh.contract.verdicts import Check, RuleVerdict, Suppressed, Verdict
+from diagmesh.contract.verdicts import Check, Suppressed, Verdict
+from diagmesh_cli.views.folding import Folded, folded
 from diagmesh_cli.views.parts import bounded, indented, silent_lines
 from diagmesh_cli.views.words import fact, plural, verdict
 
@@ -69,53 +69,26 @@ def _silent(check: Check) -> Iterator[RenderableType]:
         yield from silent_lines(check.silent)
 
 
-class _Folded:
-    """One reason, nearly always behind many rules: which of them, and at which instances."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        self.codes: dict[str, None] = {}
-        self.instances: dict[str, None] = {}
-        self.again_in_s = 0.0
-
-    def lines(self) -> Iterator[RenderableType]:
-        """The reason, and whom it keeps from being judged by what."""
-        yield indented(Text(self.why, "yellow"))
-        where = f"at {_names(self.instances)}" if self.instances else "everywhere"
-        rules = f"{plural(len(self.codes), 'rule')} ({_names(self.codes)})"
-        yield Padding(Text(f"{rules} {where}", "dim"), (0, 0, 0, 4))
-
-
 def _not_judged(check: Check) -> Iterator[RenderableType]:
     """What could not be judged, folded by the reason; then what time alone will make judgeable."""
-    blind: dict[str, _Folded] = {}
-    young: dict[str, _Folded] = {}
-    for rule in check.verdicts:
-        for why, instance, again_in_s in _missing(rule):
-            folded = (blind if again_in_s is None else young).setdefault(why, _Folded(why))
-            folded.codes[rule.code] = None
-            folded.instances.update({instance: None} if instance else {})
-            folded.again_in_s = max(folded.again_in_s, again_in_s or 0.0)
+    unseen = folded(check)
     yield Text()
-    if blind:
+    if unseen.blind:
         yield Text("not judged", "bold yellow")
-        yield from bounded(blind.values(), _Folded.lines)
-    elif not young:
+        yield from bounded(unseen.blind, _fold)
+    elif not unseen.young:
         yield Text("not judged: nothing, every rule could see what it reads", "green")
-    if young:
-        wait_s = math.ceil(max(one.again_in_s for one in young.values()))
-        yield Text.assemble(*(["\n"] if blind else []), (f"too young to judge: ask again in {wait_s} s", "bold yellow"))
-        yield from bounded(young.values(), _Folded.lines)
+    if unseen.young:
+        title = f"too young to judge: ask again in {unseen.wait_s} s"
+        yield Text.assemble(*(["\n"] if unseen.blind else []), (title, "bold yellow"))
+        yield from bounded(unseen.young, _fold)
 
 
-def _missing(rule: RuleVerdict) -> Iterator[tuple[str, str, float | None]]:
-    """Each reason, for which instance, and when to ask again; what is not judged as a whole has no instance."""
-    if rule.verdict is Verdict.BROKEN:
-        yield f"the rule is broken: {rule.reason}", "", None
-    elif rule.verdict is Verdict.BLIND and not rule.not_judged:
-        yield rule.reason or "nobody gave what it reads", "", rule.again_in_s
-    for one in rule.not_judged:
-        yield one.why, one.instance, one.again_in_s
+def _fold(one: Folded) -> Iterator[RenderableType]:
+    yield indented(Text(one.why, "yellow"))
+    where = f"at {_names(one.instances)}" if one.instances else "everywhere"
+    rules = f"{plural(len(one.codes), 'rule')} ({_names(one.codes)})"
+    yield Padding(Text(f"{rules} {where}", "dim"), (0, 0, 0, 4))
 
 
 def _suppressed(check: Check) -> Iterator[RenderableType]:

@@ -20,6 +20,7 @@ __all__ = [
     "size",
     "took",
     "until",
+    "value_of",
     "verdict",
     "whose",
 ]
@@ -128,20 +129,26 @@ def quantity(value: float | None, unit: str) -> str:
 def fact(seen: Fact) -> str:
     """One thing that was seen, against its limit, and where: ``memory 97 % (limit 90 %) at orders/i1``."""
     words = [seen.what]
-    match seen.value:
-        case None:
-            pass
-        case bool():
-            words.append("yes" if seen.value else "no")
-        case int() if not seen.unit:
-            words.append(str(seen.value))  # a number that names something (a pid), not an amount
-        case str():
-            words.append(f"{seen.value} {seen.unit}".rstrip())
-        case _:
-            words.append(quantity(seen.value, seen.unit))
+    if seen.value is not None:
+        words.append(value_of(seen))
     if seen.limit is not None:
         words.append(f"(limit {quantity(seen.limit, seen.unit)})")
     return " ".join([*words, f"at {seen.at}"] if seen.at else words)
+
+
+def value_of(seen: Fact) -> str:
+    """What was seen, with its unit."""
+    match seen.value:
+        case None:
+            return MISSING
+        case bool():
+            return "yes" if seen.value else "no"
+        case int() if not seen.unit:
+            return str(seen.value)  # a number that names something (a pid), not an amount
+        case str():
+            return f"{seen.value} {seen.unit}".rstrip()
+        case _:
+            return quantity(seen.value, seen.unit)
 
 
 def plural(count: int, one: str, many: str = "") -> str:
