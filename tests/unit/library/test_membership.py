@@ -102,6 +102,19 @@ async def test_a_newer_look_is_taken_when_the_last_is_too_old() -> None:
     assert len(crowd.asked) == 2
 
 
+async def test_whoever_asks_in_the_very_step_in_which_a_look_ends_gets_it() -> None:
+    crowd, membership = await answering(connz_reply("diag/orders/i1"))
+    known = await membership.look(0)  # now the server is known: the next look ends with its reply
+    not_before = known.asked_at + 1e-6
+    first = asyncio.create_task(membership.look(not_before))
+    others: list[asyncio.Task[Connections]] = []
+    while not first.done():  # one more asker in every step of the loop: one of them meets the end of the look
+        others.append(asyncio.create_task(membership.look(not_before)))
+        await asyncio.sleep(0)
+    assert {one.asked_at for one in await asyncio.gather(*others)} == {first.result().asked_at}
+    assert len(crowd.asked) == 2
+
+
 async def test_one_asker_that_gives_up_does_not_spoil_the_look_of_another() -> None:
     _, membership = await answering(connz_reply("diag/orders/i1"))
     hasty, patient = asyncio.create_task(membership.look(0)), asyncio.create_task(membership.look(0))
