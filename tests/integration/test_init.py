@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ import pytest
 from diagmesh import keys
 from diagmesh.bus.core import BusState, StateChange
 from diagmesh.bus.nats import NatsBus
-from diagmesh.errors import CannotConnect, DiagmeshError
+from diagmesh.errors import CannotConnect, DiagmeshError, NotPermitted
 from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
 from diagmesh_cli.commands.config_check import check_file
 from diagmesh_cli.local import initial
@@ -173,3 +174,40 @@ def test_mistakes_are_told_in_a_line(
     assert says in told
     assert len(told.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "words", "says"),
+    [
+        ("observer", ["ask", "health", "orders"], r"may not publish diag\..* \(role observer, by its key file\)"),
+        ("agent-orders", ["status"], r"may not publish diag\..* \(role agent-orders, by its key file\)"),
+    ],
+)
+def test_who_is_refused_hears_it_at_once_with_the_role(
+    role: str,
+    words: list[str],
+    says: str,
+    make_server: MakeServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    server = server_of(make_server, directory)
+    settings = key_of(server.url, directory, role)
+    who = ["--nats", server.url, "--nkey-file", settings.nkey_file, "--inbox-prefix", settings.inbox_prefix]
+    # The bound is that of the test itself: a refusal that is waited for would take ten minutes.
+    assert run([*words, *who, "--timeout", "600"]) == 3
+    told = capsys.readouterr().err
+    assert re.search(says, told)
+    assert len(told.splitlines()) == 1
+
+
+async def test_a_reader_who_would_control_is_refused_at_once(make_server: MakeServer, tmp_path: Path) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    server = server_of(make_server, directory)
+    bus = await NatsBus.connect(key_of(server.url, directory, "reader"), "test")
+    with pytest.raises(NotPermitted, match=r"may not publish diagctl\.mesh\.forget \(role reader, by its key file\)"):
+        await asyncio.wait_for(bus.request("diagctl.mesh.forget", timeout_s=600), _PATIENCE_S)
+    await bus.close()

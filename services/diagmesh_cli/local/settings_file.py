@@ -27,7 +27,11 @@ def _without_defaults(value: Any) -> Any:
     if not isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)
     told = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
-    return {field.encode_name: _without_defaults(one) for field, one in told if one != field.default}
+    return {field.encode_name: _without_defaults(one) for field, one in told if one != _default(field)}
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _value(value: Any) -> str:

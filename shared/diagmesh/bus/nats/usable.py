@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
-__all__ = ["check_usable", "urls_of"]
+__all__ = ["check_usable", "role_of", "urls_of"]
 
 
 def urls_of(settings: NatsSettings) -> list[str]:
@@ -39,6 +39,15 @@ def check_usable(settings: NatsSettings, where: str = "nats") -> None:
                 raise SettingsError(f"{where}.{what}: {error}") from None
     if settings.tls_ca_file and not Path(settings.tls_ca_file).is_file():
         raise SettingsError(f"{where}.tls_ca_file: there is no file {settings.tls_ca_file}")
+
+
+def role_of(settings: NatsSettings) -> str:
+    """As whom we are there, for whoever is refused something; `diagmesh init` calls key files by their role."""
+    for what, path in (("key", settings.nkey_file), ("credentials", settings.creds_file)):
+        if path:
+            return f"role {Path(path).stem}, by its {what} file"
+    # A user in the URL is half a secret, so it is not repeated.
+    return "the user in the URL" if "@" in settings.url else "no key was given: the role of whoever has none"
 
 
 def _well_formed(url: str) -> bool:
