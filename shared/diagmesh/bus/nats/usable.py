@@ -1,12 +1,13 @@
 """Settings of a connection that can never work are refused before the first attempt."""
 
+import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
-__all__ = ["check_usable", "role_of", "urls_of"]
+__all__ = ["check_usable", "role_of", "tls_context", "urls_of"]
 
 
 def urls_of(settings: NatsSettings) -> list[str]:
@@ -37,8 +38,38 @@ def check_usable(settings: NatsSettings, where: str = "nats") -> None:
                 read_seed(Path(path))
             except SettingsError as error:
                 raise SettingsError(f"{where}.{what}: {error}") from None
-    if settings.tls_ca_file and not Path(settings.tls_ca_file).is_file():
-        raise SettingsError(f"{where}.tls_ca_file: there is no file {settings.tls_ca_file}")
+    _check_tls(settings, where)
+
+
+def tls_context(settings: NatsSettings) -> ssl.SSLContext:
+    """How the server is verified, and what it may verify of us.
+
+    Raises:
+        OSError: a file is missing or is none of its kind (`ssl.SSLError`).
+    """
+    context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    if settings.tls_cert_file:
+        # A password would be asked for on the terminal, which a sidecar has not; an empty one is refused instead.
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")
+    return context
+
+
+def _check_tls(settings: NatsSettings, where: str) -> None:
+    for what in ("tls_ca_file", "tls_cert_file", "tls_key_file"):
+        path = getattr(settings, what)
+        if path and not Path(path).is_file():
+            raise SettingsError(f"{where}.{what}: there is no file {path}")
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise SettingsError(f"{where}: tls_cert_file and tls_key_file belong together; one of them is missing")
+    try:
+        ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    except OSError:
+        raise SettingsError(f"{where}.tls_ca_file: {settings.tls_ca_file} holds no certificate in PEM") from None
+    try:
+        tls_context(settings)
+    except OSError:
+        files = f"{settings.tls_cert_file} and {settings.tls_key_file}"
+        raise SettingsError(f"{where}.tls_cert_file: {files} are no certificate and its key without password") from None
 
 
 def role_of(settings: NatsSettings) -> str:
