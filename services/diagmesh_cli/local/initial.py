@@ -198,7 +198,7 @@ def _settings(issued: Issued, directory: Path) -> Iterator[tuple[str, msgspec.St
     by_name = {role.name: role for role in issued.roles}
 
     def connection(name: str) -> dict[str, Any]:
-        shared = {"url": issued.url, "tls_ca_file": issued.tls_ca_file, "tls_first": bool(issued.tls_ca_file)}
+        shared = {"url": issued.url, "tls_ca_file": issued.tls_ca_file}
         return {"nkey_file": str(_seed(directory, name)), "inbox_prefix": by_name[name].inbox, **shared}
 
     operators = issued.keys["operator"][:1]

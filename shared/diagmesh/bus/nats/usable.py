@@ -1,13 +1,23 @@
 """Settings of a connection that can never work are refused before the first attempt."""
 
+import base64
+import re
 import ssl
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
 __all__ = ["check_usable", "role_of", "tls_context", "urls_of"]
+
+_JWT: Final = re.compile(rb"^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\s*$", re.MULTILINE)
+_CREDS_LIMIT_BYTES: Final = 64 * 1024
 
 
 def urls_of(settings: NatsSettings) -> list[str]:
@@ -38,7 +48,30 @@ def check_usable(settings: NatsSettings, where: str = "nats") -> None:
                 read_seed(Path(path))
             except SettingsError as error:
                 raise SettingsError(f"{where}.{what}: {error}") from None
+    if settings.creds_file:
+        _check_creds(Path(settings.creds_file), f"{where}.creds_file")
     _check_tls(settings, where)
+
+
+class _Claims(msgspec.Struct):
+    """What a JWT says about its end; 0 for none."""
+
+    exp: int = 0
+
+
+def _check_creds(path: Path, where: str) -> None:
+    """Whether there is a JWT beside the seed that has not expired; the server's own word for that tells nothing."""
+    found = _JWT.search(path.read_bytes()[:_CREDS_LIMIT_BYTES])
+    if found is None:
+        raise SettingsError(f"{where}: {path} holds no JWT of a user, only a seed; give it as nkey_file")
+    body = found[1]
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=_Claims)
+    except (msgspec.DecodeError, ValueError):
+        raise SettingsError(f"{where}: the JWT in {path} is damaged; issue it again") from None
+    if claims.exp and claims.exp < time.time():
+        ended = datetime.fromtimestamp(claims.exp, UTC)
+        raise SettingsError(f"{where}: the JWT in {path} has expired ({ended:%Y-%m-%d %H:%M:%S} UTC); issue it again")
 
 
 def tls_context(settings: NatsSettings) -> ssl.SSLContext:
