@@ -37,6 +37,12 @@ class _Command(NamedTuple):
 
 _COMMANDS: Final = (
     _Command("up", "Run a whole mesh on this machine, with demo services to ask.", examples=("up", "up --port 0")),
+    _Command(
+        "init",
+        "Keys, server configuration and settings to run beside your services.",
+        "[DIRECTORY]",
+        ("init mesh --services orders,payments", "init mesh --rotate agent-orders"),
+    ),
     _Command("status", "The whole mesh at a look: well, not well, silent."),
     _Command(
         "services",

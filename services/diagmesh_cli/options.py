@@ -46,6 +46,9 @@ class Common(Shown):
         inbox_prefix: where answers to you arrive, if the server wants one per role.
         tls_ca_file: CA bundle for a private server certificate.
         tls_first: TLS before the server's greeting.
+        tls_server_name: name in the server's certificate.
+        tls_cert_file: certificate of yours.
+        tls_key_file: its private key.
         timeout: how long to wait for an answer (default 2).
         json: print JSON and nothing else on standard output.
         no_color: no colour (NO_COLOR does the same).
@@ -57,6 +60,9 @@ class Common(Shown):
     inbox_prefix: Annotated[str, _option("PREFIX", "DIAGMESH_NATS__INBOX_PREFIX")] = ""
     tls_ca_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_CA_FILE", "NATS_CA")] = ""
     tls_first: Annotated[bool, _option(None, "DIAGMESH_NATS__TLS_FIRST")] = False
+    tls_server_name: Annotated[str, _option("NAME", "DIAGMESH_NATS__TLS_SERVER_NAME")] = ""
+    tls_cert_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_CERT_FILE", "NATS_CERT")] = ""
+    tls_key_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_KEY_FILE", "NATS_KEY")] = ""
     timeout: Annotated[float, _option("SECONDS")] = 2.0
 
 
@@ -77,4 +83,7 @@ def connection(common: Common) -> NatsSettings:
         inbox_prefix=common.inbox_prefix or _DEFAULTS.inbox_prefix,
         tls_ca_file=common.tls_ca_file,
         tls_first=common.tls_first,
+        tls_server_name=common.tls_server_name,
+        tls_cert_file=common.tls_cert_file,
+        tls_key_file=common.tls_key_file,
     )

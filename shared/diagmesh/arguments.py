@@ -40,6 +40,9 @@ class ProgramParser(argparse.ArgumentParser):
         mesh.add_argument("--creds-file", metavar="FILE", help="credentials file (operator mode)")
         mesh.add_argument("--tls-ca-file", metavar="FILE", help="CA bundle for a private server certificate")
         mesh.add_argument("--tls-first", action="store_true", default=None, help="TLS before the server's greeting")
+        mesh.add_argument("--tls-server-name", metavar="NAME", help="in its certificate, where it is not the URL's")
+        mesh.add_argument("--tls-cert-file", metavar="FILE", help="certificate of ours, if the server asks for one")
+        mesh.add_argument("--tls-key-file", metavar="FILE", help="its private key")
         mesh.add_argument("--inbox-prefix", metavar="PREFIX", help=f"where answers to {us} arrive")
 
     def add_common(self) -> argparse._ArgumentGroup:
@@ -64,6 +67,9 @@ def connection(given: argparse.Namespace, settings: NatsSettings) -> dict[str, o
         "creds_file": given.creds_file,
         "tls_ca_file": given.tls_ca_file,
         "tls_first": given.tls_first,
+        "tls_server_name": given.tls_server_name,
+        "tls_cert_file": given.tls_cert_file,
+        "tls_key_file": given.tls_key_file,
         "inbox_prefix": given.inbox_prefix,
     }
     return msgspec.structs.asdict(settings) | {name: value for name, value in flags.items() if value is not None}

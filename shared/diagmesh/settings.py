@@ -48,6 +48,9 @@ class NatsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
         inbox_prefix: where answers to us arrive; the server's permissions must allow it.
         tls_ca_file: CA bundle for a private server certificate.
         tls_first: do the TLS handshake before the server's greeting; refuses a plain-text server.
+        tls_server_name: name in the server's certificate, where it is not that of the URL.
+        tls_cert_file: certificate of ours, for a server that asks for one.
+        tls_key_file: its private key (mode 0600).
         connect_timeout_s: for one attempt at one server.
     """
 
@@ -57,6 +60,9 @@ class NatsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
     inbox_prefix: str = "_INBOX"
     tls_ca_file: str = ""
     tls_first: bool = False
+    tls_server_name: str = ""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
     connect_timeout_s: Seconds = 2.0
 
     def __post_init__(self) -> None:

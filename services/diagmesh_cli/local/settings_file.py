@@ -15,10 +15,23 @@ def write_settings(path: Path, settings: msgspec.Struct) -> Path:
     return path
 
 
-def toml_of(settings: msgspec.Struct) -> str:
-    """One line per top-level key; tables below it stand in line."""
-    tree = msgspec.to_builtins(settings)
+def toml_of(settings: msgspec.Struct, *, brief: bool = False) -> str:
+    """One line per top-level key; tables below it stand in line. ``brief`` leaves out what is the default anyway."""
+    tree = _without_defaults(settings) if brief else msgspec.to_builtins(settings)
     return "".join(f"{key} = {_value(value)}\n" for key, value in tree.items() if value is not None)
+
+
+def _without_defaults(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_without_defaults(one) for one in value]
+    if not isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
+    told = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+    return {field.encode_name: _without_defaults(one) for field, one in told if one != _default(field)}
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _value(value: Any) -> str:

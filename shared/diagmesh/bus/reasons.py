@@ -23,6 +23,8 @@ _SERVER_TEXTS: Final = {
     "maximum payload violation": "a message was above the server's max_payload",
     "attempted to connect to leaf node port": "this is a leafnode port, not a client port",
     "attempted to connect to route port": "this is a route port, not a client port",
+    "certificate_required": "TLS: the server asks for a certificate of ours: give tls_cert_file and tls_key_file",
+    "certificate required": "TLS: the server asks for a certificate of ours: give tls_cert_file and tls_key_file",
     "secure connection - tls required": "the server demands TLS: use tls:// and, for a private CA, tls_ca_file",
     "stale connection": "the server heard nothing from us for too long (Stale Connection)",
     "empty response from server when expecting info message": "something listens there, but it is no NATS client port",
@@ -43,6 +45,13 @@ _SYSTEM_ERRORS: Final[tuple[tuple[type[BaseException], str], ...]] = (
         for kind in (AttributeError, KeyError, IndexError, TypeError, UnicodeDecodeError)
     ),
 )
+_CERTIFICATE_HINTS: Final = {
+    "expired": "renew it on the server, or look at this machine's clock",
+    "mismatch": "use the name that stands in it, or say it with tls_server_name",
+    "ip address": "use the name that stands in it, or say it with tls_server_name",
+    "issuer": "name the CA that signed it with tls_ca_file",
+    "self-signed": "name the CA that signed it with tls_ca_file",
+}
 _NAME_UNKNOWN: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
@@ -66,10 +75,18 @@ def explain(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return "host name unknown" if error.errno in _NAME_UNKNOWN else f"name resolution failed: {text}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: the server's certificate is not accepted: {error.verify_message}"
+        message = error.verify_message.rstrip(".")
+        return f"TLS: the server's certificate is not accepted: {message}{_certificate_hint(message)}"
     if isinstance(error, ssl.SSLError):
         return f"TLS handshake failed: {error.reason or text} (a plain-text server looks like this too)"
     return text or type(error).__name__
+
+
+def _certificate_hint(message: str) -> str:
+    for known, hint in _CERTIFICATE_HINTS.items():
+        if known in message.lower():
+            return f" ({hint})"
+    return ""
 
 
 def permission_subject(error: BaseException) -> tuple[str, str] | None:

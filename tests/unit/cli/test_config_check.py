@@ -151,6 +151,7 @@ def test_what_works_but_should_not_stay_is_a_warning(tmp_path: Path, capsys: pyt
     for file in (seed, other):
         keys.write_seed(file, keys.generate())
     seed.chmod(0o644)
+    other.write_text(f"e30.e30.e30\n{other.read_text()}")  # a credentials file has a JWT as well
     path = written(
         tmp_path,
         f"""

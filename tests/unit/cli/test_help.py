@@ -10,7 +10,7 @@ from diagmesh_cli.options import FLAGS, VALUED
 
 HELPS = [
     [],
-    *([name] for name in ("up", "status", "services", "ask", "schema", "completion", "forget")),
+    *([name] for name in ("up", "init", "status", "services", "ask", "schema", "completion", "forget")),
     ["config"],
     ["config", "check"],
 ]

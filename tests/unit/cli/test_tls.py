@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,46 @@ def test_tls_comes_first_where_it_is_asked_for(
     monkeypatch.setenv("DIAGMESH_NATS__TLS_FIRST", "true")
     assert run(greeting) == 3
     assert "cannot connect" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def verifying_url(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose certificate is for another name, and which asks for one of ours."""
+    certificate, key = authority.leaf("DNS:nats.example")
+    files = f'cert_file: "{certificate}", key_file: "{key}", ca_file: "{authority.bundle}"'
+    with NatsServer(tmp_path_factory.mktemp("nats"), config=f"tls {{ {files}, verify: true }}") as server:
+        yield server.url
+
+
+def test_a_name_and_a_certificate_of_ours(
+    verifying_url: str, authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["status", "--timeout", "1", "--nats", verifying_url, "--tls-ca-file", str(authority.bundle)]
+    assert run(asked) == 3
+    assert "tls_server_name" in capsys.readouterr().err
+    asked += ["--tls-server-name", "nats.example"]
+    assert run(asked) == 3
+    assert "cannot connect" in capsys.readouterr().err
+    certificate, key = authority.leaf()
+    assert run([*asked, "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]) == 3
+    assert NOBODY_YET in capsys.readouterr().out
+    assert run([*asked, "--tls-cert-file", str(certificate)]) == 64
+    assert "belong together" in capsys.readouterr().err
+    assert run([*asked, "--tls-cert-file", str(key), "--tls-key-file", str(key)]) == 64
+    assert "are no certificate and its key" in capsys.readouterr().err
+    damaged = tmp_path / "ca.pem"
+    damaged.write_text("no certificate")
+    assert run(["status", "--nats", verifying_url, "--tls-ca-file", str(damaged)]) == 64
+    assert "holds no certificate" in capsys.readouterr().err
+
+
+def test_an_expired_certificate_and_a_foreign_ca(
+    authority: Authority, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = authority.leaf(from_="20200101000000Z", until="20200201000000Z")
+    config = f'tls {{ cert_file: "{certificate}", key_file: "{key}" }}'
+    other = Authority(tmp_path_factory.mktemp("other"))
+    with NatsServer(tmp_path, config=config) as server:
+        for bundle, says in ((authority.bundle, "has expired (renew it"), (other.bundle, "with tls_ca_file")):
+            assert run(["status", "--timeout", "1", "--nats", server.url, "--tls-ca-file", str(bundle)]) == 3
+            assert says in capsys.readouterr().err

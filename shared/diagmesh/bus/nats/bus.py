@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from diagmesh.bus.core import BusState, Handler, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.bus.nats.link import FAILURES, Link
-from diagmesh.bus.nats.usable import check_usable, urls_of
+from diagmesh.bus.nats.usable import check_usable, role_of, urls_of
 from diagmesh.bus.reasons import explain, redact
 from diagmesh.errors import (
     CannotConnect,
@@ -188,7 +188,7 @@ class NatsBus:
 
     def _refused(self, action: str, subject: str) -> None:
         verb = "publish" if action == "publish" else "subscribe"
-        error = NotPermitted(f"not permitted: this role may not {verb} {subject}")
+        error = NotPermitted(f"not permitted: this role may not {verb} {subject} ({role_of(self._settings)})")
         if verb == "publish":
             known = self._inboxes.subject_in_trouble(subject, error)
         else:

@@ -8,7 +8,6 @@ link is bounded even when the server is frozen; a ``tls://`` server that answers
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from diagmesh.bus.core import Handler, Message
+from diagmesh.bus.nats.usable import tls_context
 from diagmesh.bus.reasons import explain, permission_subject
 from diagmesh.errors import NotConnected
 from diagmesh.settings import NatsSettings
@@ -126,8 +126,10 @@ class Link:
         if settings.creds_file:
             given["user_credentials"] = settings.creds_file
         if _wants_tls(settings):
-            given["tls"] = ssl.create_default_context(cafile=settings.tls_ca_file or None)
+            given["tls"] = tls_context(settings)
             given["tls_handshake_first"] = settings.tls_first
+            if settings.tls_server_name:
+                given["tls_hostname"] = settings.tls_server_name
         return given
 
     def _writer(self) -> asyncio.StreamWriter | None:
@@ -272,7 +274,8 @@ class Link:
 
 def _wants_tls(settings: NatsSettings) -> bool:
     """Whether the settings ask for encryption in any way; then no server is talked to without."""
-    return bool(settings.tls_ca_file) or settings.tls_first or "tls://" in settings.url
+    named = settings.tls_ca_file or settings.tls_server_name or settings.tls_cert_file
+    return bool(named) or settings.tls_first or "tls://" in settings.url
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:

@@ -1,12 +1,23 @@
 """Settings of a connection that can never work are refused before the first attempt."""
 
+import base64
+import re
+import ssl
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
-__all__ = ["check_usable", "urls_of"]
+__all__ = ["check_usable", "role_of", "tls_context", "urls_of"]
+
+_JWT: Final = re.compile(rb"^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\s*$", re.MULTILINE)
+_CREDS_LIMIT_BYTES: Final = 64 * 1024
 
 
 def urls_of(settings: NatsSettings) -> list[str]:
@@ -37,8 +48,70 @@ def check_usable(settings: NatsSettings, where: str = "nats") -> None:
                 read_seed(Path(path))
             except SettingsError as error:
                 raise SettingsError(f"{where}.{what}: {error}") from None
-    if settings.tls_ca_file and not Path(settings.tls_ca_file).is_file():
-        raise SettingsError(f"{where}.tls_ca_file: there is no file {settings.tls_ca_file}")
+    if settings.creds_file:
+        _check_creds(Path(settings.creds_file), f"{where}.creds_file")
+    _check_tls(settings, where)
+
+
+class _Claims(msgspec.Struct):
+    """What a JWT says about its end; 0 for none."""
+
+    exp: int = 0
+
+
+def _check_creds(path: Path, where: str) -> None:
+    """Whether there is a JWT beside the seed that has not expired; the server's own word for that tells nothing."""
+    found = _JWT.search(path.read_bytes()[:_CREDS_LIMIT_BYTES])
+    if found is None:
+        raise SettingsError(f"{where}: {path} holds no JWT of a user, only a seed; give it as nkey_file")
+    body = found[1]
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=_Claims)
+    except (msgspec.DecodeError, ValueError):
+        raise SettingsError(f"{where}: the JWT in {path} is damaged; issue it again") from None
+    if claims.exp and claims.exp < time.time():
+        ended = datetime.fromtimestamp(claims.exp, UTC)
+        raise SettingsError(f"{where}: the JWT in {path} has expired ({ended:%Y-%m-%d %H:%M:%S} UTC); issue it again")
+
+
+def tls_context(settings: NatsSettings) -> ssl.SSLContext:
+    """How the server is verified, and what it may verify of us.
+
+    Raises:
+        OSError: a file is missing or is none of its kind (`ssl.SSLError`).
+    """
+    context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    if settings.tls_cert_file:
+        # A password would be asked for on the terminal, which a sidecar has not; an empty one is refused instead.
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")
+    return context
+
+
+def _check_tls(settings: NatsSettings, where: str) -> None:
+    for what in ("tls_ca_file", "tls_cert_file", "tls_key_file"):
+        path = getattr(settings, what)
+        if path and not Path(path).is_file():
+            raise SettingsError(f"{where}.{what}: there is no file {path}")
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise SettingsError(f"{where}: tls_cert_file and tls_key_file belong together; one of them is missing")
+    try:
+        ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    except OSError:
+        raise SettingsError(f"{where}.tls_ca_file: {settings.tls_ca_file} holds no certificate in PEM") from None
+    try:
+        tls_context(settings)
+    except OSError:
+        files = f"{settings.tls_cert_file} and {settings.tls_key_file}"
+        raise SettingsError(f"{where}.tls_cert_file: {files} are no certificate and its key without password") from None
+
+
+def role_of(settings: NatsSettings) -> str:
+    """As whom we are there, for whoever is refused something; `diagmesh init` calls key files by their role."""
+    for what, path in (("key", settings.nkey_file), ("credentials", settings.creds_file)):
+        if path:
+            return f"role {Path(path).stem}, by its {what} file"
+    # A user in the URL is half a secret, so it is not repeated.
+    return "the user in the URL" if "@" in settings.url else "no key was given: the role of whoever has none"
 
 
 def _well_formed(url: str) -> bool:
