@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -33,6 +34,8 @@ log = logging.getLogger("diagmesh.launched")
 
 _LOOK_S: Final = 1.0
 _AGAIN_S: Final = 0.5
+_SETTLES_S: Final = 2.5
+"""So long the launcher may take to tell of an end: it reads what the service said last. Longer: it is frozen."""
 _RUNNING: Final = "running"
 _LEAVING: Final = "leaving"
 _NOBODY_LEARNT: Final = "its launcher is gone, and only that would have learnt how it ended"
@@ -152,6 +155,8 @@ class LaunchedNeighbour(Neighbour):
     def __init__(self, settings: TargetSettings, probes: Sequence[Probe], launch: Launch) -> None:
         super().__init__(settings, probes, way=launch)
         self._launch = launch
+        self._missed: tuple[int, int] | None = None
+        self._missed_since = 0.0
 
     def sighting(self) -> Sighting:
         """Which process runs, how often it was started again, and how it ended last."""
@@ -162,11 +167,25 @@ class LaunchedNeighbour(Neighbour):
         }
         if not self._launch.running:
             changes |= {"running": False, "pid": 0, "started_at": None, "reason": self._launch.why()}
-        elif not seen.running and seen.last_seen is not None:
-            changes["last_exit"] = LastExit(
-                reason=ExitReason.UNKNOWN, detail=self._untold(), last_seen=seen.last_seen, pid=seen.pid or None
-            )
+        elif not seen.running:
+            changes["settling"] = self._settling()
+            if seen.last_seen is not None:
+                changes["last_exit"] = LastExit(
+                    reason=ExitReason.UNKNOWN, detail=self._untold(), last_seen=seen.last_seen, pid=seen.pid or None
+                )
         return msgspec.structs.replace(seen, **changes)
+
+    def _may_search(self) -> bool:
+        # No search at all: the launcher names the process, and may have started another one just now.
+        return self._launch.running or super()._may_search()
+
+    def _settling(self) -> bool:
+        """Whether the launcher is about to tell how the process ended."""
+        state = self._launch.state
+        missed = (state.get("pid", 0), state.get("ticks", 0))
+        if missed != self._missed:
+            self._missed, self._missed_since = missed, time.monotonic()
+        return not self._launch.gone and time.monotonic() - self._missed_since < _SETTLES_S
 
     def _untold(self) -> str:
         if self._launch.gone:

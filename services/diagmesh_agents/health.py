@@ -32,10 +32,13 @@ async def health(question: HealthQuestion, target: Target) -> Health:
     """Is the instance up: its process, restarts, and every declared door, each with its reason."""
     probes = _chosen(question, target.probes)
     budget_s = min(BUDGET_S, (question.timeout_ms or 1000 * BUDGET_S) / 1000)
-    knocks = asyncio.create_task(_knock(probes, budget_s * _SHARE_FOR_LOOKS))
+    until = asyncio.get_running_loop().time() + budget_s * _SHARE_FOR_LOOKS
+    knocks = asyncio.create_task(_knock(probes, until))
     try:
-        seen = await _process(target)
-        results, now = await knocks, datetime.now(UTC)
+        seen, results = await _process(target, until), await knocks
+        if seen.states and any(result.ok is False for result in results):
+            seen = await _process(target, until)  # the door may be shut because it ended after the first look
+        now = datetime.now(UTC)
     finally:
         knocks.cancel()
     checks = process_checks(seen, now) + tuple(of_result(result) for result in results)
@@ -65,13 +68,16 @@ def _chosen(question: HealthQuestion, probes: Sequence[Probe]) -> tuple[Probe, .
     return tuple(known[name] for name in dict.fromkeys(question.probes))
 
 
-async def _process(target: Target) -> Seen:
+async def _process(target: Target, until: float) -> Seen:
     """Which process fits, and what it does; more than one look where a single one says little."""
     states: tuple[ProcessState, ...] = ()
     for number in range(_LOOKS_WHEN_HELD):
         if number:
             await asyncio.sleep(_PAUSE_S)
         seen = _look(target)  # two small reads in /proc; whoever watches the neighbour does the searching
+        while seen.sighting.settling and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(_PAUSE_S)
+            seen = _look(target)
         states += seen.states
         if not seen.states or seen.states[-1] not in _PASSING_STATES:
             break
@@ -92,10 +98,10 @@ def _look(target: Target) -> Seen:
     return Seen(sighting=sighting, blind=next((blind for blind in target.blind() if blind.what == "process"), None))
 
 
-async def _knock(probes: Sequence[Probe], patience_s: float) -> list[ProbeResult]:
+async def _knock(probes: Sequence[Probe], until: float) -> list[ProbeResult]:
     """All probes, side by side but not all at once, each with a result whatever it does."""
     room = asyncio.Semaphore(_PROBES_AT_A_TIME)
-    until = asyncio.get_running_loop().time() + patience_s
+    patience_s = until - asyncio.get_running_loop().time()
 
     async def one(probe: Probe) -> ProbeResult:
         try:

@@ -44,6 +44,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         reason: why none is there, or why the choice is uncertain.
         hidden: whether one may be there that the sidecar is not allowed to see, so that not running proves nothing.
         last_exit: how it ended last, where its launcher told; missing without a launcher.
+        settling: whether it ended just now and its launcher is about to tell how: worth another look.
     """
 
     looked_for: str
@@ -56,6 +57,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     reason: str = ""
     hidden: bool = False
     last_exit: LastExit | None = None
+    settling: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

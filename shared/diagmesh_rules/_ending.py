@@ -69,7 +69,8 @@ def ending_facts(last: LastExit) -> Iterator[Fact]:
 
 def _last_words(last: LastExit) -> str:
     lines = [line.strip() for line in last.last_words.splitlines() if line.strip()]
-    first = last.reason in (ExitReason.PANIC, ExitReason.FATAL_ERROR)
+    dumped = bool(last.signal) and last.last_words.startswith(f"{last.signal}: ")  # by the runtime of Go
+    first = dumped or last.reason in (ExitReason.PANIC, ExitReason.FATAL_ERROR)
     return _cut(" | ".join(lines[:_MOST_LINES] if first else lines[-_MOST_LINES:]), first=first)
 
 

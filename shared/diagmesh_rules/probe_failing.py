@@ -1,6 +1,7 @@
 """probe-failing: the process of an instance is there, but a door of it does not answer as it should."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from diagmesh.contract.answers.health import Check, Health
 from diagmesh.contract.findings import Fact, FindingClass, Severity
@@ -9,16 +10,38 @@ from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh_rules._process import Standing, failing, probes, standing, unseen
 
-__all__ = ["probe_failing"]
+__all__ = ["ProbeLimits", "probe_failing"]
+
+_TOO_EARLY: Final = "a door fails, but its process started just now and may not have opened it yet: look again soon"
 
 
-@rule("PROC-003", "Probe fails", severity=Severity.ERROR, issue=FindingClass.CONNECTION_FAILURE, reads=(Health,))
-def probe_failing(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:  # noqa: ARG001  it has no thresholds
+class ProbeLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a door that is shut says something.
+
+    Args:
+        opening_s: a process that is younger may not have come to open its doors: then it cannot be judged.
+    """
+
+    opening_s: float = 5.0
+
+
+@rule(
+    "PROC-003",
+    "Probe fails",
+    severity=Severity.ERROR,
+    issue=FindingClass.CONNECTION_FAILURE,
+    reads=(Health,),
+    limits=ProbeLimits(),
+)
+def probe_failing(seen: Evidence, limits: ProbeLimits) -> Iterator[Hit | Unjudged]:
     """No probe of an instance whose process runs fails, but for one that says "not ready" (PROC-006)."""
     for where, health in seen.each(Health):
         if standing(health) in {Standing.GONE, Standing.HELD}:
             continue  # no door answers then: PROC-001 and PROC-002 say so
-        if failed := failing(health):
+        failed = failing(health)
+        if failed and health.uptime_s is not None and health.uptime_s < limits.opening_s:
+            yield Unjudged(where=where, why=_TOO_EARLY)
+        elif failed:
             yield _hit(where, failed, len(probes(health)))
         elif why := unseen(health):
             yield Unjudged(where=where, why=why)

@@ -158,7 +158,7 @@ _CRASHES: Final = (
         inject=_ended_thrice,
         remove=_run_on,
         codes=("PROC-008",),
-        may=("PROC-001", "PROC-003", "PROC-007"),
+        may=("PROC-007",),
         launched=("--restart", "on-failure"),
         limits={"PROC-007": {"recent_s": 6.0}, "PROC-008": {"recent_s": 8.0}},
     ),

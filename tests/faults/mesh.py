@@ -91,12 +91,13 @@ class DemoMesh(SmallMesh):
         super().__init__(directory, tuple(service for service, _ in BASE))
         self._programs = programs
 
-    def start(self, rules: Sequence[RuleSettings]) -> None:
-        """Start everybody; the coordinator judges by these settings."""
+    def start(self, rules: Sequence[RuleSettings], *, bare: bool = False) -> None:
+        """Start everybody; the coordinator judges by these settings. ``bare``: without the base and its load."""
         base = self._demo(self.directory, self._programs)
-        services = [base.service(service, instance=instance) for service, instance in BASE]
+        services = [base.service(service, instance=instance) for service, instance in (() if bare else BASE)]
         base.connected(*services)
-        base.load(_LOAD_PER_S)
+        if not bare:
+            base.load(_LOAD_PER_S)
         self.judge = self.coordinator(more="rules = [" + ", ".join(_inline(one) for one in rules) + "]")
         for service in services:
             self._copy(base, service)

@@ -52,6 +52,18 @@ def test_every_switch_of_the_demo_is_turned() -> None:
     assert [switch for switch in listed if f"`{switch}`" not in told] == []
 
 
+def test_the_demo_tells_of_each_switch_which_findings_really_name_it() -> None:
+    source = (SOURCE / "internal/faults/catalogue.go").read_text(encoding="utf-8")
+    told = dict(re.findall(r'\{Name: "([a-z-]+)".*?Finding: "([^"]+)"', source, re.DOTALL))
+    assert len(told) == 28
+    for switch, finding in told.items():
+        named = [fault for fault in FAULTS if f"`{switch}`" in f"`{fault.name}` {fault.does}"]
+        codes = {code for fault in named for code in fault.codes}
+        assert set(re.findall(r"[A-Z]+-[0-9]{3}", finding)) == codes, switch
+        families = {family for fault in named for family in re.findall("[A-Z]+", fault.family)}
+        assert families <= set(re.findall("[A-Z]+", finding)), switch
+
+
 def test_the_page_tells_what_the_catalogue_promises() -> None:
     kept = PAGE.read_text(encoding="utf-8")
     versions = re.search(r"^make faults +# (.+)$", kept, re.MULTILINE)

@@ -37,7 +37,11 @@ def ending(status: int, words: LastWords, before: OomCount, after: OomCount, ask
         told["core_dumped"] = os.WCOREDUMP(status)
     else:
         told["code"] = os.WEXITSTATUS(status)
-    if head and (by_signal == signal.SIGABRT or told.get("code") == _GO_EXIT):
+    if head.startswith("SIG"):
+        if told.get("code") == _GO_EXIT:
+            wrote = f"{head}; its Go runtime wrote that and exited with code {_GO_EXIT}"
+            return told | {"reason": "signal", "signal": head.partition(":")[0], "detail": wrote[:_MOST_DETAIL]}
+    elif head and (by_signal == signal.SIGABRT or told.get("code") == _GO_EXIT):
         panicked = head.startswith(_PANIC)
         detail = head.removeprefix(_PANIC).removeprefix(_FATAL)
         return told | {"reason": "panic" if panicked else "fatal-error", "detail": detail[:_MOST_DETAIL]}

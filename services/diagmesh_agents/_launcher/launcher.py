@@ -96,7 +96,7 @@ class Launcher:
             self._restart()
         if self._service is not None and now >= self._look_due:
             self._service.look()
-            self._look_due = now + _LOOK_S
+            self._look_due = now + self._service.look_in_s
 
     def _rest_s(self) -> float:
         dues = [self._output.due, self._sidecar.due, self._restart_due, self._leave_due]
@@ -111,7 +111,7 @@ class Launcher:
             self._code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
             self._say(f"{command[0]} cannot be started: {error.strerror}")
             return False
-        self._look_due = time.monotonic() + _LOOK_S
+        self._look_due = time.monotonic() + self._service.look_in_s
         self._tell("running")
         return True
 

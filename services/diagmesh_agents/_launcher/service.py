@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,13 @@ from diagmesh_agents._launcher.endings import code_of, ending
 from diagmesh_agents._launcher.output import Output
 from diagmesh_agents._launcher.words import last_words
 
-__all__ = ["Service", "moment"]
+__all__ = ["Service", "moment", "oom_before"]
 
 _ASKING: Final = ("SIGTERM", "SIGINT", "SIGQUIT")
+_LOOKS: Final = 3
+"""Looks at the kills for memory that are kept: the last one may come after the kill, while the memory is given back."""
+_FIRST_LOOK_S: Final = 0.05
+_LOOK_EVERY_S: Final = 1.0
 
 
 def moment(at_s: float | None = None) -> str:
@@ -45,7 +50,7 @@ class Service:
         self.pid = start(command, streams)
         self.ticks = start_ticks(self.pid)
         self.asked = ""
-        self._oom = oom.read(self.pid)
+        self._looks = deque([oom.read(self.pid)], maxlen=_LOOKS)
 
     @property
     def ran_s(self) -> float:
@@ -53,8 +58,13 @@ class Service:
         return (time.monotonic_ns() - self._since_ns) / 1e9
 
     def look(self) -> None:
-        """Count the kills for memory, so that one more at its end is seen as such; once a second."""
-        self._oom = oom.read(self.pid)
+        """Count the kills for memory, so that one more at its end is seen as such."""
+        self._looks.append(oom.read(self.pid))
+
+    @property
+    def look_in_s(self) -> float:
+        """When to count again: at first soon, for it may move to a control group of its own; then every second."""
+        return min(_LOOK_EVERY_S, max(_FIRST_LOOK_S, self.ran_s))
 
     def forward(self, number: int) -> None:
         """Pass a signal on."""
@@ -68,8 +78,9 @@ class Service:
         """All that is known of its end, named as in `LastExit`; its output was read before."""
         words = last_words(self._output.areas, self._since_ns)
         read, unpassed = self._output.totals()
+        before = oom_before(self._looks)
         return {
-            **ending(status, words, self._oom, oom.again(self._oom), self.asked),
+            **ending(status, words, before, oom.again(before), self.asked),
             "at": moment(),
             "last_seen": moment(),
             "pid": self.pid,
@@ -86,6 +97,12 @@ class Service:
             return False
         number = signal.Signals[self.asked].value
         return code_of(status) in (0, 128 + number)
+
+
+def oom_before(looks: Sequence[oom.OomCount]) -> oom.OomCount:
+    """The oldest of these counts of the control group in which it was seen last."""
+    group = next((one.group for one in reversed(looks) if one.group), "")
+    return next(one for one in looks if one.group == group)
 
 
 def _handled(pid: int, number: int) -> bool:

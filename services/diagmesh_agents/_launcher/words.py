@@ -1,5 +1,6 @@
 """The last words of a service: of a panic its beginning, else the end of its output; bounded, without secrets."""
 
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -12,6 +13,8 @@ _MOST_BYTES: Final = 8 * 1024
 _HEAD_SHARE_BYTES: Final = 6 * 1024
 _LOOKED_AT_BYTES: Final = 16 * 1024
 _CUT: Final = "\n[…]\n"
+_KILLED: Final = re.compile(rb"^SIG[A-Z0-9]+: [a-z/ ]+\nPC=0x", re.MULTILINE)
+"""What the runtime of Go writes when a signal ends it: it then exits with code 2, as after a panic."""
 
 
 class LastWords(NamedTuple):
@@ -19,7 +22,8 @@ class LastWords(NamedTuple):
 
     Args:
         text: as it is told.
-        head: the beginning of a panic or fatal error with which standard error ends; empty when there is none.
+        head: the beginning of a panic, of a fatal error, or of what Go writes when a signal ends it, if standard error
+            ends with that; empty when there is none.
         kept_bytes: how much of the output of this process the ring still held.
     """
 
@@ -37,7 +41,11 @@ def last_words(areas: Iterable[Area], since_ns: int) -> LastWords:
     errors = b"".join(frame.data for frame in frames if frame.stream == STREAMS[1])
     kept = len(everything)
     tail = harmless(everything[-_LOOKED_AT_BYTES:])
-    if head.at_ns < since_ns or not _ends_as_trace(errors):
+    trace, panicked = _ends_as_trace(errors), bool(head.data) and head.at_ns >= since_ns
+    if trace and not panicked and (killed := _KILLED.search(errors)):
+        beginning = redact(harmless(errors[killed.start() :]))
+        return LastWords(beginning.encode()[:_HEAD_SHARE_BYTES].decode("utf-8", "ignore"), beginning, kept)
+    if not panicked or not trace:
         return LastWords(_bounded_tail(redact(tail), _MOST_BYTES), "", kept)
     beginning = redact(harmless(head.data))
     short = beginning.encode()[:_HEAD_SHARE_BYTES].decode("utf-8", "ignore")

@@ -42,6 +42,7 @@ def process(*states: ProcessState | Exception, **options: Any) -> FakeProcess:
 
 
 S = ProcessState
+UNTOLD = LastExit(reason=ExitReason.UNKNOWN, detail="its launcher has not told yet")
 UP_STATES = [S.RUNNING, S.SLEEPING, S.IDLE, S.PARKED]
 
 
@@ -131,6 +132,31 @@ async def test_a_process_that_ends_under_our_eyes_is_down() -> None:
     target.sighting = lambda: next(sightings)  # type: ignore[method-assign]  # the race, made to happen
     answer = await ask(target)
     assert (answer.state, answer.reason) == (State.DOWN, "process 4242 has ended (the test)")
+
+
+async def test_a_door_that_is_shut_because_the_process_ended_meanwhile_is_no_fault_of_the_door() -> None:
+    target = FakeTarget(process(), [FakeProbe("door", ok=False, reason="refused")])
+    there, ended = target.sighting(), Sighting(looked_for="the test", running=False, reason="process 4242 has ended")
+    sightings = iter([there, ended])
+    target.sighting = lambda: next(sightings)  # type: ignore[method-assign]  # the race, made to happen
+    answer = await ask(target)
+    assert (answer.state, answer.reason, answer.pid) == (State.DOWN, "process 4242 has ended (the test)", None)
+
+
+async def test_an_end_of_which_the_launcher_is_about_to_tell_is_waited_for() -> None:
+    end = LastExit(reason=ExitReason.PANIC, code=2, at=datetime.now(UTC))
+    settling = Sighting(looked_for="the test", running=False, last_exit=UNTOLD, settling=True)
+    told = Sighting(looked_for="the test", running=False, reason="it panicked", last_exit=end)
+    sightings = iter([settling, settling, settling, told])
+    target = FakeTarget()
+    target.sighting = lambda: next(sightings)  # type: ignore[method-assign]  # as a launched neighbour does
+    answer = await ask(target)
+    assert (answer.reason, answer.last_exit) == ("it panicked (the test)", end)
+
+
+async def test_the_wait_for_the_launcher_ends_with_the_time_of_the_question() -> None:
+    target = FakeTarget(sighting=Sighting(looked_for="the test", running=False, last_exit=UNTOLD, settling=True))
+    assert (await ask(target, timeout_ms=100)).last_exit == UNTOLD
 
 
 @pytest.mark.parametrize(("age_s", "state"), [(5, State.DEGRADED), (3600, State.UP)])

@@ -19,10 +19,12 @@ from diagmesh_agents._launcher.oom import OomCount
 from diagmesh_agents._launcher.plan import Plan
 from diagmesh_agents._launcher.record import default_directory
 from diagmesh_agents._launcher.redact import harmless, redact
+from diagmesh_agents._launcher.service import oom_before
 from diagmesh_agents._launcher.words import LastWords, last_words
 
 NONE, PANIC = LastWords("", "", 0), LastWords("panic: boom\n", "panic: boom\n\ngoroutine 1 [running]:\n", 12)
 FATAL = LastWords("", "fatal error: all goroutines are asleep - deadlock!\n", 0)
+KILLED = LastWords("", "SIGSEGV: segmentation violation\nPC=0x47 m=0 sigcode=0\n", 0)
 CORE = 0x80
 COUNTED, ROSE = OomCount("/sys/fs/cgroup/x", 3, 9), OomCount("/sys/fs/cgroup/x", 4, 10)
 
@@ -33,6 +35,9 @@ ENDINGS = [
     (1 << 8, PANIC, COUNTED, "", "exit", "it ended with exit code 1", 1),
     (2 << 8, FATAL, COUNTED, "", "fatal-error", "it ended with a Go fatal error: all goroutines are asleep", 2),
     (signal.SIGABRT | CORE, PANIC, COUNTED, "", "panic", "it panicked: boom (core dumped)", 134),
+    (2 << 8, KILLED, COUNTED, "", "signal", "it was ended by SIGSEGV", 2),
+    (3 << 8, KILLED, COUNTED, "", "exit", "it ended with exit code 3", 3),
+    (signal.SIGABRT | CORE, KILLED, COUNTED, "", "signal", "it was ended by SIGABRT (core dumped)", 134),
     (signal.SIGKILL, NONE, COUNTED, "", "signal", "it was ended by SIGKILL", 137),
     (signal.SIGKILL, NONE, ROSE, "", "oom-kill", "the kernel killed it for want of memory", 137),
     (signal.SIGTERM, NONE, ROSE, "SIGTERM", "signal", "it was ended by SIGTERM", 143),
@@ -101,6 +106,29 @@ def said(*pieces: tuple[int, bytes]) -> LastWords:
 
 
 TRACE = b"panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1d\n"
+
+
+def test_what_go_writes_at_the_end_by_a_signal_is_the_head() -> None:
+    dump = b"SIGQUIT: quit\nPC=0x47e\tm=0 sigcode=0\n\ngoroutine 0 [idle]:\n\nrax 0x1\nrip    0x47e\ngs     0x0\n"
+    words = said((2, b"working\n"), (2, dump[:20]), (2, dump[20:]))
+    assert words.head == words.text == dump.decode()
+    assert said((2, b"SIGHUP: read again\n"), (2, TRACE)).head.startswith("panic: boom\n")
+    assert said((2, dump), (2, b"it went on\n")).head == ""
+    assert said((2, b"SIGTERM: leaving\nrip    0x0\n")).head == ""
+
+
+@pytest.mark.parametrize(
+    ("looks", "first"),
+    [
+        ([("", 9)], 0),
+        ([("a", 1), ("b", 0), ("b", 1)], 1),
+        ([("a", 1), ("b", 0), ("", 9)], 1),
+        ([("b", 0), ("b", 0), ("b", 1)], 0),
+    ],
+)
+def test_kills_for_memory_are_counted_from_a_few_looks_before_the_end(looks: list[tuple[str, int]], first: int) -> None:
+    counts = [OomCount(group, count) for group, count in looks]
+    assert oom_before(counts) is counts[first]
 
 
 def test_last_words_are_the_end_of_both_streams_in_order() -> None:

@@ -83,6 +83,9 @@ def test_of_the_last_words_those_that_matter_are_told() -> None:
 
     assert words(PANIC) == "panic: no such order | goroutine 7 [running]: | main.create() | /src/main.go:12"
     assert words(PLAIN) == "two | three | four | cannot open the store"
+    dump = "SIGSEGV: segmentation violation\nPC=0x1\n\ngoroutine 0 [idle]:\nrax 0x0\nrip 0x0\ngs 0x0\nfs 0x0\n"
+    killed = replace(PLAIN, reason=ExitReason.SIGNAL, signal="SIGSEGV", last_words=dump)
+    assert words(killed) == "SIGSEGV: segmentation violation | PC=0x1 | goroutine 0 [idle]: | rax 0x0"
     long = words(replace(PLAIN, last_words=f"{'x' * 5000} the end"))
     assert len(long) <= 200
     assert (long[:2], long[-7:]) == ("… ", "the end")

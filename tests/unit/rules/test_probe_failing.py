@@ -6,13 +6,14 @@ from msgspec.structs import replace
 from diagmesh.contract.answers.health import Check, Verdict
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
-from diagmesh.settings import ProbeSettings
+from diagmesh.settings import ProbeSettings, RuleSettings
 from support.children import Child
 from support.doors import answers, closed_port, http_answer, scripted
 from support.ruling import UP, check, codes, found, judge, verdict, watched
 
 THERE = UP.checks[0]
 UNSEEN = replace(THERE, verdict=Verdict.BLIND, required=False, reason="no process is declared")
+AT_ONCE = RuleSettings(code="PROC-003", limits={"opening_s": 0})
 DOWN = check("door", Verdict.FAIL, reason="refused", took_ms=1.5)
 SIDE = check("side", Verdict.FAIL, required=False, reason="500")
 
@@ -44,6 +45,16 @@ def test_a_door_that_could_not_be_judged_is_blind() -> None:
     assert (one.verdict, one.not_judged[0].why) == (Judged.BLIND, "door: no verdict")
 
 
+def test_a_process_that_started_just_now_may_not_have_opened_its_doors() -> None:
+    young = replace(UP, checks=(THERE, DOWN), uptime_s=0.2)
+    one = verdict(judge([young]), "PROC-003")
+    assert one.verdict is Judged.BLIND
+    assert "its process started just now" in one.not_judged[0].why
+    assert codes(judge([young], AT_ONCE)) == ["PROC-003"]
+    assert verdict(judge([replace(young, checks=(THERE, check()))]), "PROC-003").verdict is Judged.CLEAR
+    assert codes(judge([replace(young, uptime_s=None)])) == ["PROC-003"]
+
+
 def test_what_is_not_the_door_of_a_process_is_no_probe() -> None:
     blocked = Check(name="blocked", kind="process", verdict=Verdict.FAIL, required=False, reason="hung in the kernel")
     assert codes(judge([replace(UP, checks=(THERE, blocked))])) == []
@@ -60,7 +71,7 @@ async def test_a_real_http_door_that_says_500_and_recovers() -> None:
 
     with Child(SLEEPER) as child, scripted(script) as door:
         probe = ProbeSettings(name="ready", http=f"http://{door.address}/ready")
-        async with watched(pid=child.pid, probes=[probe]) as it:
+        async with watched(AT_ONCE, pid=child.pid, probes=[probe]) as it:
             failing = await it.until("PROC-003")
             assert "500" in found(failing, "PROC-003").title
             said[0] = http_answer()
@@ -70,5 +81,5 @@ async def test_a_real_http_door_that_says_500_and_recovers() -> None:
 async def test_a_real_door_that_is_closed() -> None:
     with Child(SLEEPER) as child:
         probe = ProbeSettings(name="door", tcp=f"127.0.0.1:{closed_port()}", required=False)
-        async with watched(pid=child.pid, probes=[probe]) as it:
+        async with watched(AT_ONCE, pid=child.pid, probes=[probe]) as it:
             assert found(await it.until("PROC-003"), "PROC-003").severity is Severity.WARNING

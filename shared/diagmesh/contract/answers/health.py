@@ -99,8 +99,8 @@ class LastExit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         last_seen: when the process was last there; it ended after that. Missing while another one runs.
         at: when it ended; missing when only ``last_seen`` is known.
         pid: of the process that ended.
-        code: its exit code; missing when a signal ended it, or when nobody knows.
-        signal: name of the signal that ended it (``SIGKILL``).
+        code: its exit code; missing when a signal ended it at once, or when nobody knows.
+        signal: name of the signal that ended it (``SIGKILL``); with a code where the Go runtime caught it first.
         core_dumped: whether the kernel wrote a core dump.
         asked: whether somebody had asked the launcher to end it (SIGTERM, SIGINT … passed on before).
         uptime_s: how long it had run.
