@@ -12,6 +12,7 @@ from diagmesh.errors import SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label
 from diagmesh.packs import Broken, RulePack
+from diagmesh.pages import advice_for
 from diagmesh.settings import RuleSettings
 
 __all__ = ["Diagnosis", "Engine", "chosen"]
@@ -225,6 +226,7 @@ def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
     facts = [
         msgspec.structs.replace(fact, at=label(hit.where)) if many else fact for hit in hits for fact in hit.evidence
     ]
+    advice = advice_for(advice, first.where.service, first.where.instance)
     now = tuple(dict.fromkeys(line for hit in hits for line in hit.now)) + advice.now
     return Finding(
         code=one.code,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from diagmesh.contract.codec import encode
-from diagmesh.contract.findings import Fact, FindingClass, Severity
+from diagmesh.contract.findings import Advice, Fact, FindingClass, Severity
 from diagmesh.contract.mesh import Silent
 from diagmesh.contract.verdicts import Verdict
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
@@ -17,7 +17,7 @@ from diagmesh.errors import DiagmeshError, SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh.packs import RulePack
-from diagmesh.pages import SECTIONS, parse_page
+from diagmesh.pages import SECTIONS, advice_for, parse_page
 from diagmesh.settings import RuleSettings
 
 
@@ -293,3 +293,18 @@ def test_where_one_rule_tells_instead_of_another_that_one_is_clear_there_and_tol
     assert {one.code: one.instances for one in both.findings} == {"RES-903": ("a/1",), "RES-901": ("a/2",)}
     one = engine(*order).diagnose(Evidence([reply("a/1", Depth(metres=2000))]))
     assert verdict_of(one, "RES-901")[:2] == (Verdict.CLEAR, ("a/1",))
+
+
+def test_advice_names_the_instance_and_not_the_example() -> None:
+    text = page("RES-901").replace("do now\n", "ask: `diagmesh ask depth orders/i1`, `ask depth orders`, `app=orders -- ./orders`,"
+                                   " then orders\n")  # fmt: skip
+    pack = RulePack({"RES-901": too_deep}, {"RES-901": parse_page(text, "RES-901")})
+    (finding,) = Engine(pack).diagnose(Evidence([reply("pay-1/x2", Depth(metres=12))])).findings
+    assert finding.advice.now[1] == (
+        "ask: `diagmesh ask depth pay-1/x2`, `ask depth pay-1`, `app=pay-1 -- ./pay-1`, then orders at last"
+    )
+
+
+@pytest.mark.parametrize("kept", ["`my-orders`", "`orders-2/i1`", "`orders/i12`", "`orders_total`", "orders/i1"])
+def test_advice_keeps_what_only_looks_like_the_example(kept: str) -> None:
+    assert advice_for(Advice(now=(kept,)), "payments", "i1") == Advice(now=(kept,))
