@@ -37,6 +37,7 @@ class DepthLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """When it is too deep."""
 
     most_m: float = 10.0
+    full_share: float = 0.9
 
 
 @rule(
@@ -227,8 +228,13 @@ def test_suppressed_is_counted_with_its_reason() -> None:
     ("setting", "says"),
     [
         (RuleSettings(code="RES-999"), "there is no rule 'RES-999'"),
-        (RuleSettings(code="RES-901", limits={"most": 3}), "it has: most_m"),
+        (RuleSettings(code="RES-901", limits={"most": 3}), "it has: most_m, full_share"),
         (RuleSettings(code="RES-901", limits={"most_m": "deep"}), "most_m"),
+        (RuleSettings(code="RES-901", limits={"most_m": -5}), "most_m = -5 is no threshold"),
+        (RuleSettings(code="RES-901", limits={"most_m": float("nan")}), "most_m = nan is no threshold"),
+        (RuleSettings(code="RES-901", limits={"full_share": 90}), "full_share = 90 is no share: say 0 to 1"),
+        (RuleSettings(code="RES-901", services=("Orders",), suppress=True), "service 'Orders' is no legal name"),
+        (RuleSettings(code="RES-901", instances=("orders/",), suppress=True), "instance 'orders/'"),
     ],
 )
 def test_wrong_settings_are_refused_at_the_start(setting: RuleSettings, says: str) -> None:
@@ -296,8 +302,8 @@ def test_where_one_rule_tells_instead_of_another_that_one_is_clear_there_and_tol
 
 
 def test_advice_names_the_instance_and_not_the_example() -> None:
-    text = page("RES-901").replace("do now\n", "ask: `diagmesh ask depth orders/i1`, `ask depth orders`, `app=orders -- ./orders`,"
-                                   " then orders\n")  # fmt: skip
+    lines = "ask: `diagmesh ask depth orders/i1`, `ask depth orders`,\n  `app=orders -- ./orders`, then orders\n"
+    text = page("RES-901").replace("do now\n", lines)
     pack = RulePack({"RES-901": too_deep}, {"RES-901": parse_page(text, "RES-901")})
     (finding,) = Engine(pack).diagnose(Evidence([reply("pay-1/x2", Depth(metres=12))])).findings
     assert finding.advice.now[1] == (
