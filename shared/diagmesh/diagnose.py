@@ -8,11 +8,12 @@ import msgspec
 from diagmesh.contract.findings import Advice, Finding
 from diagmesh.contract.verdicts import NotJudged, RuleVerdict, Suppressed, Verdict
 from diagmesh.declare import Hit, Limits, RuleSpec, Scope, Unjudged
-from diagmesh.errors import SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label
 from diagmesh.packs import Broken, RulePack
+from diagmesh.pages import advice_for
 from diagmesh.settings import RuleSettings
+from diagmesh.thresholds import check_setting, is_for
 
 __all__ = ["Diagnosis", "Engine", "chosen"]
 
@@ -56,7 +57,7 @@ class Engine:
         codes: apply only these codes or families; empty for all.
 
     Raises:
-        SettingsError: a setting names a rule or a threshold that does not exist, or has a wrong type.
+        SettingsError: a setting names what does not exist, or has a wrong type or number.
     """
 
     def __init__(self, pack: RulePack, settings: Sequence[RuleSettings] = (), codes: Collection[str] = ()) -> None:
@@ -69,7 +70,7 @@ class Engine:
             if rule.scope is Scope.ANSWER:
                 self._of_answers.setdefault(rule.kinds[0], []).append(rule)
         for number, one in enumerate(self._settings):
-            _check(one, f"rules[{number}]", pack.rules)
+            check_setting(one, f"rules[{number}]", pack.rules)
 
     def diagnose(self, seen: Evidence, labels: Mapping[Key, Mapping[str, str]] | None = None) -> Diagnosis:
         """Apply every rule; one that raises is *broken* and the rest goes on."""
@@ -141,7 +142,7 @@ class Engine:
         for key in seen.keys:
             limits = one.limits
             for setting in mine:
-                if _means(setting, key, labels.get(key, {})):
+                if is_for(setting, key, labels.get(key, {})):
                     limits = msgspec.structs.replace(limits, **setting.limits)
             groups.setdefault(limits, []).append(key)
         return [(limits, frozenset(keys)) for limits, keys in groups.items()]
@@ -158,7 +159,7 @@ class Engine:
                     for setting in self._settings
                     if setting.code == one.code
                     and setting.suppress
-                    and _means(setting, hit.where, labels.get(hit.where, {}))
+                    and is_for(setting, hit.where, labels.get(hit.where, {}))
                 ),
                 None,
             )
@@ -225,6 +226,7 @@ def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
     facts = [
         msgspec.structs.replace(fact, at=label(hit.where)) if many else fact for hit in hits for fact in hit.evidence
     ]
+    advice = advice_for(advice, first.where.service, first.where.instance)
     now = tuple(dict.fromkeys(line for hit in hits for line in hit.now)) + advice.now
     return Finding(
         code=one.code,
@@ -235,22 +237,3 @@ def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
         evidence=tuple(facts[:_MOST_FACTS]),
         advice=Advice(now=now[:_MOST_FACTS], soon=advice.soon, later=advice.later),
     )
-
-
-def _means(setting: RuleSettings, key: Key, labels: Mapping[str, str]) -> bool:
-    if setting.services and key.service not in setting.services:
-        return False
-    if setting.instances and not {key.instance, label(key)} & {*setting.instances}:
-        return False
-    return all(labels.get(name) == value for name, value in setting.labels.items())
-
-
-def _check(setting: RuleSettings, where: str, rules: Mapping[str, RuleSpec]) -> None:
-    known = rules.get(setting.code)
-    if known is None:
-        raise SettingsError(f"{where}.code: there is no rule {setting.code!r} (see: diagmesh explain)")
-    try:
-        msgspec.convert(msgspec.to_builtins(known.limits) | setting.limits, type(known.limits))
-    except msgspec.ValidationError as error:
-        names = ", ".join(field.name for field in msgspec.structs.fields(known.limits)) or "none"
-        raise SettingsError(f"{where}.limits of {setting.code}: {error} (it has: {names})") from None

@@ -9,7 +9,7 @@ import msgspec
 from diagmesh.contract.findings import Advice
 from diagmesh.errors import DiagmeshError
 
-__all__ = ["SECTIONS", "Page", "page_of", "parse_page"]
+__all__ = ["SECTIONS", "Page", "advice_for", "page_of", "parse_page"]
 
 SECTIONS: Final = (
     "What should hold",
@@ -24,6 +24,8 @@ SECTIONS: Final = (
 
 _HEADING: Final = re.compile(r"^## (.+)$", re.MULTILINE)
 _BULLET: Final = re.compile(r"^- (.*(?:\n {2,}\S.*)*)", re.MULTILINE)
+_COMMAND: Final = re.compile(r"`[^`]+`")
+_EXAMPLE: Final = re.compile(r"(?<![\w-])orders(/i1)?(?![\w/-])")
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,19 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     def _bullets(self, section: str) -> tuple[str, ...]:
         return tuple(" ".join(found.split()) for found in _BULLET.findall(self.sections[section]))
+
+
+def advice_for(advice: Advice, service: str, instance: str) -> Advice:
+    """The same advice for one instance: pages write their commands for ``orders`` and ``orders/i1``."""
+
+    def name(found: re.Match[str]) -> str:
+        return f"{service}/{instance}" if found[1] else service
+
+    def line(text: str) -> str:
+        return _COMMAND.sub(lambda command: _EXAMPLE.sub(name, command[0]), text)
+
+    now, soon, later = (tuple(line(text) for text in part) for part in (advice.now, advice.soon, advice.later))
+    return Advice(now=now, soon=soon, later=later)
 
 
 def parse_page(text: str, code: str) -> Page:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from diagmesh.contract.codec import encode
-from diagmesh.contract.findings import Fact, FindingClass, Severity
+from diagmesh.contract.findings import Advice, Fact, FindingClass, Severity
 from diagmesh.contract.mesh import Silent
 from diagmesh.contract.verdicts import Verdict
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
@@ -17,7 +17,7 @@ from diagmesh.errors import DiagmeshError, SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh.packs import RulePack
-from diagmesh.pages import SECTIONS, parse_page
+from diagmesh.pages import SECTIONS, advice_for, parse_page
 from diagmesh.settings import RuleSettings
 
 
@@ -37,6 +37,7 @@ class DepthLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """When it is too deep."""
 
     most_m: float = 10.0
+    full_share: float = 0.9
 
 
 @rule(
@@ -227,8 +228,13 @@ def test_suppressed_is_counted_with_its_reason() -> None:
     ("setting", "says"),
     [
         (RuleSettings(code="RES-999"), "there is no rule 'RES-999'"),
-        (RuleSettings(code="RES-901", limits={"most": 3}), "it has: most_m"),
+        (RuleSettings(code="RES-901", limits={"most": 3}), "it has: most_m, full_share"),
         (RuleSettings(code="RES-901", limits={"most_m": "deep"}), "most_m"),
+        (RuleSettings(code="RES-901", limits={"most_m": -5}), "most_m = -5 is no threshold"),
+        (RuleSettings(code="RES-901", limits={"most_m": float("nan")}), "most_m = nan is no threshold"),
+        (RuleSettings(code="RES-901", limits={"full_share": 90}), "full_share = 90 is no share: say 0 to 1"),
+        (RuleSettings(code="RES-901", services=("Orders",), suppress=True), "service 'Orders' is no legal name"),
+        (RuleSettings(code="RES-901", instances=("orders/",), suppress=True), "instance 'orders/'"),
     ],
 )
 def test_wrong_settings_are_refused_at_the_start(setting: RuleSettings, says: str) -> None:
@@ -293,3 +299,18 @@ def test_where_one_rule_tells_instead_of_another_that_one_is_clear_there_and_tol
     assert {one.code: one.instances for one in both.findings} == {"RES-903": ("a/1",), "RES-901": ("a/2",)}
     one = engine(*order).diagnose(Evidence([reply("a/1", Depth(metres=2000))]))
     assert verdict_of(one, "RES-901")[:2] == (Verdict.CLEAR, ("a/1",))
+
+
+def test_advice_names_the_instance_and_not_the_example() -> None:
+    lines = "ask: `diagmesh ask depth orders/i1`, `ask depth orders`,\n  `app=orders -- ./orders`, then orders\n"
+    text = page("RES-901").replace("do now\n", lines)
+    pack = RulePack({"RES-901": too_deep}, {"RES-901": parse_page(text, "RES-901")})
+    (finding,) = Engine(pack).diagnose(Evidence([reply("pay-1/x2", Depth(metres=12))])).findings
+    assert finding.advice.now[1] == (
+        "ask: `diagmesh ask depth pay-1/x2`, `ask depth pay-1`, `app=pay-1 -- ./pay-1`, then orders at last"
+    )
+
+
+@pytest.mark.parametrize("kept", ["`my-orders`", "`orders-2/i1`", "`orders/i12`", "`orders_total`", "orders/i1"])
+def test_advice_keeps_what_only_looks_like_the_example(kept: str) -> None:
+    assert advice_for(Advice(now=(kept,)), "payments", "i1") == Advice(now=(kept,))
