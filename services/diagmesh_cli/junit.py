@@ -11,7 +11,7 @@ from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh_cli.files import replace
 from diagmesh_cli.views.words import fact, plural
 
-__all__ = ["junit_of", "write_junit"]
+__all__ = ["begin_junit", "junit_of", "write_junit"]
 
 _FIRST_PRINTABLE: Final = 0x20
 _NO_XML: Final = {code: "\N{REPLACEMENT CHARACTER}" for code in range(_FIRST_PRINTABLE) if chr(code) not in "\t\n"} | {
@@ -52,8 +52,25 @@ def write_junit(check: Check, fail_on: Severity, file: Path, took_s: float) -> N
     Raises:
         UsageError: the file cannot be written.
     """
-    document = ET.tostring(junit_of(check, fail_on, took_s), encoding="utf-8", xml_declaration=True)
-    replace(file, document, "--junit")
+    _write(junit_of(check, fail_on, took_s), file)
+
+
+def begin_junit(file: Path) -> None:
+    """Write a report with one error: what stands there when the check never comes to its end, not the last good one.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    suite = ET.Element("testsuite", name="diagmesh check", tests="1", failures="0", errors="1", skipped="0")
+    case = ET.SubElement(suite, "testcase", classname="diagmesh", name="the mesh was checked")
+    _tell(case, "error", "the check did not come to an end: see what the command said, and its exit code", "")
+    root = ET.Element("testsuites")
+    root.append(suite)
+    _write(root, file)
+
+
+def _write(root: ET.Element, file: Path) -> None:
+    replace(file, ET.tostring(root, encoding="utf-8", xml_declaration=True), "--junit")
 
 
 def _outcome(case: ET.Element, verdict: RuleVerdict, findings: Sequence[Finding], fail_on: Severity) -> list[str]:

@@ -11,7 +11,7 @@ from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Check
 from diagmesh.packs import load_rules
 from diagmesh_cli.files import replace
-from diagmesh_cli.junit import write_junit
+from diagmesh_cli.junit import begin_junit, write_junit
 from diagmesh_cli.report.context import Made
 from diagmesh_cli.trouble import UsageError
 
@@ -34,13 +34,15 @@ class Reports:
     html: Annotated[Path | None, _FILE] = None
 
     def ready(self) -> None:
-        """Find out before anybody is asked whether they can be made here.
+        """Find out before anybody is asked whether they can be made; JUnit tells an error until then.
 
         Raises:
-            UsageError: a package is missing; it says which.
+            UsageError: a package is missing, or a file cannot be written; it says which.
         """
         if self.html is not None:
             _renderer()
+        if self.junit is not None:
+            begin_junit(self.junit)
 
     def write(self, check: Check, made: Made, fail_on: Severity) -> None:
         """Write them.

@@ -25,6 +25,7 @@ __all__ = ["UsageError", "explain"]
 
 _REPORT: Final = "please report it; DIAGMESH_DEBUG=1 shows where it happened"
 _START_ONE: Final = "start one with `diagmesh up`, or name the server with --nats URL"
+_JUDGE_HERE: Final = "no coordinator runs; judge without one: diagmesh check --direct"
 
 
 class UsageError(DiagmeshError):
@@ -59,7 +60,7 @@ def explain(error: BaseException) -> tuple[Exit, Problem]:
 
 
 def _usage(error: CycloptsError) -> Problem:
-    detail = " ".join(str(error).split())
+    detail = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, UnknownCommandError):
         detail = detail.split(" Available commands:")[0]
     return Problem(code=400, error="usage", detail=detail, hint="see `diagmesh --help`")
@@ -69,9 +70,8 @@ def _mesh(error: BusError) -> tuple[Exit, Problem]:
     if isinstance(error, CannotConnect):
         return Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error), hint=_START_ONE)
     if isinstance(error, NoResponders):
-        return Exit.NOBODY, Problem(
-            code=503, error="nobody there", detail=str(error), hint="see who is: diagmesh services"
-        )
+        hint = _JUDGE_HERE if "diag.mesh.check" in str(error) else "see who is: diagmesh services"
+        return Exit.NOBODY, Problem(code=503, error="nobody there", detail=str(error), hint=hint)
     if isinstance(error, NotPermitted):
         hint = "use the key of another role: --nkey-file FILE --inbox-prefix PREFIX"
         return Exit.NOBODY, Problem(code=403, error="not permitted", detail=str(error), hint=hint)

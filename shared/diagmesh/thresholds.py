@@ -15,6 +15,8 @@ from diagmesh.settings import RuleSettings
 __all__ = ["check_setting", "is_for"]
 
 _SHARE: Final = "_share"
+_PERCENT: Final = 2
+"""A share of so much is a percentage that was meant; a little above 1 says "never"."""
 
 
 def is_for(setting: RuleSettings, key: Key, labels: Mapping[str, str]) -> bool:
@@ -65,6 +67,6 @@ def _wrong(name: str, value: object, usual: Any) -> str:
         return ""
     if not math.isfinite(value) or value < 0:
         return "is no threshold: say a number of 0 or more"
-    if name.endswith(_SHARE) and usual <= 1 < value:
-        return "is no share: say 0 to 1 (0.9 is 90 %)"
+    if name.endswith(_SHARE) and usual <= 1 and value >= _PERCENT:
+        return "is no share: 90 % is 0.9"
     return ""

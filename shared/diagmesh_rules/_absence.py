@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact
 from diagmesh.contract.mesh import InstanceState
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
+from diagmesh_rules._words import moment
 
 __all__ = ["Absent", "absent"]
 
@@ -24,7 +25,7 @@ class Absent(NamedTuple):
         """What is known of it."""
         told = [Fact(what="sidecar", value=self.reason or self.state.value)]
         if self.last_seen is not None:
-            told.append(Fact(what="sidecar last heard", value=self.last_seen.isoformat()))
+            told.append(Fact(what="sidecar last heard", value=moment(self.last_seen)))
         return tuple(told)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from diagmesh.contract.answers.health import ExitReason, Health, LastExit
 from diagmesh.contract.findings import Fact
-from diagmesh_rules._words import duration
+from diagmesh_rules._words import duration, moment
 
 __all__ = ["crash", "ending_facts", "how_it_ended", "restarts", "restarts_lately"]
 
@@ -60,7 +60,7 @@ def ending_facts(last: LastExit) -> Iterator[Fact]:
     if last.uptime_s is not None:
         yield Fact(what="it had run", value=last.uptime_s, unit="s")
     if last.at is not None:
-        yield Fact(what="ended at", value=last.at.isoformat())
+        yield Fact(what="ended at", value=moment(last.at))
     if last.core_dumped:
         yield Fact(what="core dumped", value=True)
     if said := _last_words(last):

@@ -1,8 +1,9 @@
 """Numbers as the titles of findings tell them."""
 
+from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["duration", "percent", "size"]
+__all__ = ["duration", "moment", "percent", "size"]
 
 _MINUTE_S: Final = 60.0
 _HOUR_S: Final = 3600.0
@@ -16,6 +17,11 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * least:
             return f"{seconds / least:.3g} {unit}"
     return f"{seconds:.3g} s"
+
+
+def moment(at: datetime) -> str:
+    """``2026-11-27T02:34:40Z``: to the second, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def percent(share: float) -> str:

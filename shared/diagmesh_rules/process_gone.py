@@ -8,6 +8,7 @@ from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._ending import crash, ending_facts
 from diagmesh_rules._process import Standing, process_check, standing, why_blind
+from diagmesh_rules._words import moment
 
 __all__ = ["process_gone"]
 
@@ -38,5 +39,5 @@ def _facts(health: Health) -> Iterator[Fact]:
     if health.last_exit is not None and health.last_exit.reason is not ExitReason.UNKNOWN:
         yield from ending_facts(health.last_exit)
     elif health.last_exit is not None and health.last_exit.last_seen is not None:
-        yield Fact(what="last seen", value=health.last_exit.last_seen.isoformat())
+        yield Fact(what="last seen", value=moment(health.last_exit.last_seen))
     yield Fact(what="restarts seen", value=health.restarts_seen, unit="count")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh_cli.junit import junit_of, write_junit
+from diagmesh_cli.main import run
 from diagmesh_cli.trouble import UsageError
 from support.replies import CHECK
 
@@ -48,6 +49,17 @@ def test_each_rule_is_a_case_with_its_outcome(tmp_path: Path) -> None:
     assert root.find(".//error").get("message") == "RuntimeError: on purpose"
     assert "nobody answered what it reads" in {one.get("message") for one in root.iter("skipped")}
     assert [one.name for one in tmp_path.iterdir()] == ["junit.xml"], "nothing is left beside it"
+
+
+def test_until_a_check_has_ended_the_report_tells_an_error_not_what_was_before(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    write_junit(CHECK, Severity.WARNING, path, 1.5)
+    assert run(["check", "--nats", "nats://127.0.0.1:1", "--junit", str(path)]) == 3
+    root = ET.parse(path).getroot()  # noqa: S314  our own file
+    assert outcomes(root) == {"the": ["error"]}
+    suite = root.find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
 
 
 def test_the_severity_that_fails_can_be_chosen(tmp_path: Path) -> None:

@@ -129,6 +129,17 @@ def test_each_error_has_its_code_and_a_sentence(error: BaseException, code: Exit
     assert said
 
 
+def test_without_a_coordinator_the_way_to_check_is_told() -> None:
+    problem = explain(NoResponders("nobody listens on diag.mesh.check"))[1]
+    assert "diagmesh check --direct" in problem.hint
+    assert "diagmesh services" in explain(NoResponders("nobody listens on diag.orders.health"))[1].hint
+
+
+def test_a_wrong_choice_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--fail-on", "bogus"]) == 64
+    assert '"critical"; see `diagmesh --help`' in capsys.readouterr().err
+
+
 def test_our_own_fault_is_70_and_shows_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

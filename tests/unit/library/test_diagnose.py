@@ -232,7 +232,7 @@ def test_suppressed_is_counted_with_its_reason() -> None:
         (RuleSettings(code="RES-901", limits={"most_m": "deep"}), "most_m"),
         (RuleSettings(code="RES-901", limits={"most_m": -5}), "most_m = -5 is no threshold"),
         (RuleSettings(code="RES-901", limits={"most_m": float("nan")}), "most_m = nan is no threshold"),
-        (RuleSettings(code="RES-901", limits={"full_share": 90}), "full_share = 90 is no share: say 0 to 1"),
+        (RuleSettings(code="RES-901", limits={"full_share": 90}), "full_share = 90 is no share: 90 % is 0.9"),
         (RuleSettings(code="RES-901", services=("Orders",), suppress=True), "service 'Orders' is no legal name"),
         (RuleSettings(code="RES-901", instances=("orders/",), suppress=True), "instance 'orders/'"),
     ],

@@ -31,9 +31,9 @@ def test_it_is_found_once_and_only_there(silent: list[Silent], known: Services |
     assert found(diagnosis, "MESH-001").instances == ("orders/i2",)
 
 
-def test_when_it_was_last_heard_is_told() -> None:
+def test_when_it_was_last_heard_is_told_to_the_second() -> None:
     facts = found(judge([], silent=[HUNG]), "MESH-001").evidence
-    assert {fact.what: fact.value for fact in facts}["sidecar last heard"] == NOW.isoformat()
+    assert {fact.what: fact.value for fact in facts}["sidecar last heard"] == "2026-03-04T05:06:07Z"
 
 
 def test_one_that_answered_anything_is_not_silent() -> None:
