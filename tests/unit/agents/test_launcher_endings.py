@@ -180,25 +180,63 @@ SPEAKING = [
     f"-----BEGIN USER NKEY SEED-----\n{SECRET}\n------END USER NKEY SEED------",
     f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\ncut off here",
     f"eyJhbGciOiJlZDI1NTE5In0.eyJqdGkiOiJ{SECRET}.c2lnbmF0dXJl",
+    f"creds\\neyJhbGciOiJlZDI1NTE5In0.eyJqdGkiOiJ{SECRET}.c2lnbmF0dXJl",
+    f"nats://user:p/{SECRET}@host",
+    f"nats://user:p@{SECRET}@host",
+    f"root:{SECRET}@tcp(127.0.0.1:3306)/orders",
+    f"Authorization: Token {SECRET}",
+    f"Set-Cookie: a=b; session={SECRET}; HttpOnly",
+    f"map[Authorization:[Token {SECRET}] Cookie:[a=b; sid={SECRET}]]",
+    f'{{"Cookie":["a=b", "sid={SECRET}"]}}',
+    f'{{"tokens": ["a", "{SECRET}',
+    f'CONNECT {{"user":"a","pass":"{SECRET}"}}',
+    f"DB_PASS={SECRET}",
+    f"run --token {SECRET} --verbose",
+    f"\x1b[36mpassword\x1b[0m={SECRET}",
+    f"ghp_{SECRET}{SECRET}",
 ]
 
 
 @pytest.mark.parametrize("words", SPEAKING)
 @given(before=st.text(alphabet=" \n.,:{}abc", max_size=8), after=st.text(alphabet=" \n.,abc", max_size=8))
 def test_secrets_are_taken_out(words: str, before: str, after: str) -> None:
-    assert SECRET not in redact(f"{before}\n{words}\n{after}")
+    assert SECRET not in redact(harmless(f"{before}\n{words}\n{after}".encode()))
 
 
 def test_seeds_are_taken_out_and_the_rest_stays() -> None:
     for kind in "UAONCX":
         seed = f"S{kind}{SEED[2:]}"
         assert seed not in redact(f"seed {seed} here")
+        assert seed not in redact(f'"seed:\\n{seed}\\n"')
+    assert redact("key AKIAIOSFODNN7EXAMPLE") == "key [redacted]"
+    assert redact("nats://a:b@h1:4222,nats://c:d@h2") == "nats://[redacted]@h1:4222,nats://[redacted]@h2"
+    assert redact('{"cookie":["a","b"],"id":7}') == '{"cookie":"[redacted]","id":7}'
     harmless_words = "token bucket is full; the secret of success; orders:42 http://host/path?a=b panic: boom"
+    harmless_words += " nats.go@v1.31.0/nats.go:4000 passed: 3 compass=north http://h:8080/x me@host"
     assert redact(harmless_words) == harmless_words
 
 
 @pytest.mark.parametrize(
-    "piece", ["a-", "a.", "token", 'token"', "eyJ-", "eyJaaaaaaaa.", "x://", "x:", '"token": "\\', "\\"]
+    "piece",
+    [
+        "a-",
+        "a.",
+        "token",
+        'token"',
+        "eyJ-",
+        "eyJaaaaaaaa.",
+        "x://",
+        "x:",
+        "x:@",
+        "x://a@",
+        "cookie:",
+        '"token":["a",',
+        '"token":[',
+        "--token ",
+        "ghp_",
+        '"token": "\\',
+        "\\",
+    ],
 )
 def test_no_text_makes_that_slow(piece: str) -> None:
     assert redact(piece * (16 * 1024 // len(piece)))
