@@ -264,6 +264,44 @@ def test_a_state_directory_that_cannot_be_used_is_a_warning(tmp_path: Path) -> N
         assert b"no exit records are kept" in launched.text("err")
 
 
+def test_a_program_whose_name_is_no_text_is_told_of_and_started_again(tmp_path: Path) -> None:
+    program = tmp_path / os.fsdecode(b"not-\xff-text")
+    with Launched(tmp_path, [program], *NOWHERE) as launched:
+        assert launched.ended() == 127
+        assert b"not-\xff-text cannot be started" in launched.text("err")
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o700)
+    with Launched(tmp_path, [program], *NOWHERE, "--restart", "on-failure") as launched:
+        wait_until(lambda: len(launched.records()) >= 2, 30, "it is started again")
+        launched.process.send_signal(signal.SIGTERM)
+        assert launched.ended() == 3
+
+
+@pytest.mark.parametrize("trap", ["link", "fifo"])
+def test_what_stands_in_the_place_of_the_log_is_neither_followed_nor_waited_for(tmp_path: Path, trap: str) -> None:
+    folder, victim = tmp_path / "state" / "orders" / "i1", tmp_path / "victim"
+    folder.mkdir(parents=True)
+    victim.touch()
+    if trap == "link":
+        (folder / "sidecar.log").symlink_to(victim)
+    else:
+        os.mkfifo(folder / "sidecar.log")
+    with Launched(tmp_path, ["sh", "-c", "sleep 2; exit 4"], *NOWHERE) as launched:
+        assert launched.ended() == 4
+    assert victim.read_bytes() == b""
+    assert len(launched.records()) == 1
+
+
+def test_a_clock_that_was_set_back_does_not_cost_the_newest_record(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "orders" / "i1"
+    folder.mkdir(parents=True)
+    for number in range(20):
+        (folder / f"exit-29990101T0000{number:02d}.000Z-1.json").write_text('{"code": 9}')
+    with Launched(tmp_path, ["false"], *NOWHERE) as launched:
+        assert launched.ended() == 1
+        assert [record["code"] for record in launched.records()] == [1, *[9] * 19]
+
+
 def test_only_the_last_twenty_records_are_kept(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "orders" / "i1"
     folder.mkdir(parents=True)

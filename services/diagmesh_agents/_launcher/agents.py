@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _LOG_BYTES: Final = 1024 * 1024
 _USAGE: Final = 64
+_APPENDING: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 class Sidecar:
@@ -92,5 +94,9 @@ class Sidecar:
             with contextlib.suppress(OSError):
                 if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
                     self._log.replace(self._log.with_suffix(".log.1"))
-                return os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                # What somebody put in its place is neither followed nor waited for.
+                log = os.open(self._log, _APPENDING | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+                if stat.S_ISREG(os.fstat(log).st_mode):
+                    return log
+                os.close(log)
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -233,4 +233,4 @@ class Launcher:
         """One line on standard error, by a thread: whoever reads it may be frozen."""
         if self._voice is None:
             self._voice = Outlet(2, lambda _: None, lambda _: None, patient=False)
-        self._voice.put(f"diagmesh: {words}\n".encode())
+        self._voice.put(f"diagmesh: {words}\n".encode(errors="surrogateescape"))

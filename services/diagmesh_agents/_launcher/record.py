@@ -1,5 +1,6 @@
 """The exit records on disk: one small JSON file each, written whole or not at all, the last twenty kept."""
 
+import contextlib
 import json
 import os
 import threading
@@ -69,9 +70,12 @@ class Records:
                 os.fsync(directory)
             finally:
                 os.close(directory)
-            for old in sorted(self.directory.glob("exit-*.json"))[:-_KEPT]:
+            # Never the one just written, though a clock that was set back makes it look old.
+            for old in sorted(set(self.directory.glob("exit-*.json")) - {file})[: 1 - _KEPT]:
                 old.unlink(missing_ok=True)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)  # a full disk must not fill up with beginnings
             outcome[0] = f"{error.filename or file}: {error.strerror}"
             return
         outcome[0] = ""
