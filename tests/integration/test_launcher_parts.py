@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -71,6 +74,28 @@ def test_a_frozen_part_holds_nobody_up(flood: Flood, part: str) -> None:
         wait_until(lambda: len(flood.launched.text("out")) > passed + 100_000, 20, "output is passed on meanwhile")
     finally:
         thaw(frozen)
+    flood.goes_on()
+    flood.launched.process.send_signal(signal.SIGTERM)
+    assert flood.launched.ended() == 128 + signal.SIGTERM
+
+
+def test_a_pump_that_hangs_without_being_stopped_holds_nobody_up(flood: Flood) -> None:
+    pump = flood.launched.pump
+    # A traced process stands still, and its parent is not told.
+    tracing = (
+        f"import ctypes, os, sys; libc = ctypes.CDLL(None); code = libc.ptrace(16, {pump}, None, None);"
+        f"code or os.waitpid({pump}, 0); print(code, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", tracing], stdin=PIPE, stdout=PIPE, text=True) as tracer:
+        try:
+            assert tracer.stdout is not None
+            if tracer.stdout.readline() != "0\n":
+                pytest.skip("nothing may be traced here")
+            passed = len(flood.launched.text("out"))
+            flood.goes_on()
+            wait_until(lambda: len(flood.launched.text("out")) > passed + 100_000, 20, "output is passed on meanwhile")
+        finally:
+            tracer.kill()
     flood.goes_on()
     flood.launched.process.send_signal(signal.SIGTERM)
     assert flood.launched.ended() == 128 + signal.SIGTERM

@@ -96,6 +96,7 @@ class Launcher:
             self._restart()
         if self._service is not None and now >= self._look_due:
             self._service.look()
+            self._output.look()
             self._look_due = now + self._service.look_in_s
 
     def _rest_s(self) -> float:

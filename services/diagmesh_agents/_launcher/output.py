@@ -50,6 +50,7 @@ class Output:
         self._reader = Reader(self._read_ends, memory.of_launcher, patient=False)
         self.pid = 0
         self._stopped = False
+        self._had_read = self._lay = 0
         self._pause_s = _FIRST_PAUSE_S
         self.due: float | None = None
 
@@ -95,6 +96,16 @@ class Output:
         """Read in place of the pump."""
         if self._reader.read(pipe) is None:
             self._waiting.unregister(pipe)
+
+    def look(self) -> None:
+        """Read ourselves what a pump leaves lying that hangs unknown to us (traced, say); once a second.
+
+        Both may read at once: nothing is lost or told twice.
+        """
+        read, lying = self._memory.of_pump.totals()[0], self._in_pipes()
+        if self._pumped:
+            self._read_ourselves(on=bool(lying and self._lay and read == self._had_read))
+        self._had_read, self._lay = read, lying
 
     def settle(self) -> None:
         """Wait until what is in the pipes has been read; bounded, others may go on writing for ever."""
