@@ -24,6 +24,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 2.0
 _QUIET_S: Final = 0.3
 _LOOK_S: Final = 0.01
+_HANGS_S: Final = 1.0
 
 
 class Output:
@@ -51,6 +52,7 @@ class Output:
         self.pid = 0
         self._stopped = False
         self._had_read = self._lay = 0
+        self._look_due = time.monotonic() + _HANGS_S
         self._pause_s = _FIRST_PAUSE_S
         self.due: float | None = None
 
@@ -98,10 +100,13 @@ class Output:
             self._waiting.unregister(pipe)
 
     def look(self) -> None:
-        """Read ourselves what a pump leaves lying that hangs unknown to us (traced, say); once a second.
+        """Read ourselves what a pump leaves lying that hangs unknown to us (traced, say); at most once a second.
 
         Both may read at once: nothing is lost or told twice.
         """
+        if time.monotonic() < self._look_due:
+            return
+        self._look_due = time.monotonic() + _HANGS_S
         read, lying = self._memory.of_pump.totals()[0], self._in_pipes()
         if self._pumped:
             self._read_ourselves(on=bool(lying and self._lay and read == self._had_read))
