@@ -30,7 +30,12 @@ P1: Final = "diagctl.payments.log-level.p1"
 DEBUG_LINE: Final = '"level": "debug"'
 
 Join = Callable[[str], Awaitable[NatsBus]]
-INBOXES: Final = {"reader": "_INBOX", "operator": "_INBOX_priv", "coordinator": "_INBOX_coord"}
+INBOXES: Final = {
+    "agent-orders": "_INBOX_agent_orders",
+    "reader": "_INBOX",
+    "operator": "_INBOX_priv",
+    "coordinator": "_INBOX_coord",
+}
 
 
 @pytest.fixture
@@ -181,6 +186,24 @@ async def test_bypass_1_a_reader_uses_a_sidecar_as_its_deputy(small: SmallMesh, 
     await reader.request("diag.payments.health.p1", timeout_s=GENEROUS_S)
     assert watcher.of("payments") == [], "nothing came through"
     assert not logs_debug(small, "payments/p1")
+
+
+async def test_bypass_1_with_a_deputy_that_answers_anywhere(small: SmallMesh, join: Join) -> None:
+    reader, deputy = await join("reader"), await join("agent-orders")
+    watcher = await Watcher().on(reader)
+
+    def answer(message: Message) -> None:
+        sending.append(asyncio.ensure_future(deputy.publish(message.reply, DEBUG, reply="_INBOX.elsewhere")))
+
+    sending: list[asyncio.Future[None]] = []
+    await deputy.subscribe("diag.orders.health.deputy", answer)
+    await deputy.barrier()
+    await reader.publish("diag.orders.health.deputy", b"", reply=P1)
+    # The server lets it through, for it is an answer; what it lacks is a signature.
+    await watcher.until("payments", "control: refused: log-level: a control request needs a signature")
+    assert not any("accepted" in one or "done" in one for one in watcher.of("payments"))
+    assert not logs_debug(small, "payments/p1")
+    assert sending
 
 
 async def test_bypass_2_the_coordinators_key_uses_the_server_as_its_deputy(small: SmallMesh, join: Join) -> None:
