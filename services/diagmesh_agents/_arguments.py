@@ -84,6 +84,12 @@ def _parser() -> ProgramParser:
     launch.add_argument("--launched", default="", help=argparse.SUPPRESS)
     other = parser.add_common()
     other.add_argument("--label", metavar="KEY=VALUE", action="append", default=[], help="told with every heartbeat")
+    other.add_argument(
+        "--operator", metavar="NKEY", action="append", default=[], help="public key that may sign control requests"
+    )
+    other.add_argument(
+        "--control", metavar="KIND", action="append", default=[], help="what operators may do: log-level"
+    )
     other.add_argument("--sample", metavar="SECONDS", type=float, help="pace of the cheap samples (default 5)")
     return parser
 
@@ -149,6 +155,8 @@ def _settings(given: argparse.Namespace) -> SidecarSettings:
         tree["log_level"] = given.log_level
     if given.alive_file is not None:
         tree["alive_file"] = given.alive_file
+    tree["operators"] = (*settings.operators, *given.operator)
+    tree["control"] = (*settings.control, *given.control)
     settings = checked(SidecarSettings, tree)
     if not settings.targets:
         raise SettingsError("no target: give --service NAME and a way to find its process, or [[targets]] in --config")

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Final, NoReturn
 
-from diagmesh.accept import check_disabled, log_number
+from diagmesh.accept import check_control, check_disabled, log_number
 from diagmesh.packs import load_agents
 from diagmesh_agents._arguments import Given, split
 from diagmesh_agents._launcher.plan import Plan
@@ -29,6 +29,7 @@ def become_launcher(given: Given, arguments: list[str]) -> NoReturn:
     """
     assert given.launching is not None  # noqa: S101  the caller looked
     log_number(given.settings.log_level)
+    check_control(given.settings)
     check_disabled(given.settings.disable, load_agents().agents)
     launching, (target,) = given.launching, given.settings.targets
     keeper = NameKeeper()

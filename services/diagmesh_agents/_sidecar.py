@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from diagmesh.accept import check_disabled, check_unique
+from diagmesh.accept import check_control, check_disabled, check_unique
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
 from diagmesh.alive import alive
@@ -21,6 +21,7 @@ from diagmesh.member import Member, addresses_of_instance, new_boot
 from diagmesh.packs import Broken, load_agents, load_rules
 from diagmesh.serve import AgentKinds, Identity
 from diagmesh.settings import SidecarSettings, TargetSettings
+from diagmesh_agents._control import OwnLog, door
 from diagmesh_agents._judging import judges_of
 from diagmesh_agents._launched import Launch, LaunchedNeighbour, tell_exits
 from diagmesh_agents._names import NameKeeper
@@ -43,6 +44,7 @@ class _Place:
         engine: Engine,
         broken: Collection[Broken],
         launch: Launch | None,
+        own_log: OwnLog,
     ) -> None:
         name = f"{target.service}/{target.instance}"
         self.name = name
@@ -61,6 +63,7 @@ class _Place:
             concurrency=settings.concurrency,
             labels=target.labels,
         )
+        self._door = door(self.bus, self._identity, settings, own_log, self.member.events.emit)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, stop: asyncio.Event) -> None:
@@ -69,6 +72,7 @@ class _Place:
             self.observer.start()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self.neighbour.run(), name=f"neighbour {self.name}"))
+        await self._door.start()
         await self.member.start()
         if self._launch is not None:
             telling = tell_exits(self._launch, self.bus, self._identity, stop)
@@ -76,7 +80,7 @@ class _Place:
         log.info("serving %s: %s", self.name, self.neighbour.looked_for)
 
     async def stop(self) -> None:
-        await self.member.drain(_DRAIN_S)
+        await asyncio.gather(self._door.stop(_DRAIN_S), self.member.drain(_DRAIN_S))
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -109,16 +113,17 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch |
     """
     pack = load_agents()
     check_disabled(settings.disable, pack.agents)
+    check_control(settings)
     agents = [spec for kind, spec in pack.agents.items() if kind not in settings.disable]
     engine = Engine(load_rules(), settings.rules)
-    keeper = NameKeeper()
+    keeper, own_log = NameKeeper(), OwnLog()
     places: list[_Place] = []
     try:
         targets = settings.targets
         if launch is not None:
             targets = tuple(msgspec.structs.replace(target, instance=launch.instance) for target in targets)
         places.extend(
-            _Place(settings, target, agents, engine, pack.broken, launch) for target in _named(targets, keeper)
+            _Place(settings, target, agents, engine, pack.broken, launch, own_log) for target in _named(targets, keeper)
         )
         for place in places:
             await place.start(stop)
@@ -128,5 +133,6 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch |
         log.info("leaving: %s", ", ".join(place.name for place in places))
     finally:
         await asyncio.gather(*(place.stop() for place in places))
+        own_log.restore()
         keeper.close()
     return 0

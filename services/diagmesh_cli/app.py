@@ -89,6 +89,13 @@ _CHECK: Final = _Command(
     ("config check sidecar.toml",),
     above="config ",
 )
+_LOG_LEVEL: Final = _Command(
+    "log-level",
+    "Have sidecars log more or less for a while; signed with an operator's key.",
+    "TARGET LEVEL",
+    ("control log-level orders/i1 debug", "control log-level orders debug --for 300"),
+    above="control ",
+)
 _PROCESSES: Final = (
     ("sidecar", "Run a sidecar beside a service, or start the service with it."),
     ("coordinator", "Run a coordinator (see its --help)."),
@@ -115,6 +122,11 @@ def make_app() -> App:
     config = App(name="config", help="Check settings files.", sort_key=len(_COMMANDS))
     config.command("diagmesh_cli.commands.config_check:check", name="check", help=_CHECK.help, usage=_CHECK.usage)
     app.command(config)
+    control = App(name="control", help="What operators may have sidecars do.", sort_key=len(_COMMANDS))
+    control.command(
+        "diagmesh_cli.commands.log_level:log_level", name="log-level", help=_LOG_LEVEL.help, usage=_LOG_LEVEL.usage
+    )
+    app.command(control)
     for name, tells in _PROCESSES:
         app.command(_elsewhere, name=name, help=tells, sort_key=len(_COMMANDS) + 1)
     app["--help"].sort_key = app["--version"].sort_key = len(_COMMANDS) + 2

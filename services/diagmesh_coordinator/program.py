@@ -11,16 +11,16 @@ from typing import Final
 
 from diagmesh.accept import check_coordinator
 from diagmesh.alive import alive
-from diagmesh.bus.core import Bus, Subscription
+from diagmesh.bus.core import Bus
 from diagmesh.bus.nats import NatsBus
-from diagmesh.contract.subjects import QUEUE
+from diagmesh.control_door import ControlDoor
 from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
 from diagmesh.packs import RulePack, load_agents, load_rules
-from diagmesh.serve import Identity, Responder
+from diagmesh.serve import Identity
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator.directory import Directory
-from diagmesh_coordinator.forget import ControlKinds
+from diagmesh_coordinator.forget import KIND, forgetting
 from diagmesh_coordinator.kinds import MeshKinds
 from diagmesh_coordinator.measures import UNMEASURED, Measures
 
@@ -29,7 +29,7 @@ __all__ = ["Running", "default_name", "serve"]
 log = logging.getLogger("diagmesh.coordinator")
 
 _DRAIN_S: Final = 5.0
-_CONTROL_CONCURRENCY: Final = 8
+_HOW: Final = 'list the key of an operator in the settings of this coordinator: operators = ["U…"]'
 _GC_THRESHOLD: Final = 50_000
 """Large gathers make many objects at once; collecting after every 700 of them doubles the slowest answers."""
 
@@ -58,7 +58,6 @@ class Running:
     ) -> None:
         self.directory = Directory(bus, settings)
         self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
-        self._bus = bus
         pack, found = load_agents(), rules or load_rules()
         self.member = Member(
             bus,
@@ -69,28 +68,25 @@ class Running:
             concurrency=settings.concurrency,
         )
         self.member.responder.observe = measures.asked
-        self._control = Responder(
+        self._control = ControlDoor(
             bus,
             self.identity,
-            ControlKinds(bus, self.directory, self.identity, settings.operators, self.member.events.emit),
-            concurrency=_CONTROL_CONCURRENCY,
+            [forgetting(self.directory)],
+            settings.operators,
+            allowed=[KIND],
+            how=_HOW,
             emit=self.member.events.emit,
         )
-        self._subscriptions: list[Subscription] = []
 
     async def start(self) -> None:
         """Hear before answering: the first question finds whoever has spoken by then."""
         await self.directory.start()
-        name = self.identity.instance
-        for subject, queue in ((f"diagctl.mesh.*.{name}", ""), ("diagctl.mesh.*", QUEUE)):
-            self._subscriptions.append(await self._bus.subscribe(subject, self._control.take, queue=queue))
+        await self._control.start()
         await self.member.start()
 
     async def stop(self) -> None:
         """Leave on purpose; bounded."""
-        for subscription in self._subscriptions:
-            await subscription.unsubscribe()
-        await self._control.drain(_DRAIN_S)
+        await self._control.stop(_DRAIN_S)
         await self.member.drain(_DRAIN_S)
         await self.directory.stop()
 

@@ -6,12 +6,24 @@ process by `way_of`.
 
 import logging
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from diagmesh.contract.names import check_token
 from diagmesh.errors import BadName, SettingsError
-from diagmesh.settings import CoordinatorSettings, TargetSettings
+from diagmesh.settings import CoordinatorSettings, SidecarSettings, TargetSettings
 
-__all__ = ["check_coordinator", "check_disabled", "check_unique", "listening_at", "log_number"]
+__all__ = [
+    "CONTROL_KINDS",
+    "check_control",
+    "check_coordinator",
+    "check_disabled",
+    "check_unique",
+    "listening_at",
+    "log_number",
+]
+
+CONTROL_KINDS: Final = ("log-level",)
+"""What operators can be allowed to do with a sidecar."""
 
 
 def log_number(level: str) -> int:
@@ -83,7 +95,24 @@ def check_coordinator(settings: CoordinatorSettings) -> None:
         raise SettingsError(str(error)) from None
     if settings.metrics:
         listening_at(settings.metrics)
-    if settings.operators:
+    _check_operators(settings.operators)
+
+
+def check_control(settings: SidecarSettings) -> None:
+    """The operators are keys, the control kinds exist, and who opens the door says for whom and for what.
+
+    Raises:
+        SettingsError: the message names the key.
+    """
+    if unknown := sorted(set(settings.control) - set(CONTROL_KINDS)):
+        raise SettingsError(f"control: no such kind: {', '.join(unknown)}; there is: {', '.join(CONTROL_KINDS)}")
+    if settings.control and not settings.operators:
+        raise SettingsError('control: nobody may use it; list the public keys of its operators: operators = ["U…"]')
+    _check_operators(settings.operators)
+
+
+def _check_operators(operators: Collection[str]) -> None:
+    if operators:
         from diagmesh.control import Guard  # noqa: PLC0415  the signing library only where keys are used
 
-        Guard(settings.operators, boot="")
+        Guard(operators, boot="")

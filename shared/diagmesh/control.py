@@ -30,7 +30,7 @@ _HEADER: Final = re.compile(
     r"(?P<key>U[A-Z2-7]{55})\.(?P<iat>[0-9]{1,12})\.(?P<exp>[0-9]{1,12})\.(?P<nonce>[A-Za-z0-9_-]{16,64})"
     r"\.(?P<signature>[A-Za-z0-9_-]{86})"
 )
-_ASK_FOR_ACCESS: Final = "its operators are listed in the settings of the coordinator (operators = [...])"
+_ASK_FOR_ACCESS: Final = "its operators are listed in its settings (operators = [...])"
 
 
 class _Claim(msgspec.Struct, frozen=True, gc=False):
@@ -133,7 +133,10 @@ def _signed(subject: str, body: bytes, iat: int, exp: int, nonce: str, boot: str
 
 def _parse(header: str) -> _Claim:
     if not header:
-        raise _forbidden(f"a control request needs a signature (header {AUTH_HEADER})", hint="use: diagmesh forget")
+        raise _forbidden(
+            f"a control request needs a signature (header {AUTH_HEADER})",
+            hint="use: diagmesh control, or diagmesh forget",
+        )
     match = _HEADER.fullmatch(header)
     if match is None:
         raise _forbidden(f"the header {AUTH_HEADER} has not the form <user nkey>.<iat>.<exp>.<nonce>.<signature>")

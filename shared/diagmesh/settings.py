@@ -185,6 +185,8 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
         concurrency: questions in work at a time per instance, over all kinds.
         disable: kinds that are not served.
         rules: thresholds and suppressions for the findings in its answers.
+        operators: public nkeys whose signed control requests it accepts; none by default, which closes control.
+        control: the control kinds that they may use (``log-level``); none by default.
         log_level: of our own log on standard error.
         alive_file: touched every 5 s while the process works, for whoever probes it by the file's age; none by default.
     """
@@ -196,6 +198,8 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
     disable: tuple[str, ...] = ()
     rules: tuple[RuleSettings, ...] = ()
+    operators: tuple[str, ...] = ()
+    control: tuple[str, ...] = ()
     log_level: str = "info"
     alive_file: str = ""
 

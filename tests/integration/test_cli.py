@@ -152,6 +152,29 @@ def test_a_killed_sidecar_is_not_connected_then_forgotten(hurt_up: Up) -> None:
     assert diagmesh(hurt_up, "status").returncode == 0
 
 
+def test_control_log_level_has_the_sidecars_log_more(up: Up) -> None:
+    done = diagmesh(up, "control", "log-level", "orders", "debug", "--for", "2")
+    assert done.returncode == 0
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(r"orders/i1: its sidecar logs at debug for 2 s \(until [0-9:]{8} UTC\), then at info", first)
+    assert second.startswith("orders/i2: ")
+    each = ask(up, "control", "log-level", "orders/i1", "debug", "--for", "1")[1]["each"]
+    assert [(one["instance"], one["answer"]["then"]) for one in each] == [("i1", "info")]
+    (directory,) = up.temporary.glob("diagmesh-up-*")
+    stranger = diagmesh(up, "control", "log-level", "orders", "debug", *_with(directory, "app"))
+    assert stranger.returncode == 2
+    assert stranger.stdout.count("403 not allowed: this key is none of our operators") == 2
+    nobody = diagmesh(up, "control", "log-level", "orders/nope", "debug")
+    assert nobody.returncode == 2
+    assert "no such instance" in nobody.stderr
+
+
+def _with(directory: Path, role: str) -> list[str]:
+    """The connection of the operator, with the signature of somebody else."""
+    operator = ["--nkey-file", str(directory / "operator.nk"), "--inbox-prefix", "_INBOX_priv"]
+    return [*operator, "--seed-file", str(directory / f"{role}.nk")]
+
+
 def test_forget_needs_the_operators_key(up: Up) -> None:
     (directory,) = up.temporary.glob("diagmesh-up-*")
     done = diagmesh(up, "forget", "orders/i1", "--seed-file", str(directory / "app.nk"))

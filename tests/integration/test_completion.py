@@ -82,7 +82,9 @@ def test_every_command_is_in_every_script(capsys: pytest.CaptureFixture[str]) ->
     for name in ("bash", "zsh", "fish"):
         assert run(["completion", name]) == 0
         text = capsys.readouterr().out
-        assert all(command in text for command in ("status", "explain", "forget", "coordinator", "--junit"))
+        assert all(
+            command in text for command in ("status", "explain", "forget", "log-level", "coordinator", "--junit")
+        )
 
 
 def test_another_shell_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,7 @@ class SmallMesh:
         twin: bool = False,
         url: str = "",
         environment: Mapping[str, str] | None = None,
+        more: str = "",
     ) -> Program:
         """A sidecar beside a process that does nothing; returns when the server knows its subscriptions.
 
@@ -72,6 +73,7 @@ class SmallMesh:
             twin: it is a second one under a name that another sidecar of this mesh has, and that keeps its place here.
             url: where it reaches the server, if not directly.
             environment: laid over ours.
+            more: further settings of the sidecar itself, one per line.
         """
         name = f"{service}/{instance}"
         if name not in self.watched:
@@ -79,6 +81,7 @@ class SmallMesh:
         settings = self._settings(
             f"{'twin' if twin else 'sidecar'}-{service}-{instance}",
             f"""heartbeat_s = {HEARTBEAT_S}
+            {more}
             [nats]
             url = "{url or self.url}"
             nkey_file = "{self.ring.seed_file(f"agent-{service}")}"

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from diagmesh import keys
-from diagmesh.accept import check_coordinator, check_disabled, check_unique, log_number
+from diagmesh.accept import check_control, check_coordinator, check_disabled, check_unique, log_number
 from diagmesh.adapters.probes import make_all
 from diagmesh.adapters.ways import way_of
 from diagmesh.bus.nats import check_usable
@@ -92,6 +92,7 @@ def check_file(file: Path, kind: str | None = None) -> CheckedConfig:
 
 def _check_sidecar(settings: SidecarSettings) -> None:
     check_unique(settings.targets)
+    check_control(settings)
     check_disabled(settings.disable, load_agents().agents)
     for position, target in enumerate(settings.targets):
         where = f"targets[{position}]"

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from diagmesh.accept import CONTROL_KINDS
 from diagmesh.errors import DiagmeshError
 from diagmesh.settings import (
     CoordinatorNatsSettings,
@@ -219,6 +220,8 @@ class LocalMesh:
             nats=self._connection(f"agent-{service}", f"_INBOX_agent_{service}"),
             targets=(target,),
             heartbeat_s=_HEARTBEAT_S,
+            operators=(self.keyring.public["operator"],),
+            control=CONTROL_KINDS,
         )
         file = write_settings(self.directory / f"sidecar-{service}-{instance}.toml", settings)
         await self.family.spawn(f"sidecar of {service}/{instance}", python("diagmesh_agents", "--config", str(file)))

@@ -1,16 +1,20 @@
-"""Control requests that a coordinator understands, and where their signature stands."""
+"""Signed control requests: what may be asked for, and where the signature stands."""
 
-from typing import Annotated, Final
+from datetime import datetime
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import Where
 from diagmesh.contract.wire import Answer, Question, Token
 
-__all__ = ["AUTH_HEADER", "ForgetQuestion", "Forgotten"]
+__all__ = ["AUTH_HEADER", "ForgetQuestion", "Forgotten", "Level", "LogLevel", "LogLevelQuestion"]
 
 AUTH_HEADER: Final = "Diag-Auth"
 """``<user nkey>.<iat>.<exp>.<nonce>.<base64url signature>``; see `diagmesh.control`."""
+
+Level = Literal["debug", "info", "warning", "error"]
 
 
 class ForgetQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -30,3 +34,31 @@ class Forgotten(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False
 
     forgotten: tuple[Where, ...] = ()
     kept: tuple[Where, ...] = ()
+
+
+class LogLevelQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """``diagctl.<service>.log-level.<instance>``: log more or less for a while (the sidecar, not the service).
+
+    Args:
+        level: of the sidecar's own log.
+        for_s: after so many seconds it is again what the settings say.
+    """
+
+    level: Level
+    for_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+
+class LogLevel(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
+    """The level at which the sidecar logs now, and for how long.
+
+    Args:
+        level: what it is now.
+        then: what it is again at the end of that time.
+        until: when that is, by the clock of the sidecar.
+        for_s: how long that is from now on.
+    """
+
+    level: str
+    then: str
+    until: datetime
+    for_s: Annotated[float, Measure("s")]

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from diagmesh.contract.control import ForgetQuestion, Forgotten
+from diagmesh.contract.control import ForgetQuestion, Forgotten, LogLevel, LogLevelQuestion
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
 from diagmesh.contract.presence import Event, Heartbeat
@@ -46,6 +46,9 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
         **_answers("mesh.forget", Forgotten, "who is not expected any longer"),
         "mesh.forget.question": _document("mesh.forget.question", ForgetQuestion, "Control question: expect no longer"),
     }
+    name = "control.log-level.question"
+    made[name] = _document(name, LogLevelQuestion, "Control question: log more or less for a while")
+    made |= _answers("control.log-level", LogLevel, "at which level a sidecar logs")
     for kind, (question, answer) in kinds.items():
         name = f"{kind}.question"
         made[name] = _document(name, question, f"Question: {kind} of one instance")

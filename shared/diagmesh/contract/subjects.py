@@ -54,9 +54,9 @@ def ask_mesh(kind: str, coordinator: str = "") -> str:
     return f"diag.mesh.{kind}.{coordinator}" if coordinator else f"diag.mesh.{kind}"
 
 
-def control(service: str, kind: str, instance: str) -> str:
-    """A signed control request to one named instance."""
-    return f"diagctl.{service}.{kind}.{instance}"
+def control(service: str, kind: str, instance: str = "") -> str:
+    """A signed control request to one named instance; without one it is refused with the name to use."""
+    return f"diagctl.{service}.{kind}.{instance}" if instance else f"diagctl.{service}.{kind}"
 
 
 def heartbeat(service: str, instance: str) -> str:

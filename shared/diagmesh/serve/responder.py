@@ -210,6 +210,7 @@ class Responder:
         stats.requests += 1
         took_ns = time.perf_counter_ns() - since_ns
         stats.processing_ns += took_ns
+        log.debug("%s: %s after %.1f ms", kind, "answered" if problem is None else problem.error, took_ns / 1e6)
         if problem is not None:
             stats.errors += 1
             stats.last_error = f"{problem.code}:{problem.error}"

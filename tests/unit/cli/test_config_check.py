@@ -41,6 +41,9 @@ def test_fine_settings_end_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[
         ('[[targets]]\nservice = "Orders"', r"'Orders' is no legal name.*\$\.targets"),
         ('[[targets]]\nservice = "orders"\npid = 1\nport = 2', "one way"),
         ("= broken", "no valid TOML"),
+        ('control = ["chaos"]\n' + FINE, "control: no such kind: chaos; there is: log-level"),
+        ('control = ["log-level"]\n' + FINE, "control: nobody may use it"),
+        ('operators = ["nonsense"]\n' + FINE, "operators: 'nonsense' is no public user nkey"),
         ('[[rules]]\ncode = "RES-999"', r"rules\[0\]\.code: there is no rule 'RES-999'"),
     ],
 )

@@ -13,6 +13,8 @@ HELPS = [
     *([name] for name in ("up", "init", "status", "services", "ask", "schema", "completion", "forget")),
     ["config"],
     ["config", "check"],
+    ["control"],
+    ["control", "log-level"],
 ]
 
 
@@ -31,9 +33,9 @@ def test_each_help_reads_well_at_80_columns(
     assert not re.search(r"\b(STR|FLOAT|INT|ARGS)\b|default: \"\"", shown)
 
 
-@pytest.mark.parametrize("name", ["status", "services", "ask", "forget"])
+@pytest.mark.parametrize("name", ["status", "services", "ask", "forget", "control log-level"])
 def test_what_asks_the_mesh_takes_every_shared_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run([name, "--help"])
+    run([*name.split(), "--help"])
     shown = capsys.readouterr().out
     assert all(option in shown for option in (*FLAGS, *VALUED))
 

@@ -336,10 +336,13 @@ async def test_a_signed_forget_is_done_once_and_told() -> None:
     assert unsigned.problem is not None
     assert unsigned.problem.code == 403
     await lab.coordinator.stop()
-    assert events[0].what == "done: forget orders/(all lost): 1 forgotten, 1 kept"
-    assert events[0].detail == {"operator": operator.key.public}
-    refusals = [event for event in events if event.what.startswith("refused: forget orders")]
-    assert sum(event.count for event in refusals) == 3
+    assert [event.what for event in events[:2]] == [
+        "accepted: forget orders/(all lost)",
+        "done: forget orders/(all lost): 1 forgotten, 1 kept",
+    ]
+    assert all(event.detail == {"operator": operator.key.public} for event in events[:2])
+    refusals = [event for event in events if event.what.startswith("refused: forget: ")]
+    assert sum(event.count for event in refusals) == 4
 
 
 async def test_the_client_forgets_through_the_directory(tmp_path: Any) -> None:

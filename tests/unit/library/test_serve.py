@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -30,7 +30,7 @@ class Echo(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     """A question with one field."""
 
     word: str = ""
-    times: int = 1
+    times: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 1
 
 
 class Echoed(Answer, frozen=True, kw_only=True, gc=False):
