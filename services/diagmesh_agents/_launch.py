@@ -5,6 +5,7 @@ import sys
 from typing import Final, NoReturn
 
 from diagmesh.accept import check_control, check_disabled, log_number
+from diagmesh.errors import SettingsError
 from diagmesh.packs import load_agents
 from diagmesh_agents._arguments import Given, split
 from diagmesh_agents._launcher.plan import Plan
@@ -43,5 +44,8 @@ def become_launcher(given: Given, arguments: list[str]) -> NoReturn:
         restart=launching.restart,
         kept=keeper.hand_on(),
     )
-    program = [sys.executable, "-P", "-m", _MODULE, plan.encode()]
-    os.execv(sys.executable, program)  # noqa: S606  this very interpreter, and no shell
+    program = [sys.executable, "-P", "-m", _MODULE, *plan.encode()]
+    try:
+        os.execv(sys.executable, program)  # noqa: S606  this very interpreter, and no shell
+    except OSError as error:
+        raise SettingsError(f"the launcher cannot be started: {error.strerror}; is the command too long?") from None

@@ -375,3 +375,32 @@ def test_a_reader_that_is_gone_costs_only_what_it_did_not_read(tmp_path: Path, t
         assert end_of(launched)["unpassed_bytes"] >= 3_000_000
         assert len(launched.text("err")) >= 3_000_000, "the other stream has its reader still"
         assert not alive(launched.pid)
+
+
+def test_two_streams_that_lead_to_one_place_do_not_tear_each_other_apart(tmp_path: Path) -> None:
+    """As under systemd, or with 2>&1: the reader is slow, so that a line meets a full pipe again and again."""
+    script = (
+        "import os\n"
+        "for number in range(6000):\n"
+        "    os.write(1 + number % 2, (str(1 + number % 2) * 99 + '\\n').encode() * 2)\n"
+        "    if number % 100 == 0: import time; time.sleep(0.01)\n"
+    )
+    read, write = os.pipe()
+    with Launched(tmp_path, [sys.executable, "-c", script], *NOWHERE, out=write, err=write) as launched:
+        os.close(write)
+        passed = b""
+        while data := os.read(read, 1000):
+            passed += data
+            time.sleep(0.0002)
+        os.close(read)
+        assert launched.ended() == 0
+    lines = [line for line in passed.decode().splitlines() if not line.startswith("diagmesh:")]
+    assert len(lines) == 12_000
+    assert {*lines} == {"1" * 99, "2" * 99}
+
+
+def test_a_command_of_several_hundred_thousand_bytes_is_started(tmp_path: Path) -> None:
+    words = ['"' * 60_000] * 5
+    with Launched(tmp_path, [sys.executable, "-c", "import sys; print(len(sys.argv))", *words], *NOWHERE) as launched:
+        assert launched.ended() == 0
+        assert launched.text("out") == b"6\n"

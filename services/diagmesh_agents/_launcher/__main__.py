@@ -1,4 +1,4 @@
-"""``python -m diagmesh_agents._launcher PLAN``: started by ``diagmesh sidecar … -- COMMAND``, in the same process."""
+"""``python -m diagmesh_agents._launcher PLAN COMMAND …``: what ``diagmesh sidecar … -- COMMAND`` becomes."""
 
 import os
 import sys
@@ -17,4 +17,4 @@ def _open_standard_streams() -> None:
 if __name__ == "__main__":
     _open_standard_streams()
     # At once: a thread that is blocked on a frozen reader must not keep us.
-    os._exit(Launcher(Plan.decode(sys.argv[1])).run())
+    os._exit(Launcher(Plan.decode(sys.argv[1:])).run())

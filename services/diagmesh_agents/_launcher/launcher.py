@@ -12,7 +12,7 @@ from diagmesh_agents._launcher.agents import Sidecar
 from diagmesh_agents._launcher.children import NOT_EXECUTABLE, NOT_FOUND
 from diagmesh_agents._launcher.endings import code_of, in_words
 from diagmesh_agents._launcher.memory import Memory
-from diagmesh_agents._launcher.outlet import Outlet
+from diagmesh_agents._launcher.outlet import Counts, Outlet
 from diagmesh_agents._launcher.output import Output
 from diagmesh_agents._launcher.plan import Plan
 from diagmesh_agents._launcher.record import Records
@@ -30,6 +30,7 @@ _TELL_S: Final = 3.0
 _GOODBYE_S: Final = 6.0
 _POLL_S: Final = 0.05
 _EXITS_KEPT: Final = 8
+_UNCOUNTED: Final = Counts(lambda _: None, lambda _: None)
 
 
 class Launcher:
@@ -233,5 +234,5 @@ class Launcher:
     def _say(self, words: str) -> None:
         """One line on standard error, by a thread: whoever reads it may be frozen."""
         if self._voice is None:
-            self._voice = Outlet(2, lambda _: None, lambda _: None, patient=False)
-        self._voice.put(f"diagmesh: {words}\n".encode(errors="surrogateescape"))
+            self._voice = Outlet(2, patient=False)
+        self._voice.put(f"diagmesh: {words}\n".encode(errors="surrogateescape"), _UNCOUNTED)

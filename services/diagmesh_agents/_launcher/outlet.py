@@ -6,15 +6,30 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["Outlet"]
+__all__ = ["Counts", "Outlet"]
+
+
+class Counts(NamedTuple):
+    """Who is told of the bytes of one stream.
+
+    Args:
+        passed: how many went out.
+        unpassed: how many were given up: the queue is full, or nobody is there to read.
+    """
+
+    passed: Callable[[int], None]
+    unpassed: Callable[[int], None]
+
 
 _QUEUE_BYTES: Final = 4 * 1024 * 1024
 _PATIENCE_S: Final = 1.0
 """How long a reader who is a little slower than the service may hold it up in a row …"""
 _PATIENCE_SHARE: Final = 0.05
 """… and which share of the time for good."""
+_PIECE_BYTES: Final = 4096
+"""Smaller pieces of one stream are joined, so that many of them cost no more than their bytes."""
 _ALIVE_S: Final = 0.1
 """A reader who took nothing for so long is not waited for at all."""
 
@@ -24,17 +39,12 @@ class Outlet:
 
     Args:
         descriptor: standard output or error as we were given it; it is never set to non-blocking, others share it.
-        passed: told how many bytes went out.
-        unpassed: told how many bytes were given up: the queue is full, or nobody is there to read.
         patient: whether `put` may wait a little for a reader who is merely slow.
     """
 
-    def __init__(
-        self, descriptor: int, passed: Callable[[int], None], unpassed: Callable[[int], None], *, patient: bool
-    ) -> None:
+    def __init__(self, descriptor: int, *, patient: bool) -> None:
         self._descriptor = descriptor
-        self._passed, self._unpassed = passed, unpassed
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[tuple[bytes, Counts]] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
         self._moved_at = time.monotonic()
@@ -43,16 +53,21 @@ class Outlet:
         self._waited_at = time.monotonic()
         threading.Thread(target=self._run, name=f"outlet {descriptor}", daemon=True).start()
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, counts: Counts) -> None:
         """Pass this on later; when there is no room it is given up and counted."""
         with self._changed:
             if self._waiting + len(data) > _QUEUE_BYTES and not self._room_for(len(data)):
-                self._unpassed(len(data))
+                counts.unpassed(len(data))
                 return
             if not self._waiting:
                 self._moved_at = time.monotonic()  # he can only be late from now on
-            self._queue.append(data)
             self._waiting += len(data)
+            if len(self._queue) > 1 and self._queue[-1][1] == counts:  # the first one is being written
+                last = self._queue[-1][0]
+                if len(last) + len(data) <= _PIECE_BYTES:
+                    self._queue.pop()
+                    data = last + data
+            self._queue.append((data, counts))
             self._changed.notify_all()
 
     def flush(self, still_s: float, at_most_s: float) -> bool:
@@ -85,15 +100,15 @@ class Outlet:
             with self._changed:
                 while not self._queue:
                     self._changed.wait()
-                data = self._queue[0]
-            went = self._write(data)
+                data, counts = self._queue[0]
+            went = self._write(data, counts.passed)
             with self._changed:
                 self._queue.popleft()
                 self._waiting -= len(data)
-                self._unpassed(len(data) - went)
+                counts.unpassed(len(data) - went)
                 self._changed.notify_all()
 
-    def _write(self, data: bytes) -> int:
+    def _write(self, data: bytes, passed: Callable[[int], None]) -> int:
         """How much of it went out; the rest never will."""
         rest = memoryview(data)
         while rest:
@@ -106,7 +121,7 @@ class Outlet:
                 continue
             except OSError:
                 break
-            self._passed(size)
+            passed(size)
             self._moved_at = time.monotonic()
             rest = rest[size:]
         return len(data) - len(rest)

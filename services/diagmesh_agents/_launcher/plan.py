@@ -1,6 +1,7 @@
-"""What the launcher is to do, as one word of its command line."""
+"""What the launcher is to do, as words of its command line."""
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 __all__ = ["Plan"]
@@ -29,11 +30,11 @@ class Plan(NamedTuple):
     restart: bool
     kept: list[int]
 
-    def encode(self) -> str:
-        """As one word."""
-        return json.dumps(self._asdict())
+    def encode(self) -> list[str]:
+        """As words: all but the command in the first one, for Linux bounds each word (execve(2): 128 KiB)."""
+        return [json.dumps({**self._asdict(), "command": []}), *self.command]
 
     @classmethod
-    def decode(cls, word: str) -> Self:
-        """From that word."""
-        return cls(**json.loads(word))
+    def decode(cls, words: Sequence[str]) -> Self:
+        """From these words."""
+        return cls(**{**json.loads(words[0]), "command": list(words[1:])})

@@ -5,11 +5,12 @@ import os
 import selectors
 import signal
 import sys
+from functools import partial
 from typing import Final
 
 from diagmesh_agents._launcher.area import STREAMS, Area
 from diagmesh_agents._launcher.memory import Memory
-from diagmesh_agents._launcher.outlet import Outlet
+from diagmesh_agents._launcher.outlet import Counts, Outlet
 
 __all__ = ["Reader", "main"]
 
@@ -34,6 +35,9 @@ class Reader:
         self._area = area
         self._patient = patient
         self._outlets: dict[int, Outlet] = {}
+        self._counts = {
+            stream: Counts(partial(area.passed, stream), partial(area.unpassed, stream)) for stream in STREAMS
+        }
 
     def read(self, pipe: int) -> bool | None:
         """Take one chunk: whether there was one; None at the end of the stream."""
@@ -45,25 +49,30 @@ class Reader:
             return None
         stream = self._streams[pipe]
         self._area.add(stream, data)
-        self.outlet(stream).put(data)
+        self._outlet(stream).put(data, self._counts[stream])
         return True
 
-    def outlet(self, stream: int) -> Outlet:
-        """The way out of a stream, opened when it is needed first."""
+    def _outlet(self, stream: int) -> Outlet:
+        """The way out of a stream, opened when it is needed first; one for both where both lead to one place.
+
+        Two that write to one place at the same time would tear each other's lines apart.
+        """
         if stream not in self._outlets:
-            area = self._area
-            self._outlets[stream] = Outlet(
-                stream,
-                lambda size: area.passed(stream, size),
-                lambda size: area.unpassed(stream, size),
-                patient=self._patient,
-            )
+            alike = next((one for one in self._outlets if _one_place(one, stream)), None)
+            self._outlets[stream] = Outlet(stream, patient=self._patient) if alike is None else self._outlets[alike]
         return self._outlets[stream]
 
     def flush(self) -> None:
         """Pass on what is left; bounded."""
-        for outlet in self._outlets.values():
+        for outlet in {*self._outlets.values()}:
             outlet.flush(STILL_S, AT_MOST_S)
+
+
+def _one_place(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:
+        return False
 
 
 def main() -> None:

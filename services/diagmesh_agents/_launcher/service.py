@@ -18,6 +18,8 @@ from diagmesh_agents._launcher.words import last_words
 __all__ = ["Service", "moment", "oom_before"]
 
 _ASKING: Final = ("SIGTERM", "SIGINT", "SIGQUIT")
+_ASKED_S: Final = 600.0
+"""Whoever is asked to end and runs on for so long has not obeyed: what ends it later is something else."""
 _LOOKS: Final = 3
 """Looks at the kills for memory that are kept: the last one may come after the kill, while the memory is given back."""
 _FIRST_LOOK_S: Final = 0.05
@@ -49,13 +51,18 @@ class Service:
         self.started_at = moment()
         self.pid = start(command, streams)
         self.ticks = start_ticks(self.pid)
-        self.asked = ""
+        self._asked, self._asked_at = "", 0.0
         self._looks = deque([oom.read(self.pid)], maxlen=_LOOKS)
 
     @property
     def ran_s(self) -> float:
         """Seconds since it was started."""
         return (time.monotonic_ns() - self._since_ns) / 1e9
+
+    @property
+    def asked(self) -> str:
+        """The signal that was passed on to end it, not long ago; empty for none."""
+        return self._asked if time.monotonic() - self._asked_at < _ASKED_S else ""
 
     def look(self) -> None:
         """Count the kills for memory, so that one more at its end is seen as such."""
@@ -70,7 +77,7 @@ class Service:
         """Pass a signal on."""
         name = signal.Signals(number).name
         if name in _ASKING or (name == "SIGHUP" and not _handled(self.pid, number)):
-            self.asked = name
+            self._asked, self._asked_at = name, time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 

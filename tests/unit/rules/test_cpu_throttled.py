@@ -63,7 +63,7 @@ BURNER = "print('ready', flush=True)\nwhile True: pass"
 
 async def test_a_real_burner_in_a_small_quota_until_the_quota_is_lifted() -> None:
     # Alone in its group: once the quota is gone it may use a whole core, which is no fault here.
-    free = RuleSettings(code="RES-001", limits={"busy_share": 2.0})
+    free = RuleSettings(code="RES-001", limits={"busy_share": 1.5})
     soon = RuleSettings(code="RES-002", limits={"least_over_s": 2.0})
     with cpu_group(0.2) as group, Child(BURNER) as child:
         join(group, child.pid)
