@@ -104,13 +104,16 @@ def _check_sidecar(settings: SidecarSettings) -> None:
 
 
 def _guess(file: Path) -> str:
-    """Sidecars have targets; nothing else needs to be told apart."""
+    """Whose settings these are, by the keys that only one of the two has."""
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         return "sidecar"  # `load` says what is wrong
-    only_coordinator = set(CoordinatorSettings.__struct_fields__) - set(SidecarSettings.__struct_fields__)
-    return "coordinator" if only_coordinator & set(tree) else "sidecar"
+    coordinator, sidecar = set(CoordinatorSettings.__struct_fields__), set(SidecarSettings.__struct_fields__)
+    if (coordinator - sidecar) & set(tree):
+        return "coordinator"
+    # Operators without anything of a sidecar: that would need to say what they may control.
+    return "coordinator" if "operators" in tree and not (sidecar - coordinator) & set(tree) else "sidecar"
 
 
 def _connections(settings: SidecarSettings | CoordinatorSettings) -> Iterator[tuple[str, NatsSettings]]:
