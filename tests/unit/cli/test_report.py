@@ -209,9 +209,9 @@ def test_the_files_are_whole_and_one_that_cannot_be_written_is_a_usage_error(tmp
             Reports(html=file).write(CHECK, MADE, Severity.WARNING)
 
 
-def test_a_missing_package_is_told_before_anybody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_told_before_anybody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "diagmesh_cli.report.render", raising=False)
     monkeypatch.setitem(sys.modules, "minijinja", None)
     with pytest.raises(UsageError, match=r"--html needs minijinja: install it with  pip install 'diagmesh\[html\]'"):
         Reports(html=Path("report.html")).ready()
-    Reports(junit=Path("junit.xml")).ready()
+    Reports(junit=tmp_path / "junit.xml").ready()
