@@ -1,7 +1,6 @@
 """Faults and findings: some faults are made here, all of them by `make faults`, whose page tells what it should."""
 
 import re
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from faults.catalogue import FAULTS
 from faults.fault import Fault
 from faults.run import HEALTHY, Outcome, Programs, run
 from faults.table import complaints, page, text
+from support.compiler import c_compiler
 from support.godemo import SOURCE, build
 from support.golang import Go
 
@@ -121,6 +121,5 @@ def test_what_could_not_be_made_is_told() -> None:
 
 
 def test_the_race_switch_is_made_where_there_is_a_compiler(go: Go) -> None:
-    if shutil.which("gcc") is None and shutil.which("cc") is None:
-        pytest.skip("no C compiler, which -race needs")
+    c_compiler()  # -race needs one
     assert (build(go, "-race") / "payments").is_file()

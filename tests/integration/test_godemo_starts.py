@@ -11,6 +11,7 @@ import pytest
 
 from diagmesh_cli.local.roles import make_keyring, server_config
 from support.children import until
+from support.compiler import c_compiler
 from support.godemo import SOURCE, GoDemo, GoService, ask, build, consumer
 from support.golang import Go
 from support.natsserver import MakeServer
@@ -157,8 +158,7 @@ def test_a_wrong_command_line_is_refused(programs: Path, flags: tuple[str, ...],
 
 
 def test_only_the_switch_is_a_race(go: Go, make_server: MakeServer, tmp_path: Path) -> None:
-    if shutil.which("gcc") is None and shutil.which("cc") is None:
-        pytest.skip("no C compiler, which -race needs")
+    c_compiler()  # -race needs one
     server = make_server(jetstream=True).start()
     with GoDemo(build(go, "-race"), server.url, tmp_path) as demo:
         services = start(demo)

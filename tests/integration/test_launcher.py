@@ -122,10 +122,8 @@ def test_a_core_dump_is_told(tmp_path: Path, talker: Path) -> None:
         os.kill(launched.service, signal.SIGQUIT)  # Go aborts then, as GOTRACEBACK says
         assert launched.ended() == 128 + signal.SIGABRT
         record = end_of(launched)
-    dumped = list(tmp_path.glob("core*"))
-    if not dumped:
-        pytest.skip("this machine wrote no core dump")
-    assert record["core_dumped"] is True
+    # The kernel may be kept from writing one (a container without the right); then none may be told.
+    assert record["core_dumped"] is bool(list(tmp_path.glob("core*")))
 
 
 def test_signals_are_passed_on_once(tmp_path: Path, talker: Path) -> None:

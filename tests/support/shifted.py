@@ -1,12 +1,10 @@
 """A shifted clock for one process: the wall clock has no namespace, so a small library is laid under its reads."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
-import pytest
+from support.compiler import c_compiler
 
 __all__ = ["shifted_clock"]
 
@@ -54,12 +52,7 @@ def shifted_clock(directory: Path, shift_s: int) -> dict[str, str]:
 
     Without a C compiler the test is skipped; with ``CI=true`` it fails.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        words = "no C compiler here (Debian: apt install gcc libc6-dev), so no process with another clock can be made"
-        if os.environ.get("CI") == "true":
-            pytest.fail(words)
-        pytest.skip(words)
+    compiler = c_compiler()
     source, library = directory / "shifted.c", directory / "shifted.so"
     source.write_text(_SOURCE, encoding="utf-8")
     command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
