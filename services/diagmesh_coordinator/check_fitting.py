@@ -32,12 +32,14 @@ def fitted_check(check: Check, limit_bytes: int) -> Check:
 def _cut(check: Check, judged: int, longest: int) -> Check:
     """One attempt: so many of the names of the judged, so many of everything else."""
     names, rest = Cut(judged), Cut(longest)
-    verdicts = names.inner(check.verdicts, "judged", "verdicts")
+    # One who was silent or not judged is always named: an empty list would say that nobody was.
+    silent, unjudged = Cut(max(1, longest)), Cut(max(1, min(judged, longest)))
+    verdicts = unjudged.inner(names.inner(check.verdicts, "judged", "verdicts"), "not_judged", "verdicts")
     return msgspec.structs.replace(
         check,
-        verdicts=rest.inner(names.inner(verdicts, "not_judged", "verdicts"), "not_judged", "verdicts"),
+        verdicts=verdicts,
         findings=rest.findings(check.findings),
         suppressed=rest.inner(rest.first(check.suppressed, "suppressed"), "instances", "what is suppressed"),
-        silent=rest.first(check.silent, "silent"),
-        notes=(*rest.first(check.notes, "notes"), *names.note(), *rest.note()),
+        silent=silent.first(check.silent, "silent"),
+        notes=(*rest.first(check.notes, "notes"), *names.note(unjudged, silent, rest)),
     )

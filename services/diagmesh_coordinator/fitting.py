@@ -58,9 +58,10 @@ class Cut:
             self._left_out.append(f"all {len(total.fields)} fields")
         return msgspec.structs.replace(cut, notes=(*cut.notes, *self.note()))
 
-    def note(self) -> tuple[str, ...]:
-        """What was left out so far, as one note; none when nothing was."""
-        return (f"left out to fit into one message: {'; '.join(self._left_out)}",) if self._left_out else ()
+    def note(self, *others: "Cut") -> tuple[str, ...]:
+        """What was left out so far, by the others, too, as one note; none when nothing was."""
+        left_out = [one for cut in (self, *others) for one in cut._left_out]
+        return (f"left out to fit into one message: {'; '.join(left_out)}",) if left_out else ()
 
     def first(self, values: tuple[T, ...], what: str) -> tuple[T, ...]:
         """The first of a list."""

@@ -318,3 +318,14 @@ def test_in_the_worst_case_the_findings_and_verdicts_are_counted_and_it_still_fi
     assert [one.code for one in cut.findings] == ["RES-901"]
     assert [one.verdict for one in cut.verdicts] == [Verdict.FOUND] * 3
     assert any("of 5000 silent" in note for note in cut.notes)
+
+
+def test_the_silent_and_the_not_judged_are_never_cut_to_nobody() -> None:
+    check = large(5000)
+    blind = tuple(NotJudged(instance=f"orders/i{number:04}", why="cannot look") for number in range(5000))
+    verdicts = tuple(msgspec.structs.replace(one, not_judged=blind) for one in check.verdicts)
+    cut = fitted_check(msgspec.structs.replace(check, verdicts=verdicts), 6_000)
+    assert len(encode(cut)) <= 6_000
+    assert [[one.instance for one in verdict.not_judged] for verdict in cut.verdicts] == [["orders/i0000"]] * 3
+    assert [one.instance for one in fitted_check(check, 1).silent] == ["service/instance-0"]
+    assert any("of 15000 not judged of verdicts" in note for note in cut.notes)
