@@ -22,12 +22,22 @@ _RULES: Final = (
     # JSON fields, also inside of a string of JSON.
     (re.compile(rf'("{_NAMES}"\s*:\s*)(?:{_STRING}|\[[\s,]*(?:{_STRING}[\s,]*)*\]?|[^\s,}}\]"]+)', re.IGNORECASE),
      rf'\1"{_HIDDEN}"'),
-    (re.compile(rf'(\\"{_NAMES}\\"\s*:\s*)(?:\\".*?(?:\\"|\Z)|[^\s,}}\]"]+)', re.IGNORECASE), rf'\1\\"{_HIDDEN}\\"'),
+    # However often it was escaped: the value ends at the same quotation mark as the name.
+    (re.compile(rf'((?<!\\)(\\{{1,31}}"){_NAMES}\2\s*:\s*)(?:\2.*?(?:\2|$)|[^\s,}}\]"\\]+)',
+                re.IGNORECASE | re.MULTILINE), rf"\1\2{_HIDDEN}\2"),
+    # <password>…</password>, also with a namespace or attributes, also cut off.
+    (re.compile(rf"(<(?:[\w-]{{1,40}}:)?{_NAMES}(?:\s[^<>]{{0,200}})?>)(?!\s*<(?!!))"
+                r"[^<]*(?:<!\[CDATA\[.*?(?:\]\]>|\Z))?", re.IGNORECASE | re.DOTALL), rf"\1{_HIDDEN}"),
+    # A list of names and values: {Key:password Value:…}, "name": "PASSWORD", "value": …, key="password" value=….
+    (re.compile(r"(?<![a-z])((?:key|name)[\\\"']{0,8}\s{0,8}[:=]\s{0,8}[\\\"']{0,8}" + _NAMES +
+                r"[\\\"']{0,8}[\s,;]{1,40}[\\\"']{0,8}value[\\\"']{0,8}\s{0,8}[:=]\s{0,8})"
+                rf"(?:{_STRING}|'[^'\n]*(?:'|$)|(\\{{1,31}}\").*?(?:\2|$)|[^\s,;&\"'}}\])<>\\]+)",
+                re.IGNORECASE | re.MULTILINE), rf"\1{_HIDDEN}"),
     # Headers hold several words: all of the line is hidden, or of the list as Go prints it.
     (re.compile(r"((?:authorization|cookie)\s*[=:]\s*)(?:\[[^\]\n]*|[^\s\"'\[\\][^\"'\]\n]*)", re.IGNORECASE),
      rf"\1{_HIDDEN}"),
     (re.compile(r"(Bearer|Basic|Digest|Negotiate)\s+[^\s\"',]{6,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
-    (re.compile(rf"\b({_NAMES}\s*[=:]\s*)(?!\[redacted\]|(?:Bearer|Basic|Digest|Negotiate) )"
+    (re.compile(rf"\b({_NAMES}[\"']?\s*(?:=>|:=|[=:])\s*)(?!\"?\[redacted\]|(?:Bearer|Basic|Digest|Negotiate) )"
                 r"(?:\"[^\"\n]*(?:\"|$)|'[^'\n]*(?:'|$)|[^\s,;&\"'}\]]+)", re.IGNORECASE | re.MULTILINE),
      rf"\1{_HIDDEN}"),
     # --password hunter2

@@ -194,6 +194,22 @@ SPEAKING = [
     f"run --token {SECRET} --verbose",
     f"\x1b[36mpassword\x1b[0m={SECRET}",
     f"ghp_{SECRET}{SECRET}",
+    f"<password>{SECRET}</password>",
+    f'<ns:apiKey id="1">two {SECRET} words</ns:apiKey>',
+    f"<db-password><![CDATA[{SECRET}]]></db-password>",
+    f"<secret>cut off {SECRET}",
+    f'<add key="DbPassword" value="{SECRET}" />',
+    f"password => {SECRET}",
+    f'"password" => "two {SECRET} words"',
+    f":password=>{SECRET}, :host=>1",
+    f"password := {SECRET}",
+    f"{{Key:password Value:{SECRET}}}",
+    f'{{Key:"db.password", Value:"two {SECRET} words"}}',
+    f'{{"name":"DB_PASSWORD","value":"{SECRET}"}}',
+    f'{{\\"name\\": \\"api_key\\", \\"value\\": \\"two {SECRET} words\\"}}',
+    f"- name: DB_PASSWORD\n  value: {SECRET}",
+    f'{{"a": "{{\\"b\\": \\"{{\\\\\\"apiKey\\\\\\": \\\\\\"two {SECRET} words\\\\\\"}}\\"}}"}}',
+    f'{{"a": "{{\\\\\\"apiKey\\\\\\":\\\\\\"{SECRET}',
 ]
 
 
@@ -212,6 +228,7 @@ def test_seeds_are_taken_out_and_the_rest_stays() -> None:
     assert redact("nats://a:b@h1:4222,nats://c:d@h2") == "nats://[redacted]@h1:4222,nats://[redacted]@h2"
     assert redact('{"cookie":["a","b"],"id":7}') == '{"cookie":"[redacted]","id":7}'
     harmless_words = "token bucket is full; the secret of success; orders:42 http://host/path?a=b panic: boom"
+    harmless_words += " <p>key: value</p> name: orders value: 7 {Key:colour Value:red} a => b <token/> key value"
     harmless_words += " nats.go@v1.31.0/nats.go:4000 passed: 3 compass=north http://h:8080/x me@host"
     assert redact(harmless_words) == harmless_words
 
@@ -236,6 +253,16 @@ def test_seeds_are_taken_out_and_the_rest_stays() -> None:
         "ghp_",
         '"token": "\\',
         "\\",
+        "<password>",
+        "<password ",
+        "<token",
+        "name: token ",
+        "key=token value=",
+        '\\"token\\":',
+        '\\"token\\": \\"',
+        '\\\\"token\\',
+        "token => ",
+        "key:",
     ],
 )
 def test_no_text_makes_that_slow(piece: str) -> None:
