@@ -40,19 +40,28 @@ class Measured:
         self._flat = all(len(path) == 1 for path in self._paths)
 
     def read(self, answer: msgspec.Raw) -> Sequence[Value]:
-        """The values of all declared fields, in their order; None where the instance did not see one.
+        """The values of one answer; see `read_all`."""
+        return self.read_all([answer])[0]
+
+    def read_all(self, answers: Sequence[msgspec.Raw]) -> list[Sequence[Value]]:
+        """The values of all declared fields of each answer, in their order; None where the instance did not see one.
 
         Raises:
-            msgspec.DecodeError: a declared field is not of its type; the message names the path.
+            msgspec.DecodeError: in one of them a declared field is not of its type; the message names the path.
+            RecursionError: one of them is nested too deeply.
+            UnicodeDecodeError: one of them is no text.
         """
         if self._decoder is None:
-            return ()
-        root = self._decoder.decode(answer)
+            return [()] * len(answers)
+        decode = self._decoder.decode
         if self._flat:
-            return msgspec.structs.astuple(root)
+            return [msgspec.structs.astuple(decode(answer)) for answer in answers]
+        return [self._deep(decode(answer)) for answer in answers]
+
+    def _deep(self, root: object) -> Sequence[Value]:
         values: list[Value] = []
         for path in self._paths:
-            node = root
+            node: Any = root
             for name in path:
                 node = getattr(node, name, None)
             values.append(node)

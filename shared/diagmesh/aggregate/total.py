@@ -1,22 +1,20 @@
 """One sum of many replies, for any kind: what its answer type declares, and counts for whatever it does not."""
 
-import bisect
 import math
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
-from diagmesh.aggregate.fields import Declared, Value, measured
+from diagmesh.aggregate.fields import Declared, Measured, Value, measured
 from diagmesh.aggregate.merging import merge, where
 from diagmesh.aggregate.worst import Verdict, verdict_rank, worst_of
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.mesh import Field, MeshAnswer
 from diagmesh.contract.names import shown
-from diagmesh.contract.wire import Answer, Status
+from diagmesh.contract.wire import Answer, Reply, Status
 from diagmesh.expected import Gathered
 
 __all__ = ["add_up"]
@@ -28,14 +26,18 @@ _MOST_MADE_UP: Final = 20
 _OTHERS: Final = "(others)"
 """Stands for verdicts that this version does not know, above those that are counted by name."""
 
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+_NAME_OF: Final = attrgetter("service", "instance")
 _STATUS_OF: Final = attrgetter("status")
 
 
 class _Column(NamedTuple):
-    """One declared field over all answers: each value with where it was seen and which reply said it."""
+    """One declared field over all answers that have it: the values, and which reply said each."""
 
     declared: Declared
-    seen: list[tuple[Value, str, int]]
+    values: Sequence[Value]
+    owners: Sequence[int]
 
 
 def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = False) -> MeshAnswer:
@@ -58,7 +60,7 @@ def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = Fals
         unexpected=gathered.unexpected,
         by_status={str(status): count for status, count in sorted(by_status.items())},
         worst=worst_of(gathered.replies, _bad_verdicts(columns), gathered.silent),
-        fields={column.declared.path: _field(column) for column in columns},
+        fields={column.declared.path: _field(column, gathered.replies) for column in columns},
         findings=merge(gathered.replies),
         ended=gathered.ended,
         each=tuple(gathered.replies) if each else None,
@@ -71,31 +73,49 @@ def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[_Column
     if answer is None:
         return [], [f"the answer type of {gathered.kind!r} is not known here: counts only"]
     reader = measured(answer)
-    rows: list[Sequence[Value]] = []
-    owners: list[int] = []
+    owners = [number for number, reply in enumerate(gathered.replies) if isinstance(reply.answer, msgspec.Raw)]
     unread: list[str] = []
-    for number, reply in enumerate(gathered.replies):
-        if isinstance(reply.answer, msgspec.Raw):
-            try:
-                rows.append(reader.read(reply.answer))
-                owners.append(number)
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-                unread.append(f"{where(reply)} ({error})")
-    places = [where(gathered.replies[number]) for number in owners]
+    try:
+        rows = reader.read_all([cast("msgspec.Raw", gathered.replies[owner].answer) for owner in owners])
+    except _UNREADABLE:
+        rows, owners, unread = _one_by_one(reader, gathered.replies, owners)
     columns = []
-    for declared, values in zip(reader.fields, zip(*rows, strict=True), strict=False):
-        told = _verdicts(declared.mark, values) if isinstance(declared.mark, Ranked) else values
-        seen = [one for one in zip(told, places, owners, strict=True) if one[0] is not None]
-        if seen:
-            columns.append(_Column(declared, seen))
+    for declared, told in zip(reader.fields, zip(*rows, strict=True), strict=False):
+        column = _column(declared, told, owners)
+        if column.values:
+            columns.append(column)
     return columns, _unread(unread)
 
 
-def _verdicts(mark: Ranked, values: Sequence[Value]) -> list[Value]:
+def _one_by_one(
+    reader: Measured, replies: Sequence[Reply], owners: Sequence[int]
+) -> tuple[list[Sequence[Value]], list[int], list[str]]:
+    """What can be read, whose it is, and what cannot."""
+    rows, read, unread = [], [], []
+    for owner in owners:
+        try:
+            rows.append(reader.read(cast("msgspec.Raw", replies[owner].answer)))
+            read.append(owner)
+        except _UNREADABLE as error:
+            unread.append(f"{where(replies[owner])} ({error})")
+    return rows, read, unread
+
+
+def _column(declared: Declared, told: Sequence[Value], owners: Sequence[int]) -> _Column:
+    """Without those who did not see it; nearly always everybody did, so that is told cheaply."""
+    if None in told:
+        owners = [owner for value, owner in zip(told, owners, strict=True) if value is not None]
+        told = [value for value in told if value is not None]
+    return _Column(declared, _verdicts(declared.mark, told) if isinstance(declared.mark, Ranked) else told, owners)
+
+
+def _verdicts(mark: Ranked, values: Sequence[Value]) -> Sequence[Value]:
     """Verdicts as they are told: of those that nobody here knows only some, and short; all of them count."""
-    known: dict[Value, Value] = {None: None, **{value: value for value in mark.best_first}}
+    if not (new := set(values).difference(mark.best_first)):
+        return values
+    known: dict[Value, Value] = {value: value for value in mark.best_first}
     full = len(known) + _MOST_MADE_UP
-    for value in values:
+    for value in filter(new.__contains__, values):
         if value not in known and isinstance(value, str):
             known[value] = shown(value, _VERDICT_CHARACTERS) if len(known) < full else _OTHERS
     return [known[value] for value in values]
@@ -108,49 +128,58 @@ def _unread(unread: list[str]) -> list[str]:
     return [f"answers that could not be added up: {', '.join(unread[:_MOST_NOTED])}{more}"]
 
 
-def _field(column: _Column) -> Field:
-    if isinstance(column.declared.mark, Measure):
-        numbers = [(value, place) for value, place, _ in column.seen if isinstance(value, int | float)]
-        return _numbers(column.declared.mark, numbers)
-    return _ranked(column.declared.mark, [(value, place) for value, place, _ in column.seen if isinstance(value, str)])
+def _field(column: _Column, replies: Sequence[Reply]) -> Field:
+    mark = column.declared.mark
+    if isinstance(mark, Measure):
+        return _numbers(mark, cast("Sequence[float]", column.values), column.owners, replies)
+    return _ranked(mark, cast("Sequence[str]", column.values), column.owners, replies)
 
 
-def _numbers(mark: Measure, seen: list[tuple[float, str]]) -> Field:
-    seen.sort()
-    values = [value for value, _ in seen]
-    highest = values[-1]
+def _numbers(mark: Measure, values: Sequence[float], owners: Sequence[int], replies: Sequence[Reply]) -> Field:
+    ordered = sorted(values)
+    lowest, highest = ordered[0], ordered[-1]
+    middle, odd = divmod(len(ordered), 2)
+    min_at = _first_at(lowest, values, owners, replies)
     return Field(
-        n=len(values),
+        n=len(ordered),
         unit=mark.unit,
-        min=values[0],
-        min_at=seen[0][1],
-        median=statistics.median(values),
-        p95=values[math.ceil(_P95 * len(values)) - 1],
+        min=lowest,
+        min_at=min_at,
+        median=ordered[middle] if odd else (ordered[middle - 1] + ordered[middle]) / 2,
+        p95=ordered[math.ceil(_P95 * len(ordered)) - 1],
         max=highest,
-        max_at=seen[bisect.bisect_left(values, highest)][1],
+        max_at=min_at if highest == lowest else _first_at(highest, values, owners, replies),
     )
 
 
-def _ranked(mark: Ranked, seen: list[tuple[str, str]]) -> Field:
-    counts = Counter(value for value, _ in seen)
+def _ranked(mark: Ranked, values: Sequence[str], owners: Sequence[int], replies: Sequence[Reply]) -> Field:
+    counts = Counter(values)
     order = sorted(counts, key=lambda value: (verdict_rank(mark, value), value))
     # When the worst is the best there is, it is everywhere and names nobody.
-    named = order[-1] if verdict_rank(mark, order[-1]) else None
+    named = verdict_rank(mark, order[-1]) > 0
     return Field(
-        n=len(seen),
+        n=len(values),
         counts={value: counts[value] for value in order},
         worst=order[-1],
-        worst_at=tuple(sorted(place for value, place in seen if value == named)),
+        worst_at=tuple(sorted(map(where, _who(order[-1], values, owners, replies)))) if named else (),
     )
+
+
+def _first_at(wanted: Value, values: Sequence[Value], owners: Sequence[int], replies: Sequence[Reply]) -> str:
+    return where(min(_who(wanted, values, owners, replies), key=_NAME_OF))
+
+
+def _who(wanted: Value, values: Sequence[Value], owners: Sequence[int], replies: Sequence[Reply]) -> list[Reply]:
+    """Whose value is the one that is wanted."""
+    return [replies[owner] for value, owner in zip(values, owners, strict=True) if value == wanted]
 
 
 def _bad_verdicts(columns: Sequence[_Column]) -> dict[int, list[Verdict]]:
     """By place among the replies, the verdicts that are not the best there is; nearly always there is none."""
     bad: dict[int, list[Verdict]] = {}
-    for (path, mark), seen in columns:
-        if isinstance(mark, Ranked):
-            best = mark.best_first[0]
-            for value, _, owner in seen:
-                if value != best and isinstance(value, str):
+    for (path, mark), values, owners in columns:
+        if isinstance(mark, Ranked) and values.count(mark.best_first[0]) < len(values):
+            for value, owner in zip(values, owners, strict=True):
+                if value != mark.best_first[0] and isinstance(value, str):
                     bad.setdefault(owner, []).append(Verdict(path, mark, value))
     return bad

@@ -14,9 +14,11 @@ _MOST_LACKING: Final = 1000
 """Replicas that were never seen have no names: so many are listed, all are counted."""
 
 
-def unheard(plan: Plan, tally: Tally) -> set[Key]:
+def unheard(tally: Tally) -> set[Key]:
     """The expected of whom no reply was counted."""
-    return {one.key for one in plan.expected} - tally.heard.keys()
+    if tally.complete:  # nearly always, and this is asked for everybody at each question
+        return set()
+    return tally.known.keys() - tally.heard.keys()
 
 
 def sum_up(
@@ -41,7 +43,7 @@ def sum_up(
         took_s: from the first question to the end.
     """
     told = ended in (Ended.COMPLETE, Ended.TIMEOUT)
-    missing = unheard(plan, tally)
+    missing = unheard(tally)
     lacking = sum(one.count for one in plan.lacking)
     named = _lacking(plan.lacking)
     return Gathered(
@@ -79,6 +81,8 @@ def _limits(plan: Plan, tally: Tally, ended: Ended, not_waited_for: int) -> list
 def _silent(
     plan: Plan, missing: Collection[Key], why: Mapping[Key, Absence], deaf: Collection[Ask]
 ) -> tuple[Silent, ...]:
+    if not missing:
+        return ()
     deaf_services = {ask.service for ask in deaf if not ask.instance}
     deaf_keys = {Key(ask.service, ask.instance) for ask in deaf}
     last_seen = {one.key: one.last_seen for one in plan.expected}

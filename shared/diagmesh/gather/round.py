@@ -50,7 +50,7 @@ class Gather:
         self._absences = absences
         self._clock = clock
         self._tally = Tally(plan)
-        self._expected: dict[Key, Expected] = {one.key: one for one in plan.expected}
+        self._expected = self._tally.known
         self._waiting: set[Key] = {one.key for one in plan.expected if one.live} | plan.hoped
         # All lost, or nobody known: a short chance for whoever is there after all.
         self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else _LOOK_AFTER_S
@@ -242,7 +242,7 @@ class Gather:
         for key, reason in self._tally.unreadable.items():
             self._why[key] = Absence(InstanceState.UNKNOWN, reason)
         left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
-        open_ = [self._expected[key] for key in unheard(self._plan, self._tally) - self._why.keys() - self._waiting]
+        open_ = [self._expected[key] for key in unheard(self._tally) - self._why.keys() - self._waiting]
         if self._absences is None or self._ended is not Ended.COMPLETE or not open_ or left_s <= 0:
             return
         with contextlib.suppress(TimeoutError):

@@ -9,7 +9,7 @@ from diagmesh.contract.mesh import Rival, Unexpected
 from diagmesh.contract.names import check_token, shown
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BadName
-from diagmesh.expected import Key, label
+from diagmesh.expected import Expected, Key, label
 from diagmesh.gather.plan import Ask, Plan
 
 __all__ = ["Tally"]
@@ -54,13 +54,18 @@ class Tally:
         self._began = 0.0
         self._kind = plan.kind
         self._asks = plan.asks
-        self._known: set[Key] = {one.key for one in plan.expected}
+        self.known: dict[Key, Expected] = {one.key: one for one in plan.expected}
         self._uncounted = 0
         self._bytes_left = most_bytes
         counts: dict[str, int] = {}
         for one in plan.expected:
             counts[one.key.service] = counts.get(one.key.service, 0) + 1
         self._room = [_NEWCOMERS + (0 if ask.instance else 2 * counts.get(ask.service, 0)) for ask in plan.asks]
+
+    @property
+    def complete(self) -> bool:
+        """Whether a reply of each of the expected was counted."""
+        return len(self.heard) - len(self.newcomers) == len(self.known)
 
     def begin(self, now: float, asked_at: datetime) -> None:
         """The first question is about to be asked: monotonic seconds, and after that the wall clock was read."""
@@ -97,7 +102,7 @@ class Tally:
         if key in self.heard:
             self._again(key, reply)
             return None
-        if key not in self._known:
+        if key not in self.known:
             if not _can_be(key[1]):
                 self._doubt(key, "answers under a name that no sidecar can have")
                 return None
@@ -146,7 +151,7 @@ class Tally:
             instance = ask.instance
         key = Key(ask.service, instance)
         self._doubt(key, reason)
-        if key in self._known and key not in self.heard:
+        if key in self.known and key not in self.heard:
             self.unreadable[key] = reason
             return key
         return None

@@ -175,7 +175,7 @@ class Roster:
             f"{_count(len(rivals))} sidecars call themselves {label(known.key)}"
             f" (boots {' and '.join(one.boot for one in rivals)}): rename one of them"
             for known in self
-            if (rivals := known.rivals(now))
+            if len(known.boots) > 1 and (rivals := known.rivals(now))  # asked at each question; nearly always nobody
         ]
         found += [
             f"the directory is full: {count} heartbeats of new instances of {service} were not taken in"

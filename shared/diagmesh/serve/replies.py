@@ -128,7 +128,6 @@ class Scribe:
         problem: Problem | None = None,
     ) -> Reply:
         status = Status.ANSWERED if refusal is None else status_of(refusal)
-        now = datetime.now(UTC)
         return Reply(
             v=WIRE_VERSION,
             service=self._identity.service,
@@ -137,8 +136,8 @@ class Scribe:
             host=self._identity.host,
             kind=kind,
             status=status,
-            observed_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
-            took_ms=round((time.perf_counter_ns() - since_ns) / 1e6, 3),
+            observed_at=datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC),
+            took_ms=(time.perf_counter_ns() - since_ns) // 1000 / 1000,
             answer=msgspec.UNSET if answer is None else answer,
             problem=problem,
             findings=findings,

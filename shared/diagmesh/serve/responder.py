@@ -17,6 +17,7 @@ from diagmesh.contract.codec import error_headers
 from diagmesh.contract.subjects import is_inbox, kind_of
 from diagmesh.contract.wire import Answer, Problem, Question, Status
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
+from diagmesh.serve.deadlines import Deadlines
 from diagmesh.serve.kinds import Asked, Endpoint, Kinds
 from diagmesh.serve.replies import Identity, Outgoing, Scribe, status_of
 from diagmesh.workers import current_budget_s, current_kind
@@ -43,7 +44,7 @@ class KindStats:
 class _Job:
     """One question in work."""
 
-    __slots__ = ("asked", "endpoint", "reply", "settled", "since_ns", "task", "timer")
+    __slots__ = ("asked", "endpoint", "reply", "settled", "since_ns", "task")
 
     def __init__(self, endpoint: Endpoint, asked: Asked, reply: str, since_ns: int) -> None:
         self.endpoint = endpoint
@@ -52,7 +53,6 @@ class _Job:
         self.since_ns = since_ns
         self.settled = False
         self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Responder:
@@ -84,6 +84,7 @@ class Responder:
         self._limit = concurrency
         self._emit = emit
         self._jobs: set[_Job] = set()
+        self._budgets = Deadlines(self._expire)
         self._busy: dict[str, int] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -146,9 +147,8 @@ class Responder:
         job = _Job(endpoint, asked, message.reply, since_ns)
         self._jobs.add(job)
         self._busy[kind] = self._busy.get(kind, 0) + 1
-        loop = asyncio.get_running_loop()
-        job.timer = loop.call_later(budget_s, self._expire, job)
-        job.task = loop.create_task(self._work(job, question), name=f"look-{kind}")
+        self._budgets.add(job, budget_s)
+        job.task = asyncio.get_running_loop().create_task(self._work(job, question), name=f"look-{kind}")
 
     # --- the look
 
@@ -178,8 +178,7 @@ class Responder:
         if job.settled:
             return None
         job.settled = True
-        if job.timer is not None:
-            job.timer.cancel()
+        self._budgets.drop(job)
         kind, judge = job.asked.kind, job.endpoint.judge
         data, problem = self._scribe.write(
             kind, job.since_ns, self._bus.max_payload, answer=answer, judge=judge, refusal=refusal
@@ -204,9 +203,11 @@ class Responder:
 
     def _count(self, kind: str, since_ns: int, problem: Problem | None, refusal: Refusal | None) -> None:
         # Only kinds that exist are counted by name: askers cannot grow this table.
-        if self._kinds.find(kind) is None:
-            return
-        stats = self.stats.setdefault(kind, KindStats())
+        stats = self.stats.get(kind)
+        if stats is None:
+            if self._kinds.find(kind) is None:
+                return
+            stats = self.stats[kind] = KindStats()
         stats.requests += 1
         took_ns = time.perf_counter_ns() - since_ns
         stats.processing_ns += took_ns
