@@ -17,6 +17,7 @@ from diagmesh.gather import check_services, named
 from diagmesh.roster import Known
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.fanout import gather_s
 
 __all__ = ["KIND", "services"]
 
@@ -43,7 +44,8 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         raise Declined(f"no such service: {named(wrong)}", code=404, error="unknown target", hint=hint)
     known = [one for service in chosen for one in roster.instances(service)]
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
-    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
+    left_s = gather_s(asked.budget_s) - (directory.now() - began)
+    why = await directory.absences_within(left_s, [one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
     down = not_back.keys() | {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
     entries = tuple(
         ServiceEntry(
