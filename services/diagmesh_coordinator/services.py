@@ -3,7 +3,7 @@
 from typing import Final
 
 from diagmesh.contract.mesh import (
-    Coordinator,
+    CoordinatorEntry,
     Ended,
     InstanceEntry,
     InstanceState,
@@ -95,11 +95,11 @@ def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> 
     )
 
 
-def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[Coordinator, ...]:
+def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[CoordinatorEntry, ...]:
     own = Key(us.service, us.instance)
     others = [
-        Coordinator(instance=one.key.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
+        CoordinatorEntry(instance=one.key.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
         for one in directory.coordinators
         if one.key != own and one.live(now)
     ]
-    return (Coordinator(instance=us.instance, boot=us.boot, host=us.host, self=True), *others)
+    return (CoordinatorEntry(instance=us.instance, boot=us.boot, host=us.host, self=True), *others)
