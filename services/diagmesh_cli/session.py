@@ -28,6 +28,7 @@ async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
         mesh = await Mesh.connect(
             name="diag-cli", timeout_s=max(common.timeout, 1.0), **msgspec.structs.asdict(settings)
         )
+    mesh.coordinators.on_hedge = output.note
     try:
         yield mesh
     finally:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from diagmesh.bus.core import Bus
 from diagmesh.checking import check_of, kinds_of, notes_of, selected
 from diagmesh.contract.codec import encode
@@ -73,7 +75,12 @@ class Checker:
         left_s = max(0.01, budget_s - (time.monotonic() - began))
         body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail})
         directory, gathered = await asyncio.gather(
-            services(self._directory, self._us, ServicesQuestion(services=question.services), asked),
+            services(
+                self._directory,
+                self._us,
+                ServicesQuestion(services=question.services),
+                msgspec.structs.replace(asked, budget_s=left_s),
+            ),
             self._gather(choice, kinds, body, left_s),
         )
         labels = {known.key: known.labels for known in self._directory.roster}

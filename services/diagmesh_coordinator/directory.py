@@ -198,6 +198,20 @@ class Directory:
         why = await self.membership.absences([one for one in missing if one.key not in not_back], not_before)
         return {**why, **{one.key: not_back[one.key] for one in missing if one.key in not_back}}
 
+    async def absences_within(
+        self,
+        timeout_s: float,
+        missing: Collection[Expected],
+        not_before: float,
+        not_back: Mapping[Key, Absence] = _NOBODY,
+    ) -> Mapping[Key, Absence]:
+        """As `absences`; where the servers do not tell in time, only what is known without them."""
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                return await self.absences(missing, not_before, not_back)
+        except TimeoutError:
+            return {one.key: not_back[one.key] for one in missing if one.key in not_back}
+
     async def forget(self, service: str, instance: str) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Stop expecting an instance, or all lost ones of a service; one that is still connected is kept.
 

@@ -1,7 +1,7 @@
 """`diag.mesh.<kind>`: ask them all, or a selection, and add the answers up; for any kind that any agent answers."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -9,17 +9,17 @@ import msgspec
 
 from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
-from diagmesh.contract.mesh import MeshAnswer
+from diagmesh.contract.mesh import MeshAnswer, MeshQuestion
 from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, Answer
 from diagmesh.errors import MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Key
 from diagmesh.gather import Gather, Plan, agent_budget_ms, choose
-from diagmesh.serve import Asked
+from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fitting import fitted
 from diagmesh_coordinator.question import FanoutQuestion
 
-__all__ = ["fan_out", "gather_s"]
+__all__ = ["coordinators_plan", "fan_out", "fan_out_coordinators", "gather_s"]
 
 _RESERVE_S: Final = 0.25
 _RESERVE_SHARE: Final = 0.1
@@ -53,12 +53,53 @@ async def fan_out(
     choice = choose(directory.roster, question.chosen, hoped, directory.now(), warming=directory.warming)
     left_s = max(0.01, budget_s - (time.monotonic() - began))
     plan = _not_waiting_for(not_back, choice.plan(asked.kind, question.body(agent_budget_ms(left_s)), left_s))
+    round_ = Gather(bus, plan, partial(directory.absences, not_back=not_back))
+    return await _added_up(bus, round_, directory.problems, answer, each=question.chosen.each)
+
+
+async def fan_out_coordinators(
+    bus: Bus, directory: Directory, us: Identity, answer: type[Answer], question: FanoutQuestion, asked: Asked
+) -> MeshAnswer:
+    """Ask all coordinators how they are themselves, this one too, and add that up.
+
+    Raises:
+        Refusal: as `fan_out`.
+    """
+    left_s = gather_s(asked.budget_s)
+    body = question.body(agent_budget_ms(left_s))
+    plan = coordinators_plan(directory, us, question.chosen, asked.kind, body, left_s)
+    round_ = Gather(bus, plan, directory.absences)
+    return await _added_up(bus, round_, directory.problems, answer, each=question.chosen.each)
+
+
+def coordinators_plan(
+    directory: Directory, us: Identity, chosen: MeshQuestion, kind: str, body: bytes, timeout_s: float
+) -> Plan:
+    """How the coordinators are asked: those that are known or declared, and always ourselves.
+
+    Raises:
+        Declined: the selection means nobody.
+    """
+    ourselves = frozenset({Key(us.service, us.instance)})
+    listing = directory.coordinators
+    choice = choose(listing, chosen, ourselves, directory.now(), warming=directory.warming)
+    return choice.plan(kind, body, timeout_s)
+
+
+async def _added_up(
+    bus: Bus,
+    round_: Gather,
+    problems_now: Callable[[], tuple[str, ...]],
+    answer: type[Answer] | None,
+    *,
+    each: bool,
+) -> MeshAnswer:
     try:
-        gathered = await Gather(bus, plan, partial(directory.absences, not_back=not_back)).run()
+        gathered = await round_.run()
     except (NotPermitted, MessageTooLarge) as error:
         raise Unavailable(f"the coordinator cannot ask: {error}") from None
-    total = add_up(gathered, answer, each=question.chosen.each)
-    problems = directory.problems()
+    total = add_up(gathered, answer, each=each)
+    problems = problems_now()
     if problems:
         total = msgspec.structs.replace(total, notes=(*total.notes, *problems))
     return fitted(total, min(ANSWER_LIMIT_BYTES, bus.max_payload) - _ENVELOPE_BYTES)

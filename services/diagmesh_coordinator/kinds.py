@@ -4,17 +4,19 @@ from collections.abc import Collection
 from typing import Final
 
 from diagmesh.bus.core import Bus
+from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuestion
 from diagmesh.contract.codec import decode_question
 from diagmesh.contract.mesh import MeshAnswer, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import BadName
 from diagmesh.packs import AgentPack, RulePack
-from diagmesh.serve import Asked, Endpoint, Identity, broken_endpoint
+from diagmesh.serve import Asked, Endpoint, broken_endpoint
 from diagmesh.settings import CoordinatorSettings
-from diagmesh_coordinator import check, services
+from diagmesh_coordinator import check, coordinator, services
+from diagmesh_coordinator.coordinator import Itself
 from diagmesh_coordinator.directory import Directory
-from diagmesh_coordinator.fanout import fan_out
+from diagmesh_coordinator.fanout import fan_out, fan_out_coordinators
 from diagmesh_coordinator.measures import UNMEASURED, Measures
 from diagmesh_coordinator.question import FanoutQuestion, decode_fanout
 
@@ -27,7 +29,11 @@ _MOST_KINDS: Final = 64
 _CHECKS: Final = 8
 """Checks at a time: each asks everybody several questions."""
 _MOST_GUESSES: Final = 64
-_OWN: Final = (check.KIND, services.KIND)
+_OWN: Final = (check.KIND, coordinator.KIND, services.KIND)
+_LOOKS: Final = 16
+"""At ourselves, at a time: they are cheap, and whoever waits for another question asks for them."""
+_TOKENS_OF_ANY: Final = 3
+"""``diag.mesh.<kind>``: one more names a coordinator, or all of them."""
 
 
 class MeshKinds:
@@ -36,7 +42,7 @@ class MeshKinds:
     Args:
         bus: our connection.
         directory: who answers what.
-        us: who we are.
+        itself: who and how we are.
         settings: deadline and concurrency.
         pack: the agents installed here: their types tell what can be added up.
         rules: what is checked.
@@ -50,7 +56,7 @@ class MeshKinds:
         self,
         bus: Bus,
         directory: Directory,
-        us: Identity,
+        itself: Itself,
         settings: CoordinatorSettings,
         pack: AgentPack,
         rules: RulePack,
@@ -58,10 +64,11 @@ class MeshKinds:
     ) -> None:
         self._bus = bus
         self._directory = directory
-        self._us = us
+        self._us = itself.us
         self._settings = settings
         self._pack = pack
-        self._checker = check.Checker(bus, directory, us, rules, settings.rules)
+        self._checker = check.Checker(bus, directory, itself.us, rules, settings.rules)
+        self._itself = itself
         self._measures = measures
         self._guesses: set[str] = set()
 
@@ -75,6 +82,8 @@ class MeshKinds:
             return self._services()
         if kind == check.KIND:
             return self._check()
+        if kind == coordinator.KIND:
+            return self._coordinator()
         known = kind in self._directory.roster.kinds()
         if not self._directory.warming and len(self._directory.roster):
             self._guesses.clear()
@@ -126,6 +135,22 @@ class MeshKinds:
             most_s=_LONGEST_S,
             concurrency=_CHECKS,
             tells="What is the matter in the mesh, by all rules, and what they could not judge.",
+        )
+
+    def _coordinator(self) -> Endpoint:
+        async def look(question: FanoutQuestion, asked: Asked) -> Coordinator | MeshAnswer:
+            if len(asked.subject.split(".")) == _TOKENS_OF_ANY:
+                return await fan_out_coordinators(self._bus, self._directory, self._us, Coordinator, question, asked)
+            return self._itself.look(decode_question(question.body(1), CoordinatorQuestion))
+
+        return Endpoint(
+            kind=coordinator.KIND,
+            decode=lambda data: decode_fanout(data, CoordinatorQuestion),
+            look=look,
+            budget_s=self._settings.deadline_s + _ANSWERING_S,
+            most_s=_LONGEST_S,
+            concurrency=_LOOKS,
+            tells="How the coordinators themselves are: loop lag, work, process, connection.",
         )
 
     def _fanout(self, kind: str) -> Endpoint:

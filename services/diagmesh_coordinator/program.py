@@ -19,6 +19,7 @@ from diagmesh.member import Member, addresses_of_coordinator, new_boot
 from diagmesh.packs import RulePack, load_agents, load_rules
 from diagmesh.serve import Identity
 from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.coordinator import Itself
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.forget import KIND, forgetting
 from diagmesh_coordinator.kinds import MeshKinds
@@ -58,16 +59,18 @@ class Running:
     ) -> None:
         self.directory = Directory(bus, settings)
         self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
+        self.itself = Itself(bus, self.directory, self.identity, settings)
         pack, found = load_agents(), rules or load_rules()
         self.member = Member(
             bus,
             self.identity,
-            MeshKinds(bus, self.directory, self.identity, settings, pack, found, measures),
+            MeshKinds(bus, self.directory, self.itself, settings, pack, found, measures),
             addresses_of_coordinator(instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
         )
         self.member.responder.observe = measures.asked
+        self.itself.responder = self.member.responder
         self._control = ControlDoor(
             bus,
             self.identity,
@@ -80,6 +83,7 @@ class Running:
 
     async def start(self) -> None:
         """Hear before answering: the first question finds whoever has spoken by then."""
+        self.itself.start()
         await self.directory.start()
         await self._control.start()
         await self.member.start()
@@ -89,6 +93,7 @@ class Running:
         await self._control.stop(_DRAIN_S)
         await self.member.drain(_DRAIN_S)
         await self.directory.stop()
+        await self.itself.stop()
 
 
 def default_name(environment: Mapping[str, str] = os.environ) -> str:

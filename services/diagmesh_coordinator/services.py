@@ -3,7 +3,7 @@
 from typing import Final
 
 from diagmesh.contract.mesh import (
-    Coordinator,
+    CoordinatorEntry,
     Ended,
     InstanceEntry,
     InstanceState,
@@ -17,6 +17,7 @@ from diagmesh.gather import check_services, named
 from diagmesh.roster import Known
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.fanout import gather_s
 
 __all__ = ["KIND", "services"]
 
@@ -43,7 +44,8 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         raise Declined(f"no such service: {named(wrong)}", code=404, error="unknown target", hint=hint)
     known = [one for service in chosen for one in roster.instances(service)]
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
-    why = await directory.absences([one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
+    left_s = gather_s(asked.budget_s) - (directory.now() - began)
+    why = await directory.absences_within(left_s, [one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
     down = not_back.keys() | {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
     entries = tuple(
         ServiceEntry(
@@ -93,11 +95,11 @@ def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> 
     )
 
 
-def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[Coordinator, ...]:
+def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[CoordinatorEntry, ...]:
     own = Key(us.service, us.instance)
     others = [
-        Coordinator(instance=one.key.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
+        CoordinatorEntry(instance=one.key.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
         for one in directory.coordinators
         if one.key != own and one.live(now)
     ]
-    return (Coordinator(instance=us.instance, boot=us.boot, host=us.host, self=True), *others)
+    return (CoordinatorEntry(instance=us.instance, boot=us.boot, host=us.host, self=True), *others)

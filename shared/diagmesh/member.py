@@ -51,8 +51,8 @@ def addresses_of_instance(service: str, instance: str) -> tuple[Address, ...]:
 
 
 def addresses_of_coordinator(instance: str) -> tuple[Address, ...]:
-    """The two addresses of a coordinator: any of them, and this one."""
-    return (Address("diag.mesh.*", QUEUE), Address(f"diag.mesh.*.{instance}"))
+    """The three addresses of a coordinator: any of them, each of them, and this one."""
+    return (Address("diag.mesh.*", QUEUE), Address("diag.mesh.*.all"), Address(f"diag.mesh.*.{instance}"))
 
 
 class Member:

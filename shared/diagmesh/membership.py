@@ -23,8 +23,7 @@ _REFUSED_FOR_S: Final = 30.0
 _REMEMBER_SERVERS_S: Final = 30.0
 _NAME_PREFIX: Final = "diag/"
 
-_NOT_CONNECTED: Final = "its sidecar is not connected to NATS; the service itself was not seen"
-_SILENT: Final = "its sidecar is hung, frozen or overloaded; the service itself was not seen"
+_UNSEEN: Final = "; the service itself was not seen"
 
 
 class _Connection(msgspec.Struct, gc=False):
@@ -74,17 +73,17 @@ def connection_key(name: str) -> Key | None:
 
 def judge(missing: Expected, seen: Connections) -> Absence:
     """Why an expected instance is silent, as far as this look tells; never wrong, at worst unknown."""
+    coordinator = missing.key.service == "mesh"
+    who, unseen = ("it", "") if coordinator else ("its sidecar", _UNSEEN)
     if seen.problem:
-        return Absence(InstanceState.UNKNOWN, f"{seen.problem}; the service itself was not seen")
-    if missing.key in seen.keys:
-        return Absence(InstanceState.SILENT, _SILENT)
-    if missing.heard_at > seen.asked_at:
-        # It spoke after the servers were asked: it has just come (back).
-        return Absence(InstanceState.SILENT, _SILENT)
+        return Absence(InstanceState.UNKNOWN, f"{seen.problem}{unseen}")
+    # One that spoke after the servers were asked has just come (back).
+    if missing.key in seen.keys or missing.heard_at > seen.asked_at:
+        return Absence(InstanceState.SILENT, f"{who} is hung, frozen or overloaded{unseen}")
     if missing.server in seen.servers:
-        return Absence(InstanceState.NOT_CONNECTED, _NOT_CONNECTED)
+        return Absence(InstanceState.NOT_CONNECTED, f"{who} is not connected to NATS{unseen}")
     server = f"its server {missing.server!r} did not answer" if missing.server else "its server is not known"
-    return Absence(InstanceState.UNKNOWN, f"{server}, or it is behind a leafnode; the service itself was not seen")
+    return Absence(InstanceState.UNKNOWN, f"{server}, or it is behind a leafnode{unseen}")
 
 
 class Membership:

@@ -73,7 +73,7 @@ def test_exactly_one_address_hears_each_question(service: str, kind: str, instan
     for question in questions:
         assert sum(matches(address.subject, question) for address in addresses) == 1, question
         assert subjects.kind_of(question) == kind
-    for question in (subjects.ask_mesh(kind), subjects.ask_mesh(kind, instance)):
+    for question in (subjects.ask_mesh(kind), subjects.ask_mesh(kind, "all"), subjects.ask_mesh(kind, instance)):
         assert sum(matches(address.subject, question) for address in addresses_of_coordinator(instance)) == 1
         assert sum(matches(address.subject, question) for address in addresses) == 0
 

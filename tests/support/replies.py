@@ -23,7 +23,7 @@ from diagmesh.contract.answers.surroundings import Disks, Sockets
 from diagmesh.contract.codec import encode
 from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
 from diagmesh.contract.mesh import (
-    Coordinator,
+    CoordinatorEntry,
     Ended,
     Field,
     InstanceEntry,
@@ -200,7 +200,7 @@ def directory(*entries: ServiceEntry, **fields: Any) -> Services:
     live = sum(1 for state in states if state is InstanceState.LIVE)
     missing = len(states) - live + sum(entry.lacking for entry in entries)
     base = {"services": entries, "live": live, "missing": missing, "kinds": ("health", "resources")}
-    coordinators = (Coordinator(instance="c1", boot="b", host="node-7", self=True),)
+    coordinators = (CoordinatorEntry(instance="c1", boot="b", host="node-7", self=True),)
     return Services(**{**base, "coordinators": coordinators, **fields})
 
 

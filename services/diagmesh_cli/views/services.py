@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from diagmesh.contract.mesh import Coordinator, Ended, InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.mesh import CoordinatorEntry, Ended, InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh_cli.views.parts import MOST_ROWS, bounded, indented, more_line
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import ago, plural, verdict
@@ -97,7 +97,7 @@ def coordinator_lines(answer: Services) -> Iterator[RenderableType]:
     yield from bounded(answer.coordinators, _coordinator)
 
 
-def _coordinator(one: Coordinator) -> Iterator[RenderableType]:
+def _coordinator(one: CoordinatorEntry) -> Iterator[RenderableType]:
     what = "answers here" if one.self else f"seen {ago(one.last_seen)}"
     where = f" on {one.host}" if one.host else ""
     yield Text.assemble("coordinator ", (one.instance, "bold"), (f"{where}, {what}", "dim"))

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Bus", "BusState", "Handler", "Message", "StateChange", "Subscription", "header_bytes"]
+__all__ = ["Bus", "BusState", "Handler", "Held", "Message", "StateChange", "Subscription", "header_bytes"]
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +50,13 @@ class StateChange(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """What a bus holds for us: subscriptions, and inboxes of gathers and requests that still wait."""
+
+    subscriptions: int
+    inboxes: int
+
+
 class Subscription(Protocol):
     """Something that can be ended."""
 
@@ -77,6 +84,11 @@ class Bus(Protocol):
     @property
     def dropped(self) -> int:
         """Messages that came faster than they could be handed over, and were lost for that (since the start)."""
+        ...
+
+    @property
+    def held(self) -> Held:
+        """How many subscriptions and open inboxes there are now: both must not grow."""
         ...
 
     @property

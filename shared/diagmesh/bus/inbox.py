@@ -29,6 +29,10 @@ class Inboxes:
         self._open: dict[str, OpenInbox] = {}
         self._asked: dict[str, set[OpenInbox]] = {}
 
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     @property
     def subject(self) -> str:
         """What the bus must be subscribed to before the first question goes out."""

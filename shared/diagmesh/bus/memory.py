@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from diagmesh.bus.core import BusState, Handler, Message, StateChange, Subscription, header_bytes
+from diagmesh.bus.core import BusState, Handler, Held, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.errors import ConnectionLost, MessageTooLarge, NotConnected
 
@@ -92,6 +92,10 @@ class _MemorySubscription:
     def take(self, message: Message) -> None:
         asyncio.get_running_loop().call_soon(self._handler, message)
 
+    @property
+    def attached(self) -> bool:
+        return self._number in self._server._subscriptions
+
     async def unsubscribe(self) -> None:
         self._server._detach(self._number)
 
@@ -121,6 +125,11 @@ class MemoryBus:
     def dropped(self) -> int:
         """See `diagmesh.bus.core.Bus.dropped`: here nothing is."""
         return 0
+
+    @property
+    def held(self) -> Held:
+        """See `diagmesh.bus.core.Bus.held`."""
+        return Held(sum(one.attached for one in self._subscriptions), len(self._inboxes))
 
     @property
     def max_payload(self) -> int:

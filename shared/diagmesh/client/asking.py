@@ -14,7 +14,7 @@ from diagmesh.contract.wire import Answer, Question
 from diagmesh.errors import Declined
 from diagmesh.gather import agent_budget_ms, check_instances, check_services
 
-__all__ = ["kind_and_type", "mesh_body", "selection_of", "with_budget"]
+__all__ = ["kind_and_type", "mesh_body", "selection_of", "with_budget", "within"]
 
 A = TypeVar("A", bound=Answer)
 _SELECTION: Final = {field.name for field in msgspec.structs.fields(MeshQuestion)} - {
@@ -63,8 +63,15 @@ def with_budget(question: Question, timeout_s: float) -> Question:
     return msgspec.structs.replace(question, timeout_ms=agent_budget_ms(timeout_s))
 
 
-def mesh_body(question: Question, selection: MeshQuestion, timeout_s: float) -> bytes:
+def within(question: Question, left_s: float) -> Question:
+    """A question for a coordinator, which may take no longer than what is left, whatever time it names itself."""
+    left_ms = agent_budget_ms(left_s)
+    return msgspec.structs.replace(question, timeout_ms=min(question.timeout_ms or left_ms, left_ms))
+
+
+def mesh_body(question: Question, selection: MeshQuestion, left_s: float) -> bytes:
     """The body of a question to a coordinator: the kind's own fields, the selection, and the time for it all."""
     fields: Mapping[str, Any] = msgspec.to_builtins(question)
-    budget = {"timeout_ms": question.timeout_ms or max(1, int(timeout_s * 1000))}
+    left_ms = max(1, int(left_s * 1000))
+    budget = {"timeout_ms": min(question.timeout_ms or left_ms, left_ms)}
     return encode({**fields, **budget, **msgspec.to_builtins(selection)})

@@ -7,7 +7,7 @@ from diagmesh.bus.core import Bus
 from diagmesh.client.heard import Heard
 from diagmesh.client.signed import Member, signed
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import Coordinator
+from diagmesh.contract.mesh import CoordinatorEntry
 from diagmesh.keys import read_seed
 
 __all__ = ["forget"]
@@ -16,7 +16,7 @@ _KIND: Final = "forget"
 
 
 async def forget(
-    bus: Bus, coordinators: tuple[Coordinator, ...], question: ForgetQuestion, seed_file: Path, timeout_s: float
+    bus: Bus, coordinators: tuple[CoordinatorEntry, ...], question: ForgetQuestion, seed_file: Path, timeout_s: float
 ) -> tuple[Heard[Forgotten], ...]:
     """One signed request per coordinator; each outcome is a reply, also where none came.
 

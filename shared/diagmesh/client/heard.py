@@ -26,12 +26,14 @@ class Heard(Generic[A]):
     Args:
         reply: the envelope, with everything that is not the answer: who, how the talk went, findings.
         answer_type: what the answer is decoded into; None leaves it a plain JSON object.
+        hedged: which coordinator did not answer in its place, in words; empty when the first one that was asked did.
     """
 
-    __slots__ = ("_answer", "_type", "reply")
+    __slots__ = ("_answer", "_type", "hedged", "reply")
 
-    def __init__(self, reply: Reply, answer_type: type[A] | None) -> None:
+    def __init__(self, reply: Reply, answer_type: type[A] | None, hedged: str = "") -> None:
         self.reply = reply
+        self.hedged = hedged
         self._type = answer_type
         self._answer: A | None = None
 
@@ -71,7 +73,9 @@ class Heard(Generic[A]):
             raise Unreadable(f"the answer of {self.where}", str(error), "is it of another version?") from None
 
 
-def heard(data: bytes, service: str, instance: str, kind: str, answer_type: type[A] | None) -> Heard[A]:
+def heard(
+    data: bytes, service: str, instance: str, kind: str, answer_type: type[A] | None, hedged: str = ""
+) -> Heard[A]:
     """The reply in a message that came where only ``service`` answers.
 
     Raises:
@@ -89,7 +93,7 @@ def heard(data: bytes, service: str, instance: str, kind: str, answer_type: type
         raise Unreadable(f"the reply of {asked}", f"it names itself {reply.service}/{reply.instance}"[:200])
     if reply.kind != kind:
         raise Unreadable(f"the reply of {service}", f"it answers the kind {reply.kind[:63]!r}, not {kind!r}")
-    return Heard(reply, answer_type)
+    return Heard(reply, answer_type, hedged)
 
 
 def _refusal(reply: Reply) -> Refusal:

@@ -7,11 +7,12 @@ import msgspec
 
 from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
-from diagmesh.client.asking import kind_and_type, mesh_body, selection_of, with_budget
+from diagmesh.client.asking import kind_and_type, mesh_body, selection_of, with_budget, within
 from diagmesh.client.connecting import Connecting
 from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned
 from diagmesh.client.forget import forget
 from diagmesh.client.heard import Heard, heard
+from diagmesh.client.hedge import Coordinators
 from diagmesh.client.kinds import COORDINATOR_KINDS
 from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
@@ -43,6 +44,7 @@ class Mesh:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._membership = Membership(bus)
+        self.coordinators = Coordinators(bus)
 
     @classmethod
     def connect(cls, *, name: str = "diag-client", timeout_s: float = 5.0, **settings: Any) -> Connecting[Self]:
@@ -117,11 +119,23 @@ class Mesh:
             subject = subjects.ask_instance(service, name, instance)
         else:
             subject = subjects.ask_one(service, name)
+        if service == "mesh" and not instance:
+            return await self._any_coordinator(name, answer_type, question or Nothing(), timeout_s)
         body = encode(with_budget(question or Nothing(), timeout_s))
-        if service == "mesh" and isinstance(kind, str) and kind not in COORDINATOR_KINDS:
+        if service == "mesh" and name not in (*COORDINATOR_KINDS, "coordinator"):
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)
+
+    async def _any_coordinator(
+        self, kind: str, answer_type: type[Any] | None, question: Question, timeout_s: float
+    ) -> Heard[Any]:
+        """Whichever coordinator answers: of all kinds but its own two that is a sum."""
+        answered = await self.coordinators.ask(
+            kind, lambda left_s: encode(within(question, left_s)), timeout_s, timeout_s
+        )
+        kind_of_sum = answer_type if kind in COORDINATOR_KINDS else MeshAnswer
+        return heard(answered.message.data, "mesh", "", kind, kind_of_sum, answered.hedged)
 
     # --- many instances
 
@@ -169,14 +183,23 @@ class Mesh:
         """
         name, answer_type = kind_and_type(kind)
         chosen = selection_of(selection)
-        body = mesh_body(question or Nothing(), chosen, timeout_s)
+
+        def body(left_s: float) -> bytes:
+            return mesh_body(question or Nothing(), chosen, left_s)
+
         try:
-            message = await self._bus.request(subjects.ask_mesh(name), body, timeout_s=timeout_s + _MARGIN_S)
+            answered = await self.coordinators.ask(name, body, timeout_s + _MARGIN_S, timeout_s)
         except NoResponders:
             return await self._direct(name, answer_type, question, chosen, timeout_s)
-        reply = heard(message.data, "mesh", "", name, MeshAnswer)
+        reply = heard(answered.message.data, "mesh", "", name, MeshAnswer)
         each = tuple(Heard(one, answer_type) for one in reply.answer.each or ())
-        return MeshResult(answer=reply.answer, each=each, coordinator=reply.reply.instance, reply=reply.reply)
+        return MeshResult(
+            answer=reply.answer,
+            each=each,
+            coordinator=reply.reply.instance,
+            reply=reply.reply,
+            hedged=answered.hedged,
+        )
 
     @overload
     async def all(

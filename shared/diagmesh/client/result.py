@@ -26,12 +26,14 @@ class MeshResult(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
         each: the single replies, typed; empty when they were not asked for or were too many for one message.
         coordinator: who added them up; empty when this was done here.
         reply: the coordinator's reply as it came; None when this was done here.
+        hedged: which coordinator did not answer in its place, in words; empty when the first one that was asked did.
     """
 
     answer: MeshAnswer
     each: tuple[Heard[A], ...] = ()
     coordinator: str = ""
     reply: Reply | None = None
+    hedged: str = ""
 
     @property
     def ended(self) -> Ended:

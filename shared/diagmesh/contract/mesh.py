@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -11,7 +11,8 @@ from diagmesh.contract.findings import Finding
 from diagmesh.contract.wire import Answer, Question, Reply, Status
 
 __all__ = [
-    "Coordinator",
+    "ASK_HEADER",
+    "CoordinatorEntry",
     "Ended",
     "Field",
     "InstanceEntry",
@@ -27,6 +28,10 @@ __all__ = [
     "Where",
     "Worst",
 ]
+
+
+ASK_HEADER: Final = "Diag-Ask"
+"""A random id of a question to a coordinator; whoever waits for the answer can ask who works on it (`coordinator`)."""
 
 
 class Ended(StrEnum):
@@ -207,7 +212,7 @@ class ServiceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     lacking: int = 0
 
 
-class Coordinator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class CoordinatorEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One coordinator, as the answering one sees it."""
 
     instance: str
@@ -235,6 +240,6 @@ class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False)
     live: int = 0
     missing: int = 0
     kinds: tuple[str, ...] = ()
-    coordinators: tuple[Coordinator, ...] = ()
+    coordinators: tuple[CoordinatorEntry, ...] = ()
     ended: Ended = Ended.COMPLETE
     problems: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
+from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuestion
 from diagmesh.contract.control import ForgetQuestion, Forgotten, LogLevel, LogLevelQuestion
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
@@ -49,7 +50,8 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
     name = "control.log-level.question"
     made[name] = _document(name, LogLevelQuestion, "Control question: log more or less for a while")
     made |= _answers("control.log-level", LogLevel, "at which level a sidecar logs")
-    for kind, (question, answer) in kinds.items():
+    everybody: Kinds = {**kinds, "coordinator": (CoordinatorQuestion, Coordinator)}
+    for kind, (question, answer) in everybody.items():
         name = f"{kind}.question"
         made[name] = _document(name, question, f"Question: {kind} of one instance")
         made |= _answers(kind, answer, f"{kind} of one instance")

@@ -14,6 +14,7 @@ from typing import Final
 
 from diagmesh.bus.core import Bus, Message
 from diagmesh.contract.codec import error_headers
+from diagmesh.contract.mesh import ASK_HEADER
 from diagmesh.contract.subjects import is_inbox, kind_of
 from diagmesh.contract.wire import Answer, Problem, Question, Status
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
@@ -90,6 +91,7 @@ class Responder:
         self._stopping = False
         self.stats: dict[str, KindStats] = {}
         self.forged = 0
+        self.refused_busy = 0
         self.unanswerable = 0
         self.unsent = 0
         self.observe: Callable[[str, Status, float], None] = lambda _kind, _status, _took_s: None
@@ -98,6 +100,20 @@ class Responder:
     def in_work(self) -> int:
         """How many questions are being answered now."""
         return len(self._jobs)
+
+    @property
+    def limit(self) -> int:
+        """How many questions may be in work at a time."""
+        return self._limit
+
+    @property
+    def sending(self) -> int:
+        """How many replies are on their way out without a question in work."""
+        return len(self._sending)
+
+    def works_on(self, ask_id: str) -> bool:
+        """Whether the question with this id (header `diagmesh.contract.mesh.ASK_HEADER`) is being answered now."""
+        return any(job.asked.headers is not None and job.asked.headers.get(ASK_HEADER) == ask_id for job in self._jobs)
 
     # --- a question comes in
 
@@ -134,6 +150,7 @@ class Responder:
         if self._stopping:
             raise Unavailable("this member is leaving the mesh")
         if len(self._jobs) >= self._limit or self._busy.get(kind, 0) >= endpoint.concurrency:
+            self.refused_busy += 1
             raise Declined(
                 f"{self._busy.get(kind, 0)} questions for {kind} and {len(self._jobs)} in all are in work",
                 code=429,

@@ -104,12 +104,13 @@ class Pool:
         self.crowd = Crowd(MemoryServer())
         self.bus = self.crowd.server.bus()
         self.connected: list[str] = []
+        self.server_tells = True
         self.asked: list[str] = []
         given = CoordinatorSettings(instance="c1", heartbeat_s=0.1, deadline_s=1.0, **settings)
         self.coordinator = Running(self.crowd.server.bus(), given, "c1", known)
 
     async def start(self) -> "Pool":
-        await self.crowd.on("$SYS.REQ.ACCOUNT.PING.CONNZ", lambda _: [connz_reply(*self.connected)])
+        await self.crowd.on("$SYS.REQ.ACCOUNT.PING.CONNZ", lambda _: [connz_reply(*self.connected)] * self.server_tells)
         await self.coordinator.start()
         self.coordinator.directory._warm = True  # heard for long enough, and nobody waits for it here
         return self
@@ -212,6 +213,15 @@ async def test_the_kinds_are_asked_at_the_same_time_within_one_deadline(make_poo
     check = decoded(answered)
     assert verdicts(check)["RES-901"] is verdicts(check)["PROC-901"] is Verdict.BLIND
     assert len(check.silent) == 1
+
+
+async def test_a_server_that_does_not_tell_its_connections_costs_a_short_check_no_answer(make_pool: MakePool) -> None:
+    pool = await make_pool()
+    pool.server_tells = False
+    await pool.join("a/1", Depth(metres=30), None)
+    check = await pool.check(timeout_ms=300)
+    assert verdicts(check)["RES-901"] is Verdict.FOUND, "what came is told, whatever did not"
+    assert [(one.instance, one.reason.partition(":")[0]) for one in check.silent] == [("1", "unknown")]
 
 
 async def test_a_broken_rule_is_told_and_hides_nothing(make_pool: MakePool) -> None:

@@ -45,7 +45,7 @@ async def test_a_kind_that_nobody_answers_is_404_with_the_kinds(lab: Lab) -> Non
     await lab.join("orders", "i1")
     refused = await lab.ask("diag.mesh.nope")
     assert refused.problem is not None
-    assert (refused.problem.code, refused.problem.hint) == (404, "kinds: check, services, health")
+    assert (refused.problem.code, refused.problem.hint) == (404, "kinds: check, coordinator, services, health")
 
 
 async def test_a_named_coordinator_answers_too(lab: Lab) -> None:

@@ -16,7 +16,7 @@ from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
 from diagmesh.contract.codec import encode
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import (
-    Coordinator,
+    CoordinatorEntry,
     Ended,
     InstanceEntry,
     InstanceState,
@@ -54,7 +54,7 @@ def sums(answer: Any, kind: str = "health") -> bytes:
 
 def directory(*instances: InstanceEntry) -> Services:
     entry = ServiceEntry(service="orders", instances=instances)
-    return Services(services=(entry,), coordinators=(Coordinator(instance="c1", boot="boot-1"),))
+    return Services(services=(entry,), coordinators=(CoordinatorEntry(instance="c1", boot="boot-1"),))
 
 
 async def mesh_with(*instances: str) -> tuple[Crowd, Mesh]:
@@ -361,7 +361,7 @@ async def test_forget_is_signed_for_each_coordinator_and_every_outcome_is_told(t
     crowd, mesh = await mesh_with()
     seed = tmp_path / "operator.nk"
     write_seed(seed, generate())
-    coordinators = (Coordinator(instance="c1", boot="b1"), Coordinator(instance="c2", boot="b2"))
+    coordinators = (CoordinatorEntry(instance="c1", boot="b1"), CoordinatorEntry(instance="c2", boot="b2"))
     await coordinated(crowd, Services(coordinators=coordinators))
     closed = Reply(
         v=1,

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
-from diagmesh.bus.core import BusState, Handler, Message, StateChange, Subscription, header_bytes
+from diagmesh.bus.core import BusState, Handler, Held, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.bus.nats.link import FAILURES, Link
 from diagmesh.bus.nats.usable import check_usable, role_of, urls_of
@@ -232,6 +232,11 @@ class NatsBus:
     def dropped(self) -> int:
         """See `diagmesh.bus.core.Bus.dropped`."""
         return self._dropped + (self._link.dropped if self._link is not None else 0)
+
+    @property
+    def held(self) -> Held:
+        """See `diagmesh.bus.core.Bus.held`."""
+        return Held(len(self._registry), len(self._inboxes))
 
     @property
     def max_payload(self) -> int:

@@ -1,0 +1,127 @@
+"""One question to one coordinator, or to whichever the server picks, and what became of it so far."""
+
+import asyncio
+import secrets
+from typing import Final
+
+import msgspec
+
+from diagmesh.bus.core import Bus, Message
+from diagmesh.contract.mesh import ASK_HEADER, Ended
+from diagmesh.contract.wire import Status
+from diagmesh.errors import BusError
+
+__all__ = ["AskedOnce", "new_ask_id"]
+
+_BUSY: Final = 429
+_NOT_NOW: Final = 503
+
+
+class _Code(msgspec.Struct, gc=False):
+    code: int = 0
+
+
+class _End(msgspec.Struct, gc=False):
+    ended: str = ""
+
+
+class _Peek(msgspec.Struct, gc=False):
+    """As much of a reply as it takes to see whether another coordinator could tell more."""
+
+    instance: str = ""
+    status: str = ""
+    problem: _Code | None = None
+    answer: _End | None = None
+
+
+_peek: Final = msgspec.json.Decoder(_Peek)
+_POOR: Final = {
+    "": 0,
+    "has just started and does not know yet who is missing": 1,
+    "lost its connection meanwhile": 2,
+    "is busy": 3,
+    "cannot tell now": 4,
+}
+_REAL, _WARMING, _LOST, _IS_BUSY, _CANNOT = _POOR
+
+
+def new_ask_id() -> str:
+    """A random id for one question, by which coordinators are asked who works on it."""
+    return secrets.token_hex(8)
+
+
+class AskedOnce:
+    """One question with an inbox of its own, so that a refusal of one concerns no other.
+
+    Args:
+        bus: our connection.
+        to: the coordinator's name; empty for whichever the server picks.
+        news: set whenever something changes.
+    """
+
+    def __init__(self, bus: Bus, to: str, news: asyncio.Event) -> None:
+        self.to = to
+        self.message: Message | None = None
+        self.nobody = False
+        self.error: BusError | None = None
+        self.instance = ""
+        self.told = ""
+        self._bus = bus
+        self._news = news
+        self._inbox = bus.open_inbox(self._arrived, self._trouble)
+
+    async def send(self, subject: str, body: bytes, ask_id: str) -> None:
+        """Publish it; an error that the bus raises becomes `error`."""
+        try:
+            reply = self._inbox.reply_to(0, subject)
+            await self._bus.publish(subject, body, reply=reply, headers={ASK_HEADER: ask_id})
+        except BusError as error:
+            self._trouble(error)
+
+    def close(self) -> None:
+        """What comes now is dropped."""
+        self._inbox.close()
+
+    @property
+    def pending(self) -> bool:
+        """Whether an answer may still come."""
+        return self.message is None and not self.nobody and self.error is None
+
+    @property
+    def real(self) -> bool:
+        """Whether there is an answer that no other coordinator could better."""
+        return self.message is not None and self.told == _REAL
+
+    @property
+    def poverty(self) -> int:
+        """How far the answer is from a real one."""
+        return _POOR[self.told]
+
+    def _arrived(self, message: Message) -> None:
+        if self.message is None:
+            if message.no_responders:
+                self.nobody = True
+            else:
+                self.message = message
+                self.instance, self.told = _seen(message.data)
+        self._news.set()
+
+    def _trouble(self, error: Exception) -> None:
+        if self.error is None and self.message is None:
+            self.error = error if isinstance(error, BusError) else BusError(str(error))
+        self._news.set()
+
+
+def _seen(data: bytes) -> tuple[str, str]:
+    """Who replied, and what is poor about it; what cannot be read is for the one who asked to judge."""
+    try:
+        peek = _peek.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return "", _REAL
+    code = peek.problem.code if peek.problem is not None else 0
+    if code == _BUSY:
+        return peek.instance, _IS_BUSY
+    if code == _NOT_NOW and peek.status == Status.UNAVAILABLE:
+        return peek.instance, _CANNOT
+    ended = peek.answer.ended if peek.answer is not None else ""
+    return peek.instance, {Ended.WARMING.value: _WARMING, Ended.CONNECTION_LOST.value: _LOST}.get(ended, _REAL)

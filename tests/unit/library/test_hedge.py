@@ -1,0 +1,190 @@
+"""A question to any coordinator: whoever is frozen, gone, busy or warming costs the hedge, no more."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from diagmesh.bus.core import Message
+from diagmesh.bus.memory import MemoryServer
+from diagmesh.client import Mesh
+from diagmesh.contract import subjects
+from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import ASK_HEADER, Ended, MeshAnswer
+from diagmesh.contract.wire import Problem, Reply, Status
+from diagmesh.errors import Declined, NoAnswer, NoResponders
+from diagmesh.member import addresses_of_coordinator
+from support.crowd import reply
+
+FINE = MeshAnswer(of="health", expected=1, answered=1)
+WARMING = msgspec.structs.replace(FINE, ended=Ended.WARMING)
+LOST = msgspec.structs.replace(FINE, ended=Ended.CONNECTION_LOST)
+BUSY = Problem(code=429, error="busy")
+LEAVING = Problem(code=503, error="cannot look now", detail="this member is leaving the mesh")
+Said = MeshAnswer | Problem | None
+
+
+class Pair:
+    """Coordinators as a test wants them; those that take part in the queue group are asked first."""
+
+    def __init__(self) -> None:
+        self.server = MemoryServer()
+        self.bus = self.server.bus()
+        self.mesh = Mesh(self.server.bus())
+        self.told: list[str] = []
+        self.mesh.coordinators.on_hedge = self.told.append
+        self.asked: list[tuple[str, Message]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def add(
+        self, name: str, says: Said = FINE, *, first: bool = False, after_s: float = 0.0, alive: bool = True
+    ) -> Callable[[], Any]:
+        """One coordinator. ``alive``: whether it says how it is; returns what ends it."""
+        bus, under_way = self.server.bus(), set[str]()
+
+        async def answer(message: Message) -> None:
+            ask_id = (message.headers or {})[ASK_HEADER]
+            under_way.add(ask_id)
+            await asyncio.sleep(after_s)
+            under_way.discard(ask_id)
+            if says is not None:
+                await bus.publish(message.reply, encode(_reply(name, says)))
+
+        async def look(message: Message) -> None:
+            about = msgspec.json.decode(message.data)["about"]
+            whole = {"working_on": about in under_way}
+            await bus.publish(message.reply, encode(_reply(name, whole, "coordinator")))
+
+        def take(message: Message) -> None:
+            itself = subjects.kind_of(message.subject) == "coordinator"
+            if itself and not alive:
+                return
+            if not itself:
+                self.asked.append((name, message))
+            task = asyncio.get_running_loop().create_task(look(message) if itself else answer(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        for address in addresses_of_coordinator(name):
+            if first or not address.queue:
+                await bus.subscribe(address.subject, take, queue=address.queue)
+        return bus.close
+
+    @property
+    def order(self) -> list[str]:
+        """Who was asked for the sum."""
+        return [name for name, _ in self.asked]
+
+
+def _reply(name: str, said: Any, kind: str = "health") -> Reply:
+    if isinstance(said, Problem):
+        status = Status.DECLINED if said.code == 429 else Status.UNAVAILABLE
+        return reply("mesh", name, kind=kind, status=status, problem=said)
+    return reply("mesh", name, kind=kind, answer=said)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    made = Pair()
+    yield made
+    assert made.mesh.bus.held.inboxes == 0, "nothing waits for replies any more"
+
+
+async def test_a_silent_one_costs_the_hedge_and_the_other_has_what_time_is_left(pair: Pair) -> None:
+    await pair.add("c1", None, first=True, alive=False)
+    await pair.add("c2")
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, pair.order) == ("c2", ["c1", "c2"])
+    assert result.hedged == "a coordinator did not answer within 500 ms; c2 answered"
+    assert pair.told == [result.hedged]
+    first, second = (msgspec.json.decode(message.data)["timeout_ms"] for _, message in pair.asked)
+    assert first == 3000
+    assert second <= 2500
+    assert pair.asked[1][1].subject == "diag.mesh.health.c2"
+
+
+async def test_whoever_says_that_it_works_on_it_is_waited_for_and_nobody_else_is_asked(pair: Pair) -> None:
+    await pair.add("c1", first=True, after_s=1.3)
+    await pair.add("c2")
+    result = await pair.mesh.mesh("health", timeout_s=5.0)
+    assert (result.coordinator, result.hedged, pair.order) == ("c1", "", ["c1"])
+
+
+async def test_without_a_coordinator_that_is_told_at_once(pair: Pair) -> None:
+    began = time.monotonic()
+    with pytest.raises(NoResponders, match=r"nobody listens on diag\.mesh\.services"):
+        await pair.mesh.services(timeout_s=30.0)
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (BUSY, "coordinator c1 is busy; c2 answered"),
+        (LEAVING, "coordinator c1 cannot tell now; c2 answered"),
+        (WARMING, "coordinator c1 has just started and does not know yet who is missing; c2 answered"),
+        (LOST, "coordinator c1 lost its connection meanwhile; c2 answered"),
+    ],
+)
+async def test_one_that_cannot_tell_is_passed_over(pair: Pair, says: Said, words: str) -> None:
+    await pair.add("c1", says, first=True)
+    await pair.add("c2")
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, result.hedged, result.ended) == ("c2", words, Ended.COMPLETE)
+
+
+async def test_where_none_can_tell_more_the_least_poor_answer_is_taken(pair: Pair) -> None:
+    await pair.add("c1", BUSY, first=True)
+    await pair.add("c2", WARMING)
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, result.ended) == ("c2", Ended.WARMING)
+    alone = Pair()
+    await alone.add("c1", BUSY, first=True)
+    with pytest.raises(Declined, match="busy"):
+        await alone.mesh.mesh("health", timeout_s=3.0)
+    assert alone.told == []
+
+
+async def test_where_all_are_silent_that_is_told_within_the_time(pair: Pair) -> None:
+    await pair.add("c1", None, first=True, alive=False)
+    await pair.add("c2", None, alive=False)
+    with pytest.raises(NoAnswer, match="frozen, overloaded or has just ended"):
+        await pair.mesh.services(timeout_s=1.2)
+    assert pair.order == ["c1"]
+
+
+async def test_one_that_works_on_for_too_long_is_named(pair: Pair) -> None:
+    await pair.add("c1", first=True, after_s=5.0)
+    with pytest.raises(NoAnswer, match="coordinator c1 is alive and still works on it"):
+        await pair.mesh.services(timeout_s=1.0)
+
+
+async def test_a_late_answer_of_the_first_still_counts(pair: Pair) -> None:
+    await pair.add("c1", first=True, after_s=0.9, alive=False)
+    await pair.add("c2", None)
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, pair.order) == ("c1", ["c1", "c2"])
+    assert "c2 was asked as well, and the first one answered" in result.hedged
+
+
+async def test_whoever_helped_is_asked_first_from_then_on_until_it_goes(pair: Pair) -> None:
+    await pair.add("c1", None, first=True, alive=False)
+    leave = await pair.add("c2")
+    await pair.mesh.mesh("health", timeout_s=3.0)
+    again = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (again.coordinator, again.hedged, pair.order) == ("c2", "", ["c1", "c2", "c2"])
+    await leave()
+    await pair.add("c3")
+    other = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (other.coordinator, pair.order[3:]) == ("c3", ["c1", "c3"])
+
+
+async def test_a_coordinator_that_is_named_is_the_only_one_that_is_asked(pair: Pair) -> None:
+    await pair.add("c1", None, alive=False)
+    await pair.add("c2")
+    with pytest.raises(NoAnswer):
+        await pair.mesh.one("health", "mesh", instance="c1", timeout_s=0.9)
+    assert pair.order == ["c1"]
