@@ -41,7 +41,7 @@ _COMMANDS: Final = (
         "init",
         "Keys, server configuration and settings to run beside your services.",
         "[DIRECTORY]",
-        ("init mesh --services orders,payments", "init mesh --rotate agent-orders"),
+        ("init mesh --services orders,payments", "init mesh --add billing", "init mesh --rotate agent-orders"),
     ),
     _Command("status", "The whole mesh at a look: well, not well, silent."),
     _Command(

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from diagmesh.bus.nats import exposed
 from diagmesh.client import Mesh
 from diagmesh_cli.options import Common, connection
 from diagmesh_cli.output import Output
@@ -24,6 +25,8 @@ async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
     if not 0 < common.timeout <= 600:
         raise UsageError(f"--timeout {common.timeout:g}: say seconds above 0 and up to 600")
     settings = connection(common)
+    for warning in exposed(settings, "options"):
+        output.note(f"warning: {warning}")
     async with output.waiting(f"connecting to {settings.url}"):
         mesh = await Mesh.connect(
             name="diag-cli", timeout_s=max(common.timeout, 1.0), **msgspec.structs.asdict(settings)

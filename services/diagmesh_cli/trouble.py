@@ -25,6 +25,10 @@ __all__ = ["UsageError", "explain"]
 
 _REPORT: Final = "please report it; DIAGMESH_DEBUG=1 shows where it happened"
 _START_ONE: Final = "start one with `diagmesh up`, or name the server with --nats URL"
+_SOMEBODY_IS_THERE: Final = ("TLS", "credentials", "JWT")
+"""Where a server answered and would not have us, another mesh is no help."""
+_OTHER_ROLE: Final = "use the key of another role: --nkey-file FILE --inbox-prefix PREFIX"
+_OTHER_INBOX: Final = "each role has an inbox of its own: give that of this one with --inbox-prefix PREFIX"
 _JUDGE_HERE: Final = "no coordinator runs; judge without one: diagmesh check --direct"
 
 
@@ -68,12 +72,13 @@ def _usage(error: CycloptsError) -> Problem:
 
 def _mesh(error: BusError) -> tuple[Exit, Problem]:
     if isinstance(error, CannotConnect):
-        return Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error), hint=_START_ONE)
+        there = any(word in str(error) for word in _SOMEBODY_IS_THERE)
+        return Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error), hint="" if there else _START_ONE)
     if isinstance(error, NoResponders):
         hint = _JUDGE_HERE if "diag.mesh.check" in str(error) else "see who is: diagmesh services"
         return Exit.NOBODY, Problem(code=503, error="nobody there", detail=str(error), hint=hint)
     if isinstance(error, NotPermitted):
-        hint = "use the key of another role: --nkey-file FILE --inbox-prefix PREFIX"
+        hint = _OTHER_INBOX if "subscribe _inbox" in str(error) else _OTHER_ROLE
         return Exit.NOBODY, Problem(code=403, error="not permitted", detail=str(error), hint=hint)
     if isinstance(error, NoAnswer):
         hint = "wait longer with --timeout SECONDS, or see who is there: diagmesh services"

@@ -1,7 +1,6 @@
 """User nkeys: made, kept in seed files that nobody else can read, and told apart by their public key."""
 
 import os
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ from nacl.utils import random as random_bytes
 
 from diagmesh.errors import SettingsError
 
-__all__ = ["UserKey", "generate", "public_key_of", "read_seed", "readable_by_others", "write_seed"]
+__all__ = ["UserKey", "generate", "public_key_of", "read_seed", "write_seed"]
 
 _SEED_BYTES: Final = 32
 _FILE_LIMIT_BYTES: Final = 4096
@@ -83,15 +82,6 @@ def public_key_of(path: Path) -> str:
         SettingsError: as `read_seed`.
     """
     return read_seed(path).public
-
-
-def readable_by_others(path: Path) -> bool:
-    """Whether group or others may read the file; a secret should be 0600.
-
-    Raises:
-        OSError: the file cannot be looked at.
-    """
-    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _public_of(seed: bytes) -> str:

@@ -73,6 +73,7 @@ def test_a_credentials_file_is_taken_and_each_mistake_is_told(
     operator = Operator()
     server = make_server(config=operator.config).start()
     file = tmp_path / "reader.creds"
+    file.touch(mode=0o600)
     asked = ["status", "--timeout", "1", "--nats", server.url, "--creds-file", str(file)]
     jwt, seed = operator.user()
     file.write_text(creds(jwt, seed))

@@ -1,10 +1,13 @@
 """`diagmesh init`: what it writes works on a real server, and can be changed without losing anybody."""
 
 import asyncio
+import fcntl
 import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +19,14 @@ from diagmesh.bus.nats import NatsBus
 from diagmesh.errors import CannotConnect, DiagmeshError, NotPermitted
 from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
 from diagmesh_cli.commands.config_check import check_file
-from diagmesh_cli.local import initial
+from diagmesh_cli.local import initial, replacing
+from diagmesh_cli.local import issued as issued_texts
+from diagmesh_cli.local.issued import SERVER_FILE, Issued
+from diagmesh_cli.local.issued import load as issued_in
 from diagmesh_cli.local.permissions import LAYOUTS, Layout
 from diagmesh_cli.main import run
+from support.house import ROOT
+from support.interrupted import copies
 from support.natsserver import MakeServer, NatsServer
 
 _PATIENCE_S: Final = 20.0
@@ -30,15 +38,13 @@ def made(directory: Path, *more: str) -> int:
 
 def server_of(make_server: MakeServer, directory: Path) -> NatsServer:
     server = make_server(jetstream=True)
-    path = os.path.relpath(
-        directory / initial.SERVER_FILE, server.directory
-    )  # an include is relative, whatever it says
+    path = os.path.relpath(directory / SERVER_FILE, server.directory)  # an include is relative, whatever it says
     server.configure(f"server_name: test\ninclude '{path}'\n")  # a name from the command line forbids a reload
     return server.start()
 
 
 def key_of(url: str, directory: Path, role: str, name: str = "") -> NatsSettings:
-    inbox = next(one.inbox for one in initial.load(directory).roles if one.name == role)
+    inbox = next(one.inbox for one in issued_in(directory).roles if one.name == role)
     return NatsSettings(url=url, nkey_file=str(directory / "keys" / f"{name or role}.nk"), inbox_prefix=inbox)
 
 
@@ -60,15 +66,15 @@ async def test_every_role_connects_and_the_settings_are_fine(
     layout: Layout, make_server: MakeServer, tmp_path: Path
 ) -> None:
     directory = tmp_path / "mesh"
-    issued = initial.create(directory, initial.Issued(layout=layout, services=("orders", "my-api"), url="nats://x:1"))
-    assert initial.load(directory) == issued
+    issued = initial.create(directory, Issued(layout=layout, services=("orders", "my-api"), url="nats://x:1"))
+    assert issued_in(directory) == issued
     assert initial.validate(directory)
     server = server_of(make_server, directory)
     for role in issued.roles:
         bus = await NatsBus.connect(key_of(server.url, directory, role.name), "test")
         assert bus.state.state is BusState.CONNECTED
         await bus.close()
-    for file in (directory / "settings").iterdir():
+    for file in (directory / "settings").glob("*.toml"):
         assert check_file(file).warnings == ()
     coordinator = load(CoordinatorSettings, str(directory / "settings" / "coordinator.toml"), {})
     assert coordinator.operators == issued.keys["operator"]
@@ -101,25 +107,25 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
     assert [path.name for path in directory.iterdir()] == ["mine"]
     (directory / "mine").unlink()
     assert made(directory) == 0
-    before = initial.load(directory).keys
+    before = issued_in(directory).keys
     assert made(directory) == 64
-    assert initial.load(directory).keys == before
+    assert issued_in(directory).keys == before
     assert made(directory, "--force") == 0
-    assert initial.load(directory).keys.keys() == before.keys()
-    assert not set(initial.load(directory).keys.values()) & set(before.values())
+    assert issued_in(directory).keys.keys() == before.keys()
+    assert not set(issued_in(directory).keys.values()) & set(before.values())
     assert [path.name for path in tmp_path.iterdir()] == ["mesh"]
 
 
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / "mesh"
-    asked = initial.Issued(layout="simple", services=("orders",), url="nats://x:1")
+    asked = Issued(layout="simple", services=("orders",), url="nats://x:1")
     issued = initial.create(directory, asked)
-    monkeypatch.setattr(initial, "server_text", lambda _: "accounts: { DIAG: { users: 3 } }")
+    monkeypatch.setattr(issued_texts, "server_text", lambda _: "accounts: { DIAG: { users: 3 } }")
     with pytest.raises(DiagmeshError, match="nats-server does not accept"):
         initial.create(directory, asked, force=True)
     with pytest.raises(DiagmeshError, match="nats-server does not accept"):
         initial.create(tmp_path / "other", asked)
-    assert initial.load(directory) == issued
+    assert issued_in(directory) == issued
     assert [path.name for path in tmp_path.iterdir()] == ["mesh"]
 
 
@@ -149,10 +155,160 @@ async def test_a_key_is_changed_without_losing_anybody(make_server: MakeServer, 
     server.reload()
     await until_refused(old)
     await bus.barrier()
-    assert initial.load(directory).rotating == ()
+    assert issued_in(directory).rotating == ()
     assert not (directory / "keys" / "agent-orders.before.nk").exists()
     await bus.close()
     await working.close()
+
+
+def accepted_of(directory: Path, role: str) -> tuple[str, ...]:
+    """The keys of a role that the server's configuration accepts, and which the manifest must know."""
+    known = issued_in(directory).keys[role]
+    text = (directory / SERVER_FILE).read_text(encoding="utf-8")
+    assert all(key in text for key in known)
+    assert text.count("nkey: ") == sum(map(len, issued_in(directory).keys.values()))
+    return known
+
+
+def test_a_change_of_key_that_is_killed_anywhere_leaves_the_old_or_the_new_state(tmp_path: Path) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    before = issued_in(directory)
+    words = [sys.executable, "-m", "support.interrupted", str(directory), "operator"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    kills = int(done.stdout)
+    assert kills > 40, "every file is copied, so there are that many steps at least"
+    states = []
+    for copy in copies(directory, kills):
+        now = issued_in(copy)
+        states.append(now.keys == before.keys)
+        accepted = accepted_of(copy, "operator")
+        assert keys.public_key_of(copy / "keys" / "operator.nk") == accepted[0]
+        coordinator = load(CoordinatorSettings, str(copy / "settings" / "coordinator.toml"), {})
+        assert coordinator.operators == accepted
+        assert initial.validate(copy)
+        assert all((copy / "keys" / f"{role}.nk").exists() for role in before.keys)
+    assert states == sorted(states, reverse=True), "old up to one step, new from there on"
+    assert {True, False} == set(states)
+    for copy in (copies(directory, kills)[0], copies(directory, kills)[-1]):
+        # Whatever was left is cleared away by the next change, for it holds keys.
+        assert run(["init", str(copy), "--rotate", "reader"]) == 0
+        assert [path.name for path in copy.parent.iterdir()] == ["mesh"]
+
+
+def test_a_file_system_that_cannot_exchange_gets_two_renames_and_they_recover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    monkeypatch.setattr(replacing, "_exchanged", lambda _one, _other: False)
+    assert run(["init", str(directory), "--rotate", "reader"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["mesh"]
+    key = keys.public_key_of(directory / "keys" / "reader.nk")
+    directory.rename(tmp_path / ".mesh.init-x.old")  # killed just between them
+    assert made(directory) == 64  # it is there again, so it is not made anew
+    assert [path.name for path in tmp_path.iterdir()] == ["mesh"]
+    assert accepted_of(directory, "reader")[0] == key
+
+
+def test_two_changes_at_a_time_are_one_too_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    parent = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(parent, fcntl.LOCK_EX)
+    try:
+        assert run(["init", str(directory), "--rotate", "reader"]) == 3
+    finally:
+        os.close(parent)
+    assert "another diagmesh init is at work" in capsys.readouterr().err
+    assert issued_in(directory).rotating == ()
+
+
+async def test_a_service_is_added_and_nobody_elses_files_change(
+    make_server: MakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    server = server_of(make_server, directory)
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert run(["init", str(directory), "--add", "billing", "--json"]) == 0
+    assert [one["role"] for one in json.loads(capsys.readouterr().out)["handed"]] == ["agent-billing"]
+    after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    changed = {path.name for path, content in before.items() if after[path] != content}
+    assert changed == {SERVER_FILE, "issued.json"}
+    assert {path.name for path in after.keys() - before.keys()} == {"agent-billing.nk", "sidecar-billing.toml"}
+    assert stat.S_IMODE((directory / "keys" / "agent-billing.nk").stat().st_mode) == 0o600
+    server.reload()
+    settings = key_of(server.url, directory, "agent-billing")
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            try:
+                bus = await NatsBus.connect(settings, "test")
+                break
+            except CannotConnect:
+                await asyncio.sleep(0.05)
+    await bus.subscribe("diag.billing.*", lambda _: None)
+    await bus.barrier()
+    assert bus.state.reason == ""
+    await bus.close()
+    assert check_file(directory / "settings" / "sidecar-billing.toml").warnings == ()
+    assert run(["init", str(directory), "--add", "orders"]) == 64
+    assert "orders: in " in capsys.readouterr().err
+
+
+def test_what_somebody_wrote_into_the_files_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    server, coordinator = directory / SERVER_FILE, directory / "settings" / "coordinator.toml"
+    own = f'      {{ nkey: "{keys.generate().public}" }}\n'
+    text = server.read_text(encoding="utf-8")
+    app = text.index("  APP: {")
+    users = text.index("users: [\n", app) + len("users: [\n")
+    server.write_text(text[:users] + own + text[users:] + "max_connections: 100\n", encoding="utf-8")
+    coordinator.write_text("forget_after_s = 60.0\n" + coordinator.read_text(encoding="utf-8"), encoding="utf-8")
+    (directory / "notes.txt").write_text("mine")
+    for words in (["--rotate", "operator"], ["--add", "billing"], ["--rotate-finish", "operator"]):
+        assert run(["init", str(directory), *words]) == 0
+        told = server.read_text(encoding="utf-8")
+        assert own in told
+        assert told.endswith("max_connections: 100\n")
+        assert all(key in told for accepted in issued_in(directory).keys.values() for key in accepted)
+        settings = load(CoordinatorSettings, str(coordinator), {})
+        assert (settings.forget_after_s, settings.operators) == (60.0, issued_in(directory).keys["operator"])
+    assert (directory / "notes.txt").read_text() == "mine"
+    coordinator.write_text(coordinator.read_text(encoding="utf-8").replace("operators = [", "operators = ['x', "))
+    capsys.readouterr()
+    assert run(["init", str(directory), "--rotate", "operator", "--json"]) == 0
+    (first, *_) = json.loads(capsys.readouterr().out)["left"]
+    assert first.startswith("coordinator.toml was edited just there; it should say operators = [")
+    server.write_text("# nothing of it is left\n", encoding="utf-8")
+    assert run(["init", str(directory), "--add", "audit"]) == 64
+    assert "was edited just where this would change it, so nothing was changed" in capsys.readouterr().err
+    assert "audit" not in issued_in(directory).services
+
+
+@pytest.mark.parametrize("person", ["reader", "operator"])
+def test_people_source_their_settings_and_ask(
+    person: str,
+    make_server: MakeServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = tmp_path / "it is mine"
+    assert made(directory) == 0
+    server = server_of(make_server, directory)
+    command = ["/bin/sh", "-c", '. "$1" && env', "sh", str(directory / "settings" / f"{person}.env")]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    for line in told.splitlines():
+        if line.startswith("DIAGMESH_"):
+            monkeypatch.setenv(*line.split("=", 1))
+    capsys.readouterr()
+    assert run(["status", "--nats", server.url]) == 3
+    assert "0 of 0 instances answered" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -164,6 +320,9 @@ async def test_a_key_is_changed_without_losing_anybody(make_server: MakeServer, 
         (["--services", "orders", "--rotate", "reader"], "say one of"),
         (["--services", "orders", "--tls-ca", "/nowhere/ca.pem"], "there is no file /nowhere/ca.pem"),
         (["--rotate", "reader"], "was not made by diagmesh init"),
+        (["--add", "orders"], "was not made by diagmesh init"),
+        (["--add", ","], "--add: name at least one"),
+        (["--add", "orders", "--services", "payments"], "say one of"),
     ],
 )
 def test_mistakes_are_told_in_a_line(

@@ -46,6 +46,7 @@ class NatsServer:
         name: its server name.
         environment: variables that ``config`` refers to.
         host: loopback address to listen on.
+        greets: whether it greets before anything else; one that wants TLS first does not.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class NatsServer:
         name: str = "test",
         environment: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
+        greets: bool = True,
     ) -> None:
         self.directory = directory
         self.host = host
         self.port = free_port()
         self.monitor_port = free_port() if monitoring else 0
         self._name = name
+        self._greets = greets
         self._jetstream = jetstream
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -178,7 +181,7 @@ class NatsServer:
                 raise RuntimeError(f"nats-server ended at its start:\n{self._log_tail()}")
             try:
                 with socket.create_connection((self.host, self.port), timeout=1.0) as connection:
-                    if connection.recv(5) == b"INFO ":
+                    if not self._greets or connection.recv(5) == b"INFO ":
                         return
             except OSError:
                 pass  # not listening yet

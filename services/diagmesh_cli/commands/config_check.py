@@ -9,11 +9,10 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from diagmesh import keys
 from diagmesh.accept import check_control, check_coordinator, check_disabled, check_unique, log_number
 from diagmesh.adapters.probes import make_all
 from diagmesh.adapters.ways import way_of
-from diagmesh.bus.nats import check_usable
+from diagmesh.bus.nats import check_usable, exposed
 from diagmesh.diagnose import Engine
 from diagmesh.errors import SettingsError
 from diagmesh.packs import load_agents, load_rules
@@ -134,10 +133,7 @@ def _connection_warnings(settings: SidecarSettings | CoordinatorSettings) -> Ite
     for where, nats in _connections(settings):
         if nats.nkey_file and nats.creds_file:
             yield f"{where}: nkey_file and creds_file are both set; keep one"
-        for key in ("nkey_file", "creds_file"):
-            name = getattr(nats, key)
-            if name and keys.readable_by_others(Path(name)):
-                yield f"{where}.{key}: others may read {name}; run: chmod 600 {name}"
+        yield from exposed(nats, where)
         if "@" in nats.url:
             yield f"{where}.url holds a password; use nkey_file or creds_file, so that it stands in no process list"
 

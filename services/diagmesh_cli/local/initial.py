@@ -1,61 +1,36 @@
-"""What `diagmesh init` makes: keys, the server's configuration, settings; all of it, or nothing."""
+"""What `diagmesh init` does: make everything, add services, change keys; each of it in one step, or not at all."""
 
-import os
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from diagmesh import keys
 from diagmesh.errors import DiagmeshError, SettingsError
-from diagmesh.settings import (
-    CoordinatorNatsSettings,
-    CoordinatorSettings,
-    NatsSettings,
-    SidecarSettings,
-    TargetSettings,
-)
-from diagmesh_cli.local.permissions import Layout, Role, accounts, agent_role, roles
-from diagmesh_cli.local.server_text import server_text
-from diagmesh_cli.local.settings_file import toml_of
+from diagmesh_cli.local.issued import MANIFEST, SERVER_FILE, Issued, load, seed_path, texts
+from diagmesh_cli.local.merging import merged
+from diagmesh_cli.local.permissions import agent_role
+from diagmesh_cli.local.replacing import recover, replaced, write_private
 
-__all__ = ["SERVER_FILE", "Issued", "create", "finish_rotation", "load", "rotate", "validate"]
+__all__ = ["Changed", "add", "create", "finish_rotation", "rotate", "validate"]
 
-_MANIFEST: Final = "issued.json"
-SERVER_FILE: Final = "nats-server.conf"
 _VALIDATE_S: Final = 30
 
 
-class Issued(msgspec.Struct, frozen=True, kw_only=True):
-    """What was issued, as its file tells. Public halves only, so that it may lie where the keys no longer are.
+class Changed(msgspec.Struct, frozen=True):
+    """What came of a change.
 
     Args:
-        layout: of the accounts.
-        services: the watched services.
-        url: of the server, as settings name it.
-        tls_ca_file: CA bundle of the server's certificate, as settings name it.
-        keys: per role the accepted public keys, the current one first.
+        issued: what is issued now.
+        settings: files of settings that were there and have changed.
+        left: what somebody has to change by hand, in sentences.
     """
 
-    layout: Layout
-    services: tuple[str, ...]
-    url: str
-    tls_ca_file: str = ""
-    keys: dict[str, tuple[str, ...]] = {}
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """All of its roles."""
-        return roles(self.services, self.layout)
-
-    @property
-    def rotating(self) -> tuple[str, ...]:
-        """Roles whose key before is still accepted."""
-        return tuple(name for name, accepted in self.keys.items() if len(accepted) > 1)
+    issued: Issued
+    settings: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def create(directory: Path, issued: Issued, *, force: bool = False) -> Issued:
@@ -65,83 +40,86 @@ def create(directory: Path, issued: Issued, *, force: bool = False) -> Issued:
         SettingsError: the directory is not empty and ``force`` was not given.
         DiagmeshError: it cannot be written, or the server would not take it.
     """
+    directory = directory.absolute()
+    recover(directory)
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise SettingsError(f"{directory} is no directory; name another")
     if directory.exists() and any(directory.iterdir()):
         if not force:
-            raise SettingsError(f"{directory} is not empty, so nothing was written; name another, or give --force")
-        if not (directory / _MANIFEST).is_file():
+            raise SettingsError(
+                f"{directory} is not empty, so nothing was written; name another, or give --force"
+                + (" (another service is added with --add NAMES)" if (directory / MANIFEST).is_file() else "")
+            )
+        if not (directory / MANIFEST).is_file():
             raise SettingsError(f"{directory} was not made by diagmesh init, so --force does not replace it")
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))  # of mode 0700
-    except OSError as error:
-        raise DiagmeshError(f"cannot write beside {directory}: {error.strerror}") from None
-    try:
+    with replaced(directory, copied=False) as fresh:
         made = {role.name: (_new_key(fresh, role.name),) for role in issued.roles}
-        complete = msgspec.structs.replace(issued, keys=made)
-        _write_all(fresh, complete, directory)
+        made_of = _write(fresh, directory, msgspec.structs.replace(issued, keys=made, written={}), {})
         validate(fresh)
-        _swap(fresh, directory)
-    except OSError as error:
-        raise DiagmeshError(f"cannot write {directory}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return complete
+    return made_of.issued
 
 
-def load(directory: Path) -> Issued:
-    """What was issued into a directory.
+def add(directory: Path, services: tuple[str, ...]) -> Changed:
+    """Watch further services: a key and settings for the sidecars of each; nobody else's change.
 
     Raises:
-        SettingsError: nothing was, or the file that tells is damaged.
+        SettingsError: one is watched already, or the server's configuration was edited where this would change it.
+        DiagmeshError: as `create`.
     """
-    try:
-        return msgspec.json.decode((directory / _MANIFEST).read_bytes(), type=Issued)
-    except OSError as error:
-        raise SettingsError(f"{directory} was not made by diagmesh init ({_MANIFEST}: {error.strerror})") from None
-    except msgspec.DecodeError as error:
-        raise SettingsError(f"{directory / _MANIFEST} is damaged: {error}") from None
+    recover(directory.absolute())
+    issued = load(directory)
+    if known := sorted(set(services) & set(issued.services)):
+        raise SettingsError(f"{', '.join(known)}: in {directory} already, so nothing was written")
+
+    def keys_of(fresh: Path) -> Issued:
+        made = {agent_role(name): (_new_key(fresh, agent_role(name)),) for name in services}
+        every = msgspec.structs.replace(issued, services=(*issued.services, *services))
+        order = [role.name for role in every.roles]
+        known = {**issued.keys, **made}
+        return msgspec.structs.replace(every, keys={name: known[name] for name in order})
+
+    return _change(directory, keys_of)
 
 
-def rotate(directory: Path, role: str) -> Issued:
+def rotate(directory: Path, role: str) -> Changed:
     """Make a new key for a role; the server goes on to accept the one before, which is kept beside it.
 
     Raises:
-        SettingsError: there is no such role, or its last change of key is not finished.
+        SettingsError: there is no such role, its last change of key is not finished, or the server's configuration
+            was edited where this would change it.
+        DiagmeshError: as `create`.
     """
     issued = _having(directory, role)
     if role in issued.rotating:
         raise SettingsError(f"the last change of {role} is not finished: first run with --rotate-finish {role}")
-    seed, before = _seed(directory, role), _seed(directory, f"{role}.before")
-    # The manifest and the configuration know the new key before the file of the old one goes: no step loses anybody.
-    key = keys.generate()
-    changed = msgspec.structs.replace(issued, keys={**issued.keys, role: (key.public, *issued.keys[role])})
-    if seed.exists():
-        shutil.copyfile(seed, before)
-        before.chmod(0o600)
-    _write(directory / _MANIFEST, msgspec.json.encode(changed))
-    _write(directory / SERVER_FILE, server_text(_accounts(changed)).encode())
-    keys.write_seed(seed, key)
-    validate(directory)
-    return changed
+
+    def changed(fresh: Path) -> Issued:
+        seed = seed_path(fresh, role)
+        if seed.exists():
+            seed.rename(seed_path(fresh, f"{role}.before"))
+        accepted = (_new_key(fresh, role), *issued.keys[role])
+        return msgspec.structs.replace(issued, keys={**issued.keys, role: accepted})
+
+    return _change(directory, changed)
 
 
-def finish_rotation(directory: Path, role: str) -> Issued:
+def finish_rotation(directory: Path, role: str) -> Changed:
     """Have the server accept the new key of a role only.
 
     Raises:
-        SettingsError: no change of its key is under way.
+        SettingsError: no change of its key is under way, or the server's configuration was edited where this would
+            change it.
+        DiagmeshError: as `create`.
     """
     issued = _having(directory, role)
     if role not in issued.rotating:
         raise SettingsError(f"no change of the key of {role} is under way: begin with --rotate {role}")
-    changed = msgspec.structs.replace(issued, keys={**issued.keys, role: issued.keys[role][:1]})
-    _write(directory / SERVER_FILE, server_text(_accounts(changed)).encode())
-    _write(directory / _MANIFEST, msgspec.json.encode(changed))
-    _seed(directory, f"{role}.before").unlink(missing_ok=True)
-    validate(directory)
-    return changed
+
+    def changed(fresh: Path) -> Issued:
+        seed_path(fresh, f"{role}.before").unlink(missing_ok=True)
+        return msgspec.structs.replace(issued, keys={**issued.keys, role: issued.keys[role][:1]})
+
+    return _change(directory, changed)
 
 
 def validate(directory: Path) -> bool:
@@ -164,74 +142,61 @@ def validate(directory: Path) -> bool:
 
 
 def _having(directory: Path, role: str) -> Issued:
+    recover(directory.absolute())
     issued = load(directory)
     if role not in issued.keys:
         raise SettingsError(f"there is no role {role!r} in {directory}; there are: {', '.join(issued.keys)}")
     return issued
 
 
-def _accounts(issued: Issued) -> dict[str, Any]:
-    return accounts(issued.keys, issued.services, issued.layout)
-
-
-def _seed(directory: Path, name: str) -> Path:
-    return directory / "keys" / f"{name}.nk"
-
-
 def _new_key(directory: Path, role: str) -> str:
     (directory / "keys").mkdir(mode=0o700, exist_ok=True)
     key = keys.generate()
-    keys.write_seed(_seed(directory, role), key)
+    keys.write_seed(seed_path(directory, role), key)
     return key.public
 
 
-def _write_all(fresh: Path, issued: Issued, directory: Path) -> None:
-    _write(fresh / _MANIFEST, msgspec.json.encode(issued))
-    _write(fresh / SERVER_FILE, server_text(_accounts(issued)).encode())
-    (fresh / "settings").mkdir(mode=0o700)
-    for name, settings in _settings(issued, directory.absolute()):
-        _write(fresh / "settings" / f"{name}.toml", toml_of(settings, brief=True).encode())
+def _change(directory: Path, change: Callable[[Path], Issued]) -> Changed:
+    home = directory.resolve()
+    before = load(home)
+    # Of a directory made by an earlier release nobody noted what was written: what would have been is close to it.
+    base = {**dict(texts(before, home)), **before.written}
+    with replaced(home, copied=True) as fresh:
+        changed = _write(fresh, home, change(fresh), base)
+        validate(fresh)
+    return changed
 
 
-def _settings(issued: Issued, directory: Path) -> Iterator[tuple[str, msgspec.Struct]]:
-    """Those of the processes: a coordinator, and a sidecar per service."""
-    by_name = {role.name: role for role in issued.roles}
+def _write(fresh: Path, directory: Path, issued: Issued, base: Mapping[str, str]) -> Changed:
+    """Write every text that is another one than in ``base``, and the manifest; what others have edited stays."""
+    (fresh / "settings").mkdir(mode=0o700, exist_ok=True)
+    told = dict(texts(issued, directory))
+    settings, left = [], []
+    for name, text in told.items():
+        path, before = fresh / name, base.get(name)
+        if before == text:
+            continue
+        if before is None or (name == SERVER_FILE and not path.exists()):
+            write_private(path, text.encode())
+            continue
+        both = merged(before, path.read_text("utf-8"), text) if path.exists() else None
+        if both is None and name == SERVER_FILE:
+            raise SettingsError(
+                f"{directory / name} was edited just where this would change it, so nothing was changed:"
+                " move your lines away from ours, and write them in again afterwards"
+            )
+        if both is None:
+            left.append(_by_hand(path, text))
+            continue
+        write_private(path, both.encode())
+        if name != SERVER_FILE:
+            settings.append(name)
+    complete = msgspec.structs.replace(issued, written=told)
+    write_private(fresh / MANIFEST, msgspec.json.encode(complete))
+    return Changed(complete, tuple(settings), tuple(left))
 
-    def connection(name: str) -> dict[str, Any]:
-        shared = {"url": issued.url, "tls_ca_file": issued.tls_ca_file}
-        return {"nkey_file": str(_seed(directory, name)), "inbox_prefix": by_name[name].inbox, **shared}
 
-    operators = issued.keys["operator"][:1]
-    coordinator = CoordinatorNatsSettings(**connection("coordinator"))
-    yield "coordinator", CoordinatorSettings(nats=coordinator, operators=operators)
-    observer = NatsSettings(**connection("observer"))
-    for service in issued.services:
-        ours = NatsSettings(**connection(agent_role(service)))
-        target = TargetSettings(service=service, exe=service, nats=observer)
-        yield f"sidecar-{service}", SidecarSettings(nats=ours, targets=(target,))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Complete or not at all, and for our eyes only."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def _swap(fresh: Path, directory: Path) -> None:
-    """Put the new directory where the old one is; whatever happens in between, one of them is there by name."""
-    old = fresh.with_name(f"{fresh.name}.old")
-    if directory.exists():
-        directory.rename(old)
-    try:
-        fresh.rename(directory)
-    except OSError:
-        if old.exists():
-            old.rename(directory)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _by_hand(path: Path, text: str) -> str:
+    state = "was edited just there" if path.exists() else "is no longer here"
+    line = next((line for line in text.splitlines() if line.startswith("operators")), text)
+    return f"{path.name} {state}; it should say {line}"

@@ -134,7 +134,7 @@ def _application() -> tuple[Role, Role]:
     observer = Role(
         name="observer",
         account="APP",
-        holder="sidecars, to see the services' own account",
+        holder="all sidecars, besides",
         inbox="_INBOX_observer",
         subscribe=(_ADVISORIES,),
         publish=(
@@ -147,9 +147,7 @@ def _application() -> tuple[Role, Role]:
 
 
 def _administrator() -> Role:
-    return Role(
-        name="sysadmin", account="SYS", holder="who runs the NATS server; no use in the mesh", unrestricted=True
-    )
+    return Role(name="sysadmin", account="SYS", holder="who runs the server", unrestricted=True)
 
 
 def accounts(keys: Keys, services: Sequence[str], layout: Layout = "simple") -> dict[str, Any]:

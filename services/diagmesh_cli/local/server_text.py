@@ -12,7 +12,7 @@ _BARE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HEAD: Final = """\
 # Accounts of a NATS server with diagmesh. It holds public keys only: a seed is in no server's configuration.
 # A server of its own: nats-server -c nats-server.conf. Beside what you have: `include ./nats-server.conf` in your file
-# (the path is relative to it), and your own users into the account APP.
+# (the path is relative to it). Your own users go into the account APP below: diagmesh init keeps what you write here.
 ping_interval: "20s"   # by default a frozen sidecar stays in its queue group for up to 6 minutes
 ping_max: 2
 max_payload: 1MB

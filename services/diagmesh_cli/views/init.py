@@ -12,39 +12,55 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         role: of the key.
-        holder: who gets the file.
+        holder: who gets the files.
         key_file: with the seed.
-        inbox_prefix: what goes with it.
+        settings_file: what goes with it; empty for none.
+        inbox_prefix: where answers to this role arrive.
         public: the public keys that the server accepts, the current one first.
     """
 
     role: str
     holder: str
     key_file: str
+    settings_file: str
     inbox_prefix: str
     public: tuple[str, ...]
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What `init` did; no secret in it."""
+    """What `init` did; no secret in it.
+
+    Args:
+        did: in a sentence.
+        directory: that holds the files, which are named from there.
+        server_file: the configuration of the server.
+        handed: the files that are to be handed out.
+        rotating: roles whose key before is still accepted.
+        changed: settings that were changed besides.
+        left: what has to be changed by hand.
+    """
 
     did: str
     directory: str
     server_file: str
     handed: tuple[Handed, ...]
     rotating: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def made_view(made: Made) -> RenderableType:
-    """The keys by holder, then what to do next."""
-    width = max(len(one.key_file) for one in made.handed)
-    lines = [Text(made.did, "green"), Text("")]
-    lines.append(Text(f"{'GIVE THIS FILE':<{width}}  TO", "bold"))
-    lines += [Text(f"{one.key_file:<{width}}  {one.holder}") for one in made.handed]
-    lines += [Text(""), Text(f"the server: {made.server_file} (public keys only); have it read again: kill -HUP PID")]
+    """The files by holder, then what to do next."""
+    width = max(len(one.holder) for one in made.handed)
+    lines = [Text(made.did, "green"), Text(""), Text(f"{'FOR':<{width}}  KEY AND SETTINGS", "bold")]
+    for one in made.handed:
+        files = ", ".join(filter(None, (one.key_file, one.settings_file)))
+        lines.append(Text(f"{one.holder:<{width}}  {files}"))
+    lines += [Text(""), Text(f"in {made.directory}: give each holder these files, and nobody else")]
+    lines += [Text(f"{made.server_file} (public keys only) is for the server; read again: kill -HUP PID")]
+    lines += [Text(f"changed too, so restart who has it: {name}") for name in made.changed]
+    lines += [Text(f"by hand: {one}", "yellow") for one in made.left]
     if made.rotating:
         lines.append(Text("when every holder has the new file:"))
         lines += [Text(f"  diagmesh init {made.directory} --rotate-finish {name}") for name in made.rotating]
-    else:
-        lines.append(Text(f"settings of sidecars and coordinator: {made.directory}/settings/"))
     return Group(*lines)

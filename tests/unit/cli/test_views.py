@@ -23,10 +23,13 @@ from diagmesh.contract.wire import Status
 from diagmesh.packs import Broken
 from diagmesh_cli import views
 from diagmesh_cli.history import History, Look
+from diagmesh_cli.local.issued import SERVER_FILE, seed_path, settings_file
+from diagmesh_cli.local.permissions import roles
 from diagmesh_cli.terminal import Terminal
 from diagmesh_cli.views import table, words
 from diagmesh_cli.views.check import check_view
 from diagmesh_cli.views.explain import Explained, Listed, list_view, page_view
+from diagmesh_cli.views.init import Handed, Made, made_view
 from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.table import view_of
@@ -193,11 +196,39 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         note="4222 is in use",
         found=True,
     ),
+    "init": lambda _: made_view(made()),
+    "init_rotating": lambda _: made_view(
+        made(
+            "operator",
+            did="operator has a new key; the one before works until finished",
+            rotating=("operator",),
+            changed=("settings/coordinator.toml",),
+            left=('sidecars that may be controlled: operators = ["UNEW", "UOLD"]',),
+        )
+    ),
     "watch_health": lambda _: watch_view("health"),
     "watch_resources": lambda _: watch_view("resources"),
     "watch_plain": lambda _: Group(*plain_lines(watched("resources"), replies.NOW)),
     "up_live": lambda _: live_page(unwell(), "cannot look: x"),
 }
+
+
+def made(*only: str, **more: Any) -> Made:
+    """What `init` tells of two services."""
+    handed = [
+        Handed(
+            role=role.name,
+            holder=role.holder,
+            key_file=str(seed_path(Path(), role.name)),
+            settings_file=settings_file(role.name),
+            inbox_prefix=role.inbox,
+            public=("U1",),
+        )
+        for role in roles(("orders", "payments"))
+        if role.name in only or not only
+    ]
+    more = {"did": "made mesh", **more}
+    return Made(directory="mesh", server_file=SERVER_FILE, handed=tuple(handed), **more)
 
 
 def heard_plain(tree: Any) -> Any:

@@ -37,7 +37,6 @@ def test_a_seed_file_is_only_ours_and_reads_back(tmp_path: Path) -> None:
     path.chmod(0o644)
     keys.write_seed(path, key)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not keys.readable_by_others(path)
     assert keys.read_seed(path) == key
     assert [entry.name for entry in tmp_path.iterdir()] == ["user.nk"]
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from diagmesh.bus.core import BusState, Handler, Held, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
+from diagmesh.bus.nats.exposed import exposed
 from diagmesh.bus.nats.link import FAILURES, Link
 from diagmesh.bus.nats.usable import check_usable, role_of, urls_of
 from diagmesh.bus.reasons import explain, redact
@@ -123,6 +124,8 @@ class NatsBus:
         """
         check_usable(self._settings)
         if self._supervisor is None:
+            for warning in exposed(self._settings):
+                log.warning("%s: %s", self._name, warning)
             self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=f"nats {self._name}")
 
     async def close(self, timeout_s: float = 2.0) -> None:
@@ -212,7 +215,8 @@ class NatsBus:
             self._inboxes.all_in_trouble(ConnectionLost(f"the connection broke: {change.reason}"))
         if change != before:
             level = logging.INFO if change.state in (BusState.CONNECTED, BusState.CLOSED) else logging.WARNING
-            log.log(level, "%s%s", change.state, f": {change.reason}" if change.reason else "")
+            why = f": {change.reason}" if change.reason else ""
+            log.log(level, "%s: %s%s", self._name, change.state, why)
         for listener in list(self._listeners):
             listener(change)
 

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from diagmesh.bus.core import Handler, Message
+from diagmesh.bus.nats.handshake import why_not
 from diagmesh.bus.nats.usable import tls_context
 from diagmesh.bus.reasons import explain, permission_subject
 from diagmesh.errors import NotConnected
@@ -95,6 +96,7 @@ class Link:
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.reason = ""
+        self._cause: BaseException | None = None
         self._slow = 0
 
     async def open(self) -> None:
@@ -103,6 +105,15 @@ class Link:
         Raises:
             FAILURES: the server is away, refuses, or is no NATS server; `reason` says what the first cause was.
         """
+        try:
+            await self._connect()
+        except FAILURES as error:
+            info: dict[str, Any] = getattr(self._client, "_server_info", None) or {}
+            # The first cause was told to a callback already, by its class as well.
+            self.reason = why_not(self._cause or error, self._settings, info)
+            raise
+
+    async def _connect(self) -> None:
         await self._client.connect(
             **self._credentials(),
             servers=[self._url],
@@ -251,13 +262,15 @@ class Link:
             if refused is not None:
                 self._refused(*refused)
                 return
+            self._cause = self._cause or error
             self.reason = self.reason or explain(error)
         except Exception:
             log.exception("the error callback failed")
 
     def _on_server_error(self, text: str) -> None:
         if permission_subject(nats.errors.Error(text)) is None:
-            self.reason = explain(nats.errors.Error(text))
+            self._cause = nats.errors.Error(text)
+            self.reason = explain(self._cause)
 
     async def _on_closed(self) -> None:
         error = self._client.last_error
