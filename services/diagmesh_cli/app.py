@@ -91,9 +91,9 @@ _CHECK: Final = _Command(
 )
 _LOG_LEVEL: Final = _Command(
     "log-level",
-    "Have sidecars log more or less for a while; signed with an operator's key.",
+    "Have sidecars or coordinators log more or less for a while; signed.",
     "TARGET LEVEL",
-    ("control log-level orders/i1 debug", "control log-level orders debug --for 300"),
+    ("control log-level orders/i1 debug", "control log-level orders debug --for 300", "control log-level mesh debug"),
     above="control ",
 )
 _PROCESSES: Final = (
@@ -122,7 +122,7 @@ def make_app() -> App:
     config = App(name="config", help="Check settings files.", sort_key=len(_COMMANDS))
     config.command("diagmesh_cli.commands.config_check:check", name="check", help=_CHECK.help, usage=_CHECK.usage)
     app.command(config)
-    control = App(name="control", help="What operators may have sidecars do.", sort_key=len(_COMMANDS))
+    control = App(name="control", help="What operators may have the mesh do.", sort_key=len(_COMMANDS))
     control.command(
         "diagmesh_cli.commands.log_level:log_level", name="log-level", help=_LOG_LEVEL.help, usage=_LOG_LEVEL.usage
     )
