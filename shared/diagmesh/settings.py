@@ -116,7 +116,7 @@ class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
         labels: for instances with all of these labels.
         limits: thresholds by name, see ``diagmesh explain CODE``.
         suppress: find it, count it, but do not tell it.
-        why: the reason for that, shown wherever it is counted.
+        why: the reason for that, shown wherever it is counted; needed.
     """
 
     code: str
