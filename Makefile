@@ -44,7 +44,7 @@ wheel: setup ## build the wheel into dist/
 
 lock: setup ## resolve the pinned packages again (needs a package index)
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group build --output-file requirements-build.lock
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra html --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev --extra server --extra html --output-file requirements-dev.lock pyproject.toml
 
 # No addresses in the files, whatever the machine that makes them; valid on every platform and Python from 3.11.

@@ -18,10 +18,11 @@ from diagmesh.declare import AgentSpec
 from diagmesh.diagnose import Engine
 from diagmesh.hostname import host_name
 from diagmesh.member import Member, addresses_of_instance, new_boot
+from diagmesh.own_log import OwnLog
 from diagmesh.packs import Broken, load_agents, load_rules
 from diagmesh.serve import AgentKinds, Identity
 from diagmesh.settings import SidecarSettings, TargetSettings
-from diagmesh_agents._control import OwnLog, door
+from diagmesh_agents._control import door
 from diagmesh_agents._judging import judges_of
 from diagmesh_agents._launched import Launch, LaunchedNeighbour, tell_exits
 from diagmesh_agents._names import NameKeeper

@@ -1,6 +1,7 @@
 """All commands by name; each is imported only when it is called."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from cyclopts import App
 
@@ -91,9 +92,9 @@ _CHECK: Final = _Command(
 )
 _LOG_LEVEL: Final = _Command(
     "log-level",
-    "Have sidecars log more or less for a while; signed with an operator's key.",
+    "Have sidecars or coordinators log more or less for a while; signed.",
     "TARGET LEVEL",
-    ("control log-level orders/i1 debug", "control log-level orders debug --for 300"),
+    ("control log-level orders/i1 debug", "control log-level orders debug --for 300", "control log-level mesh debug"),
     above="control ",
 )
 _PROCESSES: Final = (
@@ -102,8 +103,12 @@ _PROCESSES: Final = (
 )
 
 
-def make_app() -> App:
-    """The command line of diagmesh."""
+def make_app(instead: Mapping[str, Callable[..., Any]] | None = None) -> App:
+    """The command line of diagmesh.
+
+    Args:
+        instead: functions that take the place of commands, by name.
+    """
     app = App(
         name="diagmesh",
         help=_ABOUT,
@@ -118,11 +123,13 @@ def make_app() -> App:
     )
     for position, one in enumerate(_COMMANDS):
         module = f"diagmesh_cli.commands.{one.name}:{one.name}"
-        app.command(module, name=one.name, help=one.help, usage=one.usage, sort_key=position)
+        app.command(
+            (instead or {}).get(one.name, module), name=one.name, help=one.help, usage=one.usage, sort_key=position
+        )
     config = App(name="config", help="Check settings files.", sort_key=len(_COMMANDS))
     config.command("diagmesh_cli.commands.config_check:check", name="check", help=_CHECK.help, usage=_CHECK.usage)
     app.command(config)
-    control = App(name="control", help="What operators may have sidecars do.", sort_key=len(_COMMANDS))
+    control = App(name="control", help="What operators may have the mesh do.", sort_key=len(_COMMANDS))
     control.command(
         "diagmesh_cli.commands.log_level:log_level", name="log-level", help=_LOG_LEVEL.help, usage=_LOG_LEVEL.usage
     )

@@ -27,6 +27,9 @@ def _parser() -> ProgramParser:
         "--operator", metavar="NKEY", action="append", default=[], help="public key that may sign control requests"
     )
     other.add_argument(
+        "--control", metavar="KIND", action="append", help="what operators may do: forget (default), log-level"
+    )
+    other.add_argument(
         "--metrics", metavar="[HOST:]PORT", help="serve /metrics, /livez and /readyz there (default: nowhere)"
     )
     return parser
@@ -54,6 +57,8 @@ def parse(arguments: list[str]) -> CoordinatorSettings:
     tree["nats"] = connection(given, settings.nats)
     tree["replicas"] = settings.replicas | dict(_replicas(one) for one in given.replicas)
     tree["operators"] = [*settings.operators, *given.operator]
+    if given.control is not None:
+        tree["control"] = given.control
     return checked(CoordinatorSettings, tree)
 
 

@@ -9,9 +9,9 @@ from diagmesh.control_door import ControlKind, Done
 from diagmesh.expected import Key
 from diagmesh_coordinator.directory import Directory
 
-__all__ = ["KIND", "forgetting"]
+__all__ = ["forgetting"]
 
-KIND: Final = "forget"
+_KIND: Final = "forget"
 
 
 def forgetting(directory: Directory) -> ControlKind:
@@ -22,7 +22,7 @@ def forgetting(directory: Directory) -> ControlKind:
         answer = Forgotten(forgotten=_wheres(gone), kept=_wheres(kept))
         return Done(answer, f"{len(gone)} forgotten, {len(kept)} kept")
 
-    return ControlKind(KIND, ForgetQuestion, _asks, forget, "Stop expecting an instance (signed).")
+    return ControlKind(_KIND, ForgetQuestion, _asks, forget, "Stop expecting an instance (signed).")
 
 
 def _asks(question: ForgetQuestion) -> str:

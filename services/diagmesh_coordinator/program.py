@@ -16,12 +16,13 @@ from diagmesh.bus.nats import NatsBus
 from diagmesh.control_door import ControlDoor
 from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
+from diagmesh.own_log import OwnLog
 from diagmesh.packs import RulePack, load_agents, load_rules
 from diagmesh.serve import Identity
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator.coordinator import Itself
 from diagmesh_coordinator.directory import Directory
-from diagmesh_coordinator.forget import KIND, forgetting
+from diagmesh_coordinator.forget import forgetting
 from diagmesh_coordinator.kinds import MeshKinds
 from diagmesh_coordinator.measures import UNMEASURED, Measures
 
@@ -30,7 +31,10 @@ __all__ = ["Running", "default_name", "serve"]
 log = logging.getLogger("diagmesh.coordinator")
 
 _DRAIN_S: Final = 5.0
-_HOW: Final = 'list the key of an operator in the settings of this coordinator: operators = ["U…"]'
+_HOW: Final = (
+    'in the settings of this coordinator: operators = ["U…"] with the public key of an operator,'
+    ' control = ["forget", "log-level"] with what is allowed'
+)
 _GC_THRESHOLD: Final = 50_000
 """Large gathers make many objects at once; collecting after every 700 of them doubles the slowest answers."""
 
@@ -71,12 +75,13 @@ class Running:
         )
         self.member.responder.observe = measures.asked
         self.itself.responder = self.member.responder
+        self._own_log = OwnLog()
         self._control = ControlDoor(
             bus,
             self.identity,
-            [forgetting(self.directory)],
+            [forgetting(self.directory), self._own_log.kind],
             settings.operators,
-            allowed=[KIND],
+            allowed=settings.control,
             how=_HOW,
             emit=self.member.events.emit,
         )
@@ -91,6 +96,7 @@ class Running:
     async def stop(self) -> None:
         """Leave on purpose; bounded."""
         await self._control.stop(_DRAIN_S)
+        self._own_log.restore()
         await self.member.drain(_DRAIN_S)
         await self.directory.stop()
         await self.itself.stop()

@@ -14,6 +14,8 @@ from diagmesh.settings import CoordinatorSettings, SidecarSettings, TargetSettin
 
 __all__ = [
     "CONTROL_KINDS",
+    "COORDINATOR_CONTROL_KINDS",
+    "LOG_LEVEL",
     "check_control",
     "check_coordinator",
     "check_disabled",
@@ -22,8 +24,11 @@ __all__ = [
     "log_number",
 ]
 
-CONTROL_KINDS: Final = ("log-level",)
+LOG_LEVEL: Final = "log-level"
+CONTROL_KINDS: Final = (LOG_LEVEL,)
 """What operators can be allowed to do with a sidecar."""
+COORDINATOR_CONTROL_KINDS: Final = ("forget", LOG_LEVEL)
+"""What operators can be allowed to do with a coordinator."""
 
 
 def log_number(level: str) -> int:
@@ -81,7 +86,7 @@ def listening_at(where: str) -> tuple[str, int]:
 
 
 def check_coordinator(settings: CoordinatorSettings) -> None:
-    """The names are legal, and the operators are keys.
+    """The names are legal, the control kinds exist, and the operators are keys.
 
     Raises:
         SettingsError: the message names the key.
@@ -95,6 +100,7 @@ def check_coordinator(settings: CoordinatorSettings) -> None:
         raise SettingsError(str(error)) from None
     if settings.metrics:
         listening_at(settings.metrics)
+    _check_kinds(settings.control, COORDINATOR_CONTROL_KINDS)
     _check_operators(settings.operators)
 
 
@@ -104,11 +110,15 @@ def check_control(settings: SidecarSettings) -> None:
     Raises:
         SettingsError: the message names the key.
     """
-    if unknown := sorted(set(settings.control) - set(CONTROL_KINDS)):
-        raise SettingsError(f"control: no such kind: {', '.join(unknown)}; there is: {', '.join(CONTROL_KINDS)}")
+    _check_kinds(settings.control, CONTROL_KINDS)
     if settings.control and not settings.operators:
         raise SettingsError('control: nobody may use it; list the public keys of its operators: operators = ["U…"]')
     _check_operators(settings.operators)
+
+
+def _check_kinds(control: Collection[str], known: Collection[str]) -> None:
+    if unknown := sorted(set(control) - set(known)):
+        raise SettingsError(f"control: no such kind: {', '.join(unknown)}; there is: {', '.join(known)}")
 
 
 def _check_operators(operators: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from diagmesh.contract import subjects
 from diagmesh.contract.codec import decode_question, encode
 from diagmesh.contract.presence import Event
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Nothing, Question
-from diagmesh.errors import BusError, Declined
+from diagmesh.errors import BusError, Declined, Refusal
 from diagmesh.serve import Asked, Endpoint, Identity, Responder
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = ["ControlDoor", "ControlKind", "Done"]
 log = logging.getLogger("diagmesh.control")
 
 _EVENT: Final = "control"
+_UNKNOWN: Final = "there is no such control kind"
 _BUDGET_S: Final = 2.0
 _AT_A_TIME: Final = 4
 _AT_A_TIME_IN_ALL: Final = 8
@@ -92,6 +93,7 @@ class ControlDoor:
         self._guard = _guard(operators, us.boot)
         self._endpoints = {one.kind: self._endpoint(one) for one in kinds}
         self._responder = Responder(bus, us, self, concurrency=_AT_A_TIME_IN_ALL, emit=emit)
+        self._responder.turned_away = self._turned_away
         self._subscriptions: list[Subscription] = []
 
     async def start(self) -> None:
@@ -121,11 +123,17 @@ class ControlDoor:
     def take(self, message: Message) -> None:
         """Handler of the control subjects. Who cannot be answered is refused all the same, and that is told."""
         kind = subjects.kind_of(message.subject)
-        if kind not in self._endpoints:
-            self._emit(_EVENT, "refused: there is no such control kind")
-        elif not subjects.is_inbox(message.reply):
-            self._emit(_EVENT, f"refused: {kind}: without an inbox for the answer, nobody asked for this")
+        if not subjects.is_inbox(message.reply):
+            named = kind if kind in self._endpoints else _UNKNOWN
+            self._emit(_EVENT, f"refused: {named}: without an inbox for the answer, nobody asked for this")
         self._responder.take(message)
+
+    def _turned_away(self, kind: str, refusal: Refusal) -> None:
+        """Nobody has looked at it, so nothing of it is repeated, not even a kind that there is not."""
+        if kind in self._endpoints:
+            self._emit(_EVENT, f"refused: {kind}: {refusal.error or refusal.detail}")
+        else:
+            self._emit(_EVENT, f"refused: {_UNKNOWN}")
 
     def _endpoint(self, one: ControlKind) -> Endpoint:
         async def look(_: Question, asked: Asked) -> Answer:

@@ -116,7 +116,7 @@ class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
         labels: for instances with all of these labels.
         limits: thresholds by name, see ``diagmesh explain CODE``.
         suppress: find it, count it, but do not tell it.
-        why: the reason for that, shown wherever it is counted.
+        why: the reason for that, shown wherever it is counted; needed.
     """
 
     code: str
@@ -222,7 +222,8 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
         heartbeat_s: pace of its own heartbeats.
         concurrency: mesh questions in work at a time.
         rules: thresholds and suppressions for ``diag.mesh.check``.
-        operators: public nkeys whose signed control requests it accepts (``forget``); none by default.
+        operators: public nkeys whose signed control requests it accepts; none by default, which closes control.
+        control: the control kinds that they may use (``forget``, ``log-level``).
         metrics: where Prometheus may scrape it: ``HOST:PORT``, or ``PORT`` of the loopback address; off by default.
         alive_file: as of a sidecar.
     """
@@ -235,6 +236,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64
     operators: tuple[str, ...] = ()
+    control: tuple[str, ...] = ("forget",)
     rules: tuple[RuleSettings, ...] = ()
     log_level: str = "info"
     metrics: str = ""

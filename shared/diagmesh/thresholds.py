@@ -37,11 +37,13 @@ def check_setting(setting: RuleSettings, where: str, rules: Mapping[str, RuleSpe
         rules: by code.
 
     Raises:
-        SettingsError: it names a rule, a threshold, a service or an instance that cannot be, or a wrong number.
+        SettingsError: it names a rule, a threshold, a service or an instance that cannot be, or a wrong number; or it
+            changes nothing, or suppresses without a reason.
     """
     known = rules.get(setting.code)
     if known is None:
         raise SettingsError(f"{where}.code: there is no rule {setting.code!r} (see: diagmesh explain)")
+    _check_purpose(setting, where)
     usual = msgspec.to_builtins(known.limits)
     try:
         msgspec.convert(usual | setting.limits, type(known.limits))
@@ -59,6 +61,15 @@ def check_setting(setting: RuleSettings, where: str, rules: Mapping[str, RuleSpe
                 check_token(token, f"part of instance {instance!r}:" if "/" in instance else "instance")
     except BadName as error:
         raise SettingsError(f"{where}: {error}") from None
+
+
+def _check_purpose(setting: RuleSettings, where: str) -> None:
+    if not setting.limits and not setting.suppress:
+        raise SettingsError(f"{where} ({setting.code}): it changes nothing: give limits, or suppress = true with a why")
+    if setting.suppress and not setting.why.strip():
+        raise SettingsError(
+            f'{where} ({setting.code}): suppress needs a reason, which is shown wherever it is counted: why = "…"'
+        )
 
 
 def _wrong(name: str, value: object, usual: Any) -> str:

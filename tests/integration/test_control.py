@@ -19,7 +19,7 @@ from diagmesh.contract.control import AUTH_HEADER, LogLevelQuestion
 from diagmesh.contract.presence import Event
 from diagmesh.contract.wire import Reply, Status
 from diagmesh.control import sign
-from diagmesh.errors import NotPermitted
+from diagmesh.errors import Declined, NotPermitted
 from diagmesh.keys import read_seed
 from diagmesh.settings import NatsSettings
 from support.smallmesh import SmallMesh
@@ -242,6 +242,31 @@ async def test_a_stolen_connection_is_no_signature_and_a_recorded_request_is_goo
     signature = recorded[AUTH_HEADER].rpartition(".")[2]
     assert not any(signature in str(event) for event in watcher.events)
     assert not any(signature in program.log_text() for program in small.sidecars.values())
+
+
+async def test_a_coordinator_has_a_door_too(small: SmallMesh, join: Join) -> None:
+    operators = f'operators = ["{small.ring.public["operator"]}"]'
+    small.coordinator("c1", more=f'{operators}\ncontrol = ["log-level"]')
+    small.coordinator("c2", more=operators)
+    operator = await join("operator")
+    watcher = await Watcher().on(operator)
+    mesh, question = Mesh(operator), LogLevelQuestion(level="debug", for_s=2)
+    seed_file = small.ring.seed_file("operator")
+    async with asyncio.timeout(GENEROUS_S):
+        while {one.instance for one in (await mesh.services(timeout_s=GENEROUS_S)).coordinators} != {"c1", "c2"}:
+            await asyncio.sleep(0.1)
+    told = await set_log_level(mesh, "mesh", question=question, seed_file=seed_file, timeout_s=GENEROUS_S)
+    by_instance = {heard.reply.instance: heard for heard in told.each}
+    assert by_instance["c1"].answer.level == "debug"
+    refused = by_instance["c2"].problem
+    assert refused is not None
+    assert (refused.code, refused.detail) == (403, "log-level is not allowed here"), "only forget, unless it is said"
+    await watcher.until("mesh", "done: log-level debug for 2 s")
+    await watcher.until("mesh", "refused: log-level: log-level is not allowed here")
+    with pytest.raises(Declined, match="there is no coordinator 'c3'"):
+        await set_log_level(mesh, "mesh", "c3", question=question, seed_file=seed_file, timeout_s=GENEROUS_S)
+    one = await set_log_level(mesh, "mesh", "c2", question=question, seed_file=seed_file, timeout_s=GENEROUS_S)
+    assert [heard.reply.instance for heard in one.each] == ["c2"]
 
 
 async def test_a_request_that_comes_late_is_refused(small: SmallMesh, join: Join) -> None:

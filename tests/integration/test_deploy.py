@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,11 @@ from diagmesh import keys
 from diagmesh.settings import CoordinatorSettings, SidecarSettings
 from diagmesh_agents._arguments import parse as parse_sidecar
 from diagmesh_cli.commands.config_check import check_file
+from diagmesh_cli.main import run as cli
 from diagmesh_coordinator.arguments import parse as parse_coordinator
 from support.house import ROOT
+from support.natsserver import MakeServer
+from support.programs import Program, wait_until
 
 DEPLOY: Final = ROOT / "deploy"
 COMPOSE: Final = DEPLOY / "compose" / "compose.yaml"
@@ -81,6 +85,7 @@ def pins(name: str) -> dict[str, str]:
 def test_the_image_runs_what_is_tested() -> None:
     image, here = pins("requirements.lock"), pins("requirements-dev.lock")
     assert {"nats-py", "msgspec", "prometheus-client", "uvloop"} <= set(image)
+    assert {"minijinja", "markdown-it-py"} <= set(image), "diagmesh check --html works in the image"
     assert all("--hash=sha256:" in pin for pin in image.values())
     assert {name: pin for name, pin in image.items() if here.get(name) != pin} == {}
     assert "pytest" not in image
@@ -250,6 +255,45 @@ def test_the_settings_for_the_units_are_fine(file: str, kind: str, tmp_path: Pat
     (tmp_path / file).write_text(text.replace(key[1], str(seed)), encoding="utf-8")
     checked = check_file(tmp_path / file)
     assert (checked.kind, checked.warnings) == (kind, ())
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_what_a_unit_starts_tells_systemd_that_it_is_ready_and_ends_well(
+    unit: Path, make_server: MakeServer, tmp_path: Path
+) -> None:
+    issued, etc, credentials = tmp_path / "mesh", tmp_path / "etc", tmp_path / "credentials"
+    etc.mkdir()
+    credentials.mkdir(mode=0o700)
+    assert cli(["init", str(issued), "--services", "orders"]) == 0
+    config = f"server_name: test\n{(issued / 'nats-server.conf').read_text(encoding='utf-8')}"
+    url = make_server(config=config).start().url
+    text = unit.read_text(encoding="utf-8").replace("%i", "orders")
+    role, setting = ("coordinator",) * 2 if "coordinator" in unit.name else ("agent-orders", "orders")
+    for credential in re.findall(r"^LoadCredential=(\S+?):", text, re.MULTILINE):
+        (credentials / credential).touch(mode=0o600)
+        (credentials / credential).write_bytes((issued / "keys" / f"{role}.nk").read_bytes())
+    settings = (DEPLOY / "systemd" / f"{setting}.toml").read_text(encoding="utf-8")
+    settings = re.sub(r"/run/credentials/[^/]+", str(credentials), settings).replace("nats://127.0.0.1:4222", url)
+    (etc / f"{setting}.toml").write_text(settings.replace('"9464"', '"0"'), encoding="utf-8")
+    (start,) = re.findall(r"^ExecStart=(.*)", text, re.MULTILINE)
+    command = start.replace("/opt/diagmesh/bin", str(BESIDE)).replace("/etc/diagmesh", str(etc)).split()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        with Program(command, tmp_path, environment) as program:
+            assert systemd.recv(100) == b"READY=1"
+            assert systemd.recv(100) == b"WATCHDOG=1"
+            wait_until(lambda: ": connected" in program.log_text(), 30, "a connection in its role")
+            assert "not permitted" not in program.log_text()
+            assert "others may read" not in program.log_text()
+            assert program.stop() == 0
+            while (said := systemd.recv(100)) == b"WATCHDOG=1":
+                pass
+            assert said == b"STOPPING=1"
+        (etc / f"{setting}.toml").write_text(f"nonsense = 1\n{settings}", encoding="utf-8")
+        wrong = run(*command)
+        assert f"RestartPreventExitStatus={wrong.returncode}" in text, wrong.stderr
 
 
 def test_no_file_of_deploy_is_forgotten() -> None:

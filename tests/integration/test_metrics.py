@@ -199,6 +199,18 @@ def test_every_metric_of_alerts_and_dashboard_is_scraped(scraped: Scraped) -> No
     assert named - there == set()
 
 
+def test_every_metric_that_is_scraped_is_documented_and_no_other(scraped: Scraped) -> None:
+    page = ALERTS.with_name("README.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(diagmesh_[a-z_]+)`", page))
+    there = {
+        f"{family.name}{'_total' if family.type == 'counter' else ''}"
+        for family in families(scraped.get("/metrics")[2])
+        if family.name.startswith("diagmesh_")
+    }
+    assert len(there) > 15
+    assert told == there
+
+
 def test_the_dashboard_is_in_order() -> None:
     board = json.loads(DASHBOARD.read_text())
     ids = [panel["id"] for panel in board["panels"]]

@@ -16,14 +16,14 @@ from diagmesh.bus.reasons import permission_subject
 from diagmesh_cli.local.permissions import Layout, Role, accounts, roles
 from support.natsserver import MakeServer
 
-__all__ = ["ACTIONS", "SERVICES", "Action", "Cell", "Lab", "page", "permitted", "try_all"]
+__all__ = ["ACTIONS", "SERVICES", "Action", "Cell", "Lab", "page", "permitted", "spelled", "try_all"]
 
 SERVICES: Final = ("orders", "payments")
 Cell = Literal["yes", "no", "nobody"]
 _QUIET_S: Final = 1.5
 _WITNESSED: Final = (
     *("diag.>", "diagctl.>", "diagev.>", "demo.>", "$SRV.>", "$KV.>", "$O.>", "$JS.ACK.>"),
-    *("_INBOX.>", "_INBOX_priv.>", "_INBOX_coord.>", "_INBOX_agent_payments.>", "_WITNESS.>"),
+    *("_INBOX.>", "_INBOX_priv.>", "_INBOX_coord.>", "_INBOX_agent_payments.>", "_INBOX_observer.>", "_WITNESS.>"),
 )
 
 
@@ -105,6 +105,22 @@ ACTIONS: Final = (
     Action("hear messages of the application", "hear", "demo.orders.*", "APP", "demo.orders.create"),
     Action("hear the application's advisories", "hear", "$JS.EVENT.ADVISORY.>", "APP", "$JS.EVENT.ADVISORY.T"),
     Action("hear them as coordinator", "hear", "diagappev.>", "APP", "$JS.EVENT.ADVISORY.T"),
+    Action("delete the application's stream", "ask", "diagapp.APP.STREAM.DELETE.X", "APP"),
+    Action("make a consumer", "ask", "$JS.API.CONSUMER.CREATE.X", "own"),
+    Action("list the consumers of a stream", "ask", "$JS.API.CONSUMER.LIST.X", "own"),
+    Action("profile a server", "ask", "$SYS.REQ.SERVER.PING.PROFILEZ", "SYS"),
+    Action("profile a server as coordinator", "ask", "diagsys.PROFILEZ", "SYS"),
+    Action("list another account's connections", "ask", "$SYS.REQ.ACCOUNT.APP.CONNZ", "SYS"),
+    Action("heartbeat of a made-up service", "say", "diagev.hb.billing.i1"),
+    Action("control without a target", "say", "diagctl.orders.chaos"),
+    Action("control payments", "say", "diagctl.payments.chaos.i1"),
+    Action("write to a sidecar's inbox", "say", "_INBOX_agent_payments.x"),
+    Action("write to the observer's inbox", "say", "_INBOX_observer.x", "APP"),
+    Action("steal questions to orders", "hear", "diag.orders.health.i1", sample="diag.orders.health.i1", queue="diag"),
+    Action("hear questions to one of payments", "hear", "diag.payments.*.i1", sample="diag.payments.health.i1"),
+    Action("hear all control", "hear", "diagctl.>", sample="diagctl.orders.chaos.all"),
+    Action("read the observer's answers", "hear", "_INBOX_observer.>", "APP", "_INBOX_observer.a.b"),
+    Action("hear who asks for agents", "hear", "$SRV.PING", sample="$SRV.PING"),
     Action("hear what happens to the servers", "hear", "$SYS.ACCOUNT.>", "SYS", "$SYS.ACCOUNT.APP.CONNECT"),
     Action("hear it as coordinator", "hear", "diagsysev.>", "SYS", "$SYS.ACCOUNT.APP.CONNECT"),
     Action("answer a question to orders", "answer", "diag.orders.health", sample="diag.orders.health"),
@@ -278,6 +294,11 @@ def _replies(into: set[bytes]) -> Callable[[Msg], Any]:
 
 _SHOWN: Final[Mapping[Cell, str]] = {"yes": "yes", "no": "refused", "nobody": "nobody hears"}
 _HOW: Final = {"say": "publish", "ask": "request", "hear": "subscribe", "answer": "reply to"}
+
+
+def spelled(action: Action) -> str:
+    """Verb and subject in words."""
+    return f"{_HOW[action.how]} {action.subject}"
 
 
 def page(layout: Layout, rolls: Sequence[Role], cells: Mapping[str, Sequence[Cell]]) -> str:

@@ -5,6 +5,7 @@ import msgspec
 from diagmesh.declare import RuleSpec
 from diagmesh.packs import RulePack, load_rules
 from diagmesh_cli.exits import Exit
+from diagmesh_cli.nearby import codes_near
 from diagmesh_cli.options import Common
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
@@ -48,7 +49,9 @@ def explained(pack: RulePack, code: str) -> Explained:
     """
     found = pack.rules.get(code.upper())
     if found is None:
-        raise UsageError(f"there is no rule {code!r}; `diagmesh explain` lists them: {', '.join(pack.rules) or 'none'}")
+        near = codes_near(code, pack.rules)
+        told = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(pack.rules) or 'none'};"
+        raise UsageError(f"there is no rule {code!r}; {told} `diagmesh explain` lists them all")
     return msgspec.structs.replace(_explained(found), page=pack.pages[found.code].text)
 
 

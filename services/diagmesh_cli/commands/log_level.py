@@ -32,11 +32,11 @@ async def log_level(
 ) -> Exit:
     """Have the sidecar of an instance (or all those of a service) log more or less for a while, then as before.
 
-    It obeys only the operators that its settings list, and only where they allow log-level; the service itself is not
-    touched.
+    Coordinators are the service mesh. Each obeys only the operators that its settings list, and only where they allow
+    log-level; the service itself is not touched.
 
     Args:
-        target: SERVICE or SERVICE/INSTANCE.
+        target: SERVICE or SERVICE/INSTANCE; mesh or mesh/INSTANCE for coordinators.
         level: debug, info, warning or error.
         for_: how long, 1 to 3600.
         seed_file: seed of the operator's key. Default: --nkey-file, else that of a running 'diagmesh up' of yours.
@@ -66,7 +66,8 @@ def _line(heard: Heard[LogLevel]) -> Text:
     if heard.problem is not None:
         return who.append_text(problem_line(heard.problem))
     answer = heard.answer
+    whose = "" if heard.reply.service == "mesh" else "its sidecar "
     return who.append(
-        f"its sidecar logs at {answer.level} for {answer.for_s:g} s (until {answer.until:%H:%M:%S} UTC),"
+        f"{whose}logs at {answer.level} for {answer.for_s:g} s (until {answer.until:%H:%M:%S} UTC),"
         f" then at {answer.then}"
     )

@@ -37,10 +37,10 @@ class Forgotten(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False
 
 
 class LogLevelQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """``diagctl.<service>.log-level.<instance>``: log more or less for a while (the sidecar, not the service).
+    """``diagctl.<service>.log-level.<instance>``: the sidecar (or coordinator) logs more or less for a while.
 
     Args:
-        level: of the sidecar's own log.
+        level: of its own log; the service is not touched.
         for_s: after so many seconds it is again what the settings say.
     """
 
@@ -49,12 +49,12 @@ class LogLevelQuestion(Question, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class LogLevel(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
-    """The level at which the sidecar logs now, and for how long.
+    """The level at which it logs now, and for how long.
 
     Args:
         level: what it is now.
         then: what it is again at the end of that time.
-        until: when that is, by the clock of the sidecar.
+        until: when that is, by its clock.
         for_s: how long that is from now on.
     """
 

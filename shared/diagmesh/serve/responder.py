@@ -67,6 +67,7 @@ class Responder:
         emit: tells an event ``(kind, what)``; must not block.
 
     Whoever counts sets ``observe``: it hears of each reply its kind, its status and the seconds since the question.
+    Whoever watches sets ``turned_away``: it hears of each question that was refused before anybody looked at it.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Responder:
         self.unanswerable = 0
         self.unsent = 0
         self.observe: Callable[[str, Status, float], None] = lambda _kind, _status, _took_s: None
+        self.turned_away: Callable[[str, Refusal], None] = lambda _kind, _refusal: None
 
     @property
     def in_work(self) -> int:
@@ -127,6 +129,7 @@ class Responder:
         try:
             self._admit(kind, message, since_ns)
         except Refusal as refusal:
+            self.turned_away(kind, refusal)
             self._post(self._refused(kind, message.reply, since_ns, refusal))
         except Exception as error:  # noqa: BLE001  a decoder of somebody else's may fail in any way: never silence
             self._post(self._refused(kind, message.reply, since_ns, _incident(kind, error)))

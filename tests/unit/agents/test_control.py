@@ -9,9 +9,9 @@ import pytest
 from diagmesh.contract.control import LogLevel, LogLevelQuestion
 from diagmesh.errors import SettingsError
 from diagmesh.keys import generate
+from diagmesh.own_log import OwnLog
 from diagmesh.settings import SidecarSettings, TargetSettings
 from diagmesh_agents._arguments import parse
-from diagmesh_agents._control import OwnLog
 from diagmesh_agents._sidecar import serve
 
 OURS = logging.getLogger("diagmesh")

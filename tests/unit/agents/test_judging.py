@@ -36,7 +36,7 @@ def test_an_answer_is_judged_by_the_rules_that_read_its_kind_alone() -> None:
 def test_the_settings_of_the_sidecar_hold_with_the_labels_of_the_target() -> None:
     quiet = RuleSettings(code="PROC-002", labels={"env": "test"}, suppress=True, why="we debug there")
     assert codes(ProcessState.STOPPED, quiet) == []
-    elsewhere = RuleSettings(code="PROC-002", labels={"env": "live"}, suppress=True)
+    elsewhere = RuleSettings(code="PROC-002", labels={"env": "live"}, suppress=True, why="x")
     assert codes(ProcessState.STOPPED, elsewhere) == ["PROC-002"]
 
 

@@ -45,6 +45,8 @@ def test_fine_settings_end_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[
         ('control = ["log-level"]\n' + FINE, "control: nobody may use it"),
         ('operators = ["nonsense"]\n' + FINE, "operators: 'nonsense' is no public user nkey"),
         ('[[rules]]\ncode = "RES-999"', r"rules\[0\]\.code: there is no rule 'RES-999'"),
+        ('[[rules]]\ncode = "RES-003"\nservices = ["orders"]', r"rules\[0\] \(RES-003\): it changes nothing"),
+        ('[[rules]]\ncode = "RES-003"\nsuppress = true', r"rules\[0\] \(RES-003\): suppress needs a reason"),
     ],
 )
 def test_what_stops_a_process_ends_with_64_and_names_file_and_key(

@@ -32,10 +32,29 @@ def test_each_page_is_shown_as_it_is_with_its_thresholds(code: str, capsys: pyte
 
 
 def test_a_code_that_does_not_exist_is_a_usage_error_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", "RES-999"]) == 64
+    assert run(["explain", "nonsense"]) == 64
     said = capsys.readouterr().err
-    assert "there is no rule 'RES-999'" in said
-    assert next(iter(PACK.rules)) in said
+    assert "there is no rule 'nonsense'; there are: " in said
+    assert all(code in said for code in PACK.rules)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("proc-2", "PROC-002"),
+        ("Proc_02", "PROC-002"),
+        ("proc 2", "PROC-002"),
+        ("PROC0002", "PROC-002"),
+        ("PORC-002", "PROC-002"),
+        ("crashed", "PROC-007"),
+        ("memory-growing", "RES-004"),
+        ("cpu_saturatd", "RES-001"),
+        ("mesh", "MESH-001 or MESH-002"),
+    ],
+)
+def test_a_code_near_one_is_proposed(given: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", given]) == 64
+    assert f"did you mean {meant}" in capsys.readouterr().err
 
 
 def test_a_target_becomes_a_selection() -> None:

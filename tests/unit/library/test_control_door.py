@@ -214,6 +214,7 @@ async def test_only_a_few_are_done_at_a_time() -> None:
         while sum(event.what.startswith("accepted") for event in house.events) < 4:
             await asyncio.sleep(0)
     assert code(await house.ask()) == 429
+    assert house.refused == ["control refused: log-level: busy"]
     house.go_on.set()
     assert {one.status for one in await asyncio.gather(*waiting)} == {Status.ANSWERED}
 

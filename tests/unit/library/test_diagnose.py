@@ -228,13 +228,20 @@ def test_suppressed_is_counted_with_its_reason() -> None:
     ("setting", "says"),
     [
         (RuleSettings(code="RES-999"), "there is no rule 'RES-999'"),
+        (RuleSettings(code="RES-901", services=("a",)), "rules[0] (RES-901): it changes nothing"),
+        (RuleSettings(code="RES-901", why="for no reason"), "rules[0] (RES-901): it changes nothing"),
+        (RuleSettings(code="RES-901", suppress=True), "suppress needs a reason"),
+        (RuleSettings(code="RES-901", suppress=True, why=" "), "suppress needs a reason"),
         (RuleSettings(code="RES-901", limits={"most": 3}), "it has: most_m, full_share"),
         (RuleSettings(code="RES-901", limits={"most_m": "deep"}), "most_m"),
         (RuleSettings(code="RES-901", limits={"most_m": -5}), "most_m = -5 is no threshold"),
         (RuleSettings(code="RES-901", limits={"most_m": float("nan")}), "most_m = nan is no threshold"),
         (RuleSettings(code="RES-901", limits={"full_share": 90}), "full_share = 90 is no share: 90 % is 0.9"),
-        (RuleSettings(code="RES-901", services=("Orders",), suppress=True), "service 'Orders' is no legal name"),
-        (RuleSettings(code="RES-901", instances=("orders/",), suppress=True), "instance 'orders/'"),
+        (
+            RuleSettings(code="RES-901", services=("Orders",), suppress=True, why="x"),
+            "service 'Orders' is no legal name",
+        ),
+        (RuleSettings(code="RES-901", instances=("orders/",), suppress=True, why="x"), "instance 'orders/'"),
     ],
 )
 def test_wrong_settings_are_refused_at_the_start(setting: RuleSettings, says: str) -> None:
