@@ -166,7 +166,7 @@ class LaunchedNeighbour(Neighbour):
             "last_exit": self._launch.last_exit(),
         }
         if not self._launch.running:
-            changes |= {"running": False, "pid": 0, "started_at": None, "reason": self._launch.why()}
+            changes |= {"running": False, "pid": 0, "started_at": None, "state": None, "reason": self._launch.why()}
         elif not seen.running:
             changes["settling"] = self._settling()
             if seen.last_seen is not None:

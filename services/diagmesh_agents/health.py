@@ -33,14 +33,16 @@ async def health(question: HealthQuestion, target: Target) -> Health:
     probes = _chosen(question, target.probes)
     budget_s = min(BUDGET_S, (question.timeout_ms or 1000 * BUDGET_S) / 1000)
     until = asyncio.get_running_loop().time() + budget_s * _SHARE_FOR_LOOKS
-    knocks = asyncio.create_task(_knock(probes, until))
+    knocks = asyncio.create_task(_knock(probes, until)) if probes else None
     try:
-        seen, results = await _process(target, until), await knocks
+        seen = await _process(target, until)
+        results = [] if knocks is None else await knocks
         if seen.states and any(result.ok is False for result in results):
             seen = await _process(target, until)  # the door may be shut because it ended after the first look
         now = datetime.now(UTC)
     finally:
-        knocks.cancel()
+        if knocks is not None:
+            knocks.cancel()
     checks = process_checks(seen, now) + tuple(of_result(result) for result in results)
     state, reason = judge(checks, len(probes))
     return Health(
@@ -74,7 +76,7 @@ async def _process(target: Target, until: float) -> Seen:
     for number in range(_LOOKS_WHEN_HELD):
         if number:
             await asyncio.sleep(_PAUSE_S)
-        seen = _look(target)  # two small reads in /proc; whoever watches the neighbour does the searching
+        seen = _look(target)  # a small read in /proc; whoever watches the neighbour does the searching
         while seen.sighting.settling and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(_PAUSE_S)
             seen = _look(target)
@@ -88,7 +90,7 @@ def _look(target: Target) -> Seen:
     sighting = target.sighting()
     try:
         if sighting.running:
-            return Seen(sighting=sighting, states=(target.process.state(),))
+            return Seen(sighting=sighting, states=(sighting.state or target.process.state(),))
     except NotRunning:
         sighting = target.sighting()  # it ended in between
     except Unreadable as error:

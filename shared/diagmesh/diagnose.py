@@ -64,13 +64,18 @@ class Engine:
         self.rules: Final = tuple(chosen(pack.rules.values(), codes))
         self._broken: Final = tuple(_broken(one) for one in pack.broken)
         self._advice = {code: page.advice() for code, page in pack.pages.items()}
-        self._settings = tuple(settings)
+        self._limits: dict[str, list[RuleSettings]] = {}
+        self._quiet: dict[str, list[RuleSettings]] = {}
         self._of_answers: dict[str, list[RuleSpec]] = {}
         for rule in self.rules:
             if rule.scope is Scope.ANSWER:
                 self._of_answers.setdefault(rule.kinds[0], []).append(rule)
-        for number, one in enumerate(self._settings):
+        for number, one in enumerate(settings):
             check_setting(one, f"rules[{number}]", pack.rules)
+            if one.limits:
+                self._limits.setdefault(one.code, []).append(one)
+            if one.suppress:
+                self._quiet.setdefault(one.code, []).append(one)
 
     def diagnose(self, seen: Evidence, labels: Mapping[Key, Mapping[str, str]] | None = None) -> Diagnosis:
         """Apply every rule; one that raises is *broken* and the rest goes on."""
@@ -93,8 +98,12 @@ class Engine:
 
     def of_answer(self, seen: Evidence, kind: str, labels: Mapping[Key, Mapping[str, str]]) -> tuple[Finding, ...]:
         """The findings of the rules that read exactly this kind of one answer."""
+        # A sidecar does this for each answer that it gives, and nearly always nothing is found: no verdicts are made.
+        outcomes = [
+            (one, outcome) for one in self._of_answers.get(kind, ()) if (outcome := self._apply(one, seen, labels)).hits
+        ]
         found: list[Finding] = []
-        for one, _, hits in self._applied(self._of_answers.get(kind, ()), seen, labels):
+        for one, hits in _told(outcomes):
             found += self._findings(one, self._split(one, hits, labels)[0])
         return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.code)))
 
@@ -102,41 +111,35 @@ class Engine:
         self, rules: Iterable[RuleSpec], seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
     ) -> Iterator[tuple[RuleSpec, RuleVerdict, list[Hit]]]:
         """What each rule says, without what another one tells in its place."""
-        outcomes = [(one, self._apply(one, seen, labels)) for one in rules]
-        told = {(code, hit.where) for _, outcome in outcomes for hit in outcome.hits for code in hit.instead_of}
-        for one, outcome in outcomes:
-            hits = [hit for hit in outcome.hits if (one.code, hit.where) not in told] if told else outcome.hits
+        outcomes = [(one, _with_missing(one, seen, self._apply(one, seen, labels))) for one in rules]
+        for (one, hits), (_, outcome) in zip(_told(outcomes), outcomes, strict=True):
             yield one, _verdict(one, seen, hits, outcome), hits
 
     # --- one rule
 
-    def _apply(self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]) -> "_Outcome":
+    def _apply(self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]) -> _Outcome:
+        """What it says of those that it sees."""
         hits: list[Hit] = []
-        why: dict[Key, Unjudged] = {}
+        unjudged: dict[Key, Unjudged] = {}
         try:
             for limits, part in self._parts(one, seen, labels):
                 for result in one.judge(seen, limits):
                     if part is not None and result.where not in part:
                         continue
                     if isinstance(result, Unjudged):
-                        why[result.where] = result
+                        unjudged[result.where] = result
                     elif len(hits) < _MOST_HITS:
                         hits.append(result)
         except Exception as error:  # noqa: BLE001  a broken rule must not take the others with it
             return _Outcome([], {}, f"{type(error).__name__}: {error}")
-        found = {hit.where for hit in hits}
-        for answer in one.reads:
-            for key, missing in seen.missing(answer).items():
-                if key not in found:
-                    why.setdefault(key, Unjudged(where=key, why=missing))
-        return _Outcome(hits, why)
+        return _Outcome(hits, unjudged)
 
     def _parts(
         self, one: RuleSpec, seen: Evidence, labels: Mapping[Key, Mapping[str, str]]
     ) -> Iterable[tuple[Limits, Collection[Key] | None]]:
         """The instances grouped by the thresholds that hold for them; None means all of them, as is usual."""
-        mine = [setting for setting in self._settings if setting.code == one.code and setting.limits]
-        if not mine:
+        mine = self._limits.get(one.code)
+        if mine is None:
             return [(one.limits, None)]
         groups: dict[Limits, list[Key]] = {}
         for key in seen.keys:
@@ -150,19 +153,13 @@ class Engine:
     def _split(
         self, one: RuleSpec, hits: list[Hit], labels: Mapping[Key, Mapping[str, str]]
     ) -> tuple[list[Hit], list[Suppressed]]:
+        mine = self._quiet.get(one.code)
+        if mine is None:
+            return hits, []
         told: list[Hit] = []
         quiet: dict[str, list[str]] = {}
         for hit in hits:
-            setting = next(
-                (
-                    setting
-                    for setting in self._settings
-                    if setting.code == one.code
-                    and setting.suppress
-                    and is_for(setting, hit.where, labels.get(hit.where, {}))
-                ),
-                None,
-            )
+            setting = next((one for one in mine if is_for(one, hit.where, labels.get(hit.where, {}))), None)
             if setting is None:
                 told.append(hit)
             else:
@@ -174,6 +171,25 @@ class Engine:
         for hit in hits:
             groups.setdefault(hit.severity or one.severity, []).append(hit)
         return [_finding(one, same, self._advice[one.code]) for same in groups.values()]
+
+
+def _with_missing(one: RuleSpec, seen: Evidence, outcome: _Outcome) -> _Outcome:
+    """Whom it could not judge because there is no answer of a type that it reads."""
+    if outcome.broken:
+        return outcome
+    found, why = {hit.where for hit in outcome.hits}, {**outcome.why}
+    for answer in one.reads:
+        for key, missing in seen.missing(answer).items():
+            if key not in found:
+                why.setdefault(key, Unjudged(where=key, why=missing))
+    return outcome._replace(why=why)
+
+
+def _told(outcomes: Sequence[tuple[RuleSpec, _Outcome]]) -> Iterator[tuple[RuleSpec, list[Hit]]]:
+    """What each rule found, without what another one tells in its place."""
+    told = {(code, hit.where) for _, outcome in outcomes for hit in outcome.hits for code in hit.instead_of}
+    for one, outcome in outcomes:
+        yield one, [hit for hit in outcome.hits if (one.code, hit.where) not in told] if told else outcome.hits
 
 
 def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], outcome: _Outcome) -> RuleVerdict:

@@ -45,6 +45,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         hidden: whether one may be there that the sidecar is not allowed to see, so that not running proves nothing.
         last_exit: how it ended last, where its launcher told; missing without a launcher.
         settling: whether it ended just now and its launcher is about to tell how: worth another look.
+        state: what it did in this look; None when none fits, or where whoever tells this did not look.
     """
 
     looked_for: str
@@ -58,6 +59,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     hidden: bool = False
     last_exit: LastExit | None = None
     settling: bool = False
+    state: ProcessState | None = None
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

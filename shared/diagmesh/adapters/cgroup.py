@@ -91,7 +91,7 @@ class CgroupReader:
             return None
 
     def _locate(self) -> Places:
-        member = self._process.read("cgroup", "cgroup")
+        member = self._process.read_small("cgroup", "cgroup")
         if self._places is None or member != self._member:
             lines = group_lines(member.decode("utf-8", "replace"))
             if not lines:

@@ -61,24 +61,25 @@ def memory_of(place: Place) -> CgroupMemory:
         Unreadable: a file may not be read.
     """
     names = _V2 if place.unified else _V1
-    leaf = place.directories[0]
+    leaf, whole_machine = place.directories[0], place.is_root
+    own = _Use(None, None) if whole_machine else _use(leaf, names)
     limited = []
     for directory in place.directories:
         limit = _limit(f"{directory}/{names.limit}", "memory limit")
         if limit is not None:
-            limited.append((directory, limit, _working_set(directory, names)))
+            use = own if directory == leaf and not whole_machine else _use(directory, names)
+            limited.append((directory, limit, use.working_set))
     highs = (
         [_limit(f"{directory}/{names.high}", "memory limit") for directory in place.directories] if names.high else []
     )
     levels = _levels(limited)
     nearest = max(levels, key=lambda level: level.share, default=None)
-    whole_machine = place.is_root
     return CgroupMemory(
         bound=_bound(place, limited=bool(limited)),
         limit_bytes=min((limit for _, limit, _ in limited), default=None),
         high_bytes=min((high for high in highs if high is not None), default=None),
-        usage_bytes=None if whole_machine else number(f"{leaf}/{names.usage}", "memory usage"),
-        working_set_bytes=None if whole_machine else _working_set(leaf, names),
+        usage_bytes=own.usage,
+        working_set_bytes=own.working_set,
         peak_bytes=None if whole_machine else number(f"{leaf}/{names.peak}", "memory usage"),
         share_of_limit=nearest and round(nearest.share, 4),
         share_at="" if nearest is None or nearest.directory == leaf else _name(place, nearest.directory),
@@ -87,14 +88,21 @@ def memory_of(place: Place) -> CgroupMemory:
     )
 
 
-def _working_set(directory: str, names: _MemoryNames) -> int | None:
+class _Use(NamedTuple):
+    """What a group uses, and how much of it the kernel cannot easily take back; None where it is not told."""
+
+    usage: int | None
+    working_set: int | None
+
+
+def _use(directory: str, names: _MemoryNames) -> _Use:
     usage = number(f"{directory}/{names.usage}", "memory usage")
     if usage is None:
-        return None
+        return _Use(None, None)
     # One of some forty lines: looked up in the text, which is a third cheaper than reading them all.
     _, _, rest = f"\n{text(f'{directory}/memory.stat', 'memory usage') or ''}".partition(f"\n{names.inactive} ")
     inactive = rest.partition("\n")[0]
-    return max(0, usage - (int(inactive) if inactive.isdecimal() else 0))
+    return _Use(usage, max(0, usage - (int(inactive) if inactive.isdecimal() else 0)))
 
 
 def _memory_events(leaf: str, *, unified: bool) -> MemoryEvents | None:

@@ -8,16 +8,15 @@ from diagmesh.errors import NotRunning, Unreadable
 
 __all__ = [
     "Limit",
+    "Limits",
     "MemorySplit",
     "context_switches_of",
-    "fd_limit_of",
     "io_of",
     "memory_split_of",
     "oom_score_of",
     "parse_fields",
     "parse_limit",
     "peak_rss_of",
-    "task_limit_of",
 ]
 
 _THREADS_LIMIT: Final = 512
@@ -53,37 +52,48 @@ def parse_fields(text: str) -> dict[str, int]:
 
 def parse_limit(text: str, name: str) -> Limit | None:
     """The line of ``/proc/<pid>/limits`` that begins with a name (``Max open files``); None when there is none."""
-    for line in text.splitlines():
-        if line.startswith(name):
-            values = line.removeprefix(name).split()
-            if len(values) >= 2 and all(value == "unlimited" or value.isdecimal() for value in values[:2]):
-                soft, hard = (None if value == "unlimited" else int(value) for value in values[:2])
-                return Limit(soft, hard)
+    # One of sixteen lines: looked up in the text, which is cheaper than reading them all.
+    _, _, rest = f"\n{text}".partition(f"\n{name}")
+    values = rest.partition("\n")[0].split()
+    if len(values) >= 2 and all(value == "unlimited" or value.isdecimal() for value in values[:2]):
+        soft, hard = (None if value == "unlimited" else int(value) for value in values[:2])
+        return Limit(soft, hard)
     return None
 
 
-def fd_limit_of(process: PidDir) -> Limit:
-    """Under which limits of descriptors it really runs.
+class Limits:
+    """The limits that a process really runs under, read once.
 
-    Raises:
-        Unreadable: the system refuses.
-        NotRunning: it ended (as in all functions here).
+    Args:
+        process: whose they are.
     """
-    return _limit(process, "Max open files", "descriptor limit")
 
+    def __init__(self, process: PidDir) -> None:
+        self._process = process
+        self._content: str | None = None
 
-def task_limit_of(process: PidDir) -> Limit:
-    """How many threads all processes of its user may have together; root is not bound by that (setrlimit(2))."""
-    limit = _limit(process, "Max processes", "limit of processes")
-    return Limit(None, None) if process.uid() == _ROOT else limit
+    def descriptors(self) -> Limit:
+        """Of descriptors.
 
+        Raises:
+            Unreadable: the system refuses.
+            NotRunning: it ended (as in all functions here).
+        """
+        return self._limit("Max open files", "descriptor limit")
 
-def _limit(process: PidDir, name: str, what: str) -> Limit:
-    limit = parse_limit(_text(process, "limits", what), name)
-    if limit is None:
-        process.living_stat()
-        raise Unreadable(what, "the kernel does not tell it")
-    return limit
+    def tasks(self) -> Limit:
+        """How many threads all processes of its user may have together; root is not bound by that (setrlimit(2))."""
+        limit = self._limit("Max processes", "limit of processes")
+        return Limit(None, None) if self._process.uid() == _ROOT else limit
+
+    def _limit(self, name: str, what: str) -> Limit:
+        if self._content is None:
+            self._content = _text(self._process, "limits", what)
+        limit = parse_limit(self._content, name)
+        if limit is None:
+            self._process.living_stat()
+            raise Unreadable(what, "the kernel does not tell it")
+        return limit
 
 
 def io_of(process: PidDir) -> Io:
@@ -165,4 +175,4 @@ def _switches(process: PidDir, thread: str) -> ContextSwitches:
 
 
 def _text(process: PidDir, name: str, what: str) -> str:
-    return process.read(name, what).decode("ascii", "replace")
+    return process.read_small(name, what).decode("ascii", "replace")

@@ -14,6 +14,7 @@ from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
 from diagmesh.adapters.ways import Nowhere, Way, way_of
+from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
 from diagmesh.hostname import default_instance
@@ -59,6 +60,7 @@ class Neighbour:
         self._way = way or way_of(settings, root)
         self._lock = threading.RLock()
         self._process: Process | None = None
+        self._state: ProcessState | None = None
         self._identity: tuple[int, int] | None = None
         self._reason = ""
         self._ended = ""
@@ -112,7 +114,11 @@ class Neighbour:
         When it is gone a search follows, at most every half second; while `run` is at work it does the searching, so
         that the caller is not kept.
         """
-        found = self._look(search=self._may_search())
+        with self._lock:
+            found = self._look(search=False)
+            state = self._state
+        if found is None and self._may_search():
+            found, state = self._look(search=True), None
         with self._lock:
             return Sighting(
                 looked_for=self._way.words,
@@ -124,6 +130,7 @@ class Neighbour:
                 last_seen=self._last_seen,
                 reason=self._reason if found else self._why(),
                 hidden=found is None and self._hidden,
+                state=state if found else None,
             )
 
     def blind(self) -> Sequence[Blind]:
@@ -186,7 +193,7 @@ class Neighbour:
         if self._process is None:
             return None
         try:
-            self._process.state()
+            self._state = self._process.state()
         except NotRunning as gone:
             self._ended, self._process = str(gone), None
         except Unreadable as refusal:

@@ -10,7 +10,7 @@ from diagmesh.adapters.cgroup import CgroupReader
 from diagmesh.adapters.depth import depth_of
 from diagmesh.adapters.filesystems import disks_of
 from diagmesh.adapters.host import host
-from diagmesh.adapters.limits import fd_limit_of, io_of, oom_score_of, task_limit_of
+from diagmesh.adapters.limits import Limits, io_of, oom_score_of
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.refresh import Refresher
 from diagmesh.contract.answers.resources import ProcessState
@@ -69,8 +69,8 @@ class Process:
         """
         blinds = Blinds()
         at, stat = time.monotonic(), self._dir.living_stat()
-        limit = blinds.see(lambda: fd_limit_of(self._dir))
-        tasks = blinds.see(lambda: task_limit_of(self._dir))
+        limits = Limits(self._dir)
+        limit, tasks = blinds.see(limits.descriptors), blinds.see(limits.tasks)
         groups = self._cgroups.look()
         look = Look(
             at=at,

@@ -289,7 +289,7 @@ async def test_a_process_that_ends_in_the_middle_is_unavailable() -> None:
 
 async def test_nothing_blocks_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     readers: list[threading.Thread] = []
-    for name in ("chunks", "names"):
+    for name in ("chunks", "names", "read_small"):
         real = getattr(PidDir, name)
 
         def noting(self: PidDir, *arguments: str, real: Callable[..., object] = real) -> object:

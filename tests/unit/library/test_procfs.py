@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 from diagmesh.adapters import procfs
 from diagmesh.adapters.limits import (
     Limit,
+    Limits,
     context_switches_of,
-    fd_limit_of,
     io_of,
     memory_split_of,
     oom_score_of,
     parse_fields,
     parse_limit,
     peak_rss_of,
-    task_limit_of,
 )
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.procstat import parse_stat
@@ -73,7 +72,7 @@ def test_our_own_process_is_told_as_python_knows_it() -> None:
     assert stat.parent == os.getppid()
     times = os.times()
     assert stat.user_s + stat.system_s == pytest.approx(times.user + times.system, abs=0.5)
-    assert tuple(fd_limit_of(own)) == resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert tuple(Limits(own).descriptors()) == resource.getrlimit(resource.RLIMIT_NOFILE)
     split = memory_split_of(own)
     assert 0 < split.uss <= split.pss <= stat.rss_bytes * 2
     assert peak_rss_of(own) >= stat.rss_bytes * 0.5
@@ -93,7 +92,7 @@ def test_the_limit_of_tasks_is_that_of_the_user_and_root_has_none(user: int, lim
 
     script = f"import os; os.setuid({user}); " + SLEEPER
     with Child(script, preexec_fn=bound) as child:
-        assert task_limit_of(PidDir(child.pid)).soft == limit
+        assert Limits(PidDir(child.pid)).tasks().soft == limit
 
 
 def test_descriptors_are_counted() -> None:
@@ -135,7 +134,7 @@ def test_a_process_that_ended_is_not_running_whatever_is_asked() -> None:
     for look in (
         directory.living_stat,
         directory.descriptors,
-        lambda: fd_limit_of(directory),
+        lambda: Limits(directory).descriptors(),
         lambda: io_of(directory),
     ):
         with pytest.raises(NotRunning, match=f"process {child.pid} has ended"):
