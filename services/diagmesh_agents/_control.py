@@ -66,7 +66,11 @@ def door(
     Raises:
         SettingsError: one of the operators is no public user nkey.
     """
-    kind = ControlKind(_LOG_LEVEL, LogLevelQuestion, _asks, own_log.set, "Log more or less for a while (signed).")
+
+    async def do(question: LogLevelQuestion, _: str) -> Done:
+        return await own_log.set(question)
+
+    kind = ControlKind(_LOG_LEVEL, LogLevelQuestion, _asks, do, "Log more or less for a while (signed).")
     return ControlDoor(bus, us, [kind], settings.operators, allowed=settings.control, how=_HOW, emit=emit)
 
 

@@ -69,6 +69,7 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         coordinators=_coordinators(directory, us, now),
         ended=Ended.WARMING if warming else Ended.COMPLETE,
         problems=(*directory.problems(), *directory.unread(), *notes),
+        registry=directory.registry.told(),
     )
 
 
