@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -36,8 +36,8 @@ _MOST_WRITES: Final = 200
 _MOST_CONFLICTS: Final = 10
 _BACKOFF_FIRST_S: Final = 1.0
 _BACKOFF_MOST_S: Final = 30.0
-_LOOK_AGAIN_S: Final = 60.0
-"""Whether it is still the bucket that we know."""
+_LOOK_AGAIN_S: Final = 10.0
+"""Whether it is still the bucket that we know, and has a leader: reading needs none."""
 _RECALL_S: Final = 2.0
 _LAST_WORDS_S: Final = 1.0
 _BY_SETTINGS: Final = 'the settings say so (registry.keep = "off")'
@@ -73,7 +73,6 @@ class Registry:
         self._state = RegistryState.OFF
         self._reason = _BY_SETTINGS if self._store is None else "it was not read yet"
         self._since: datetime | None = None
-        self._pending = 0
         self._identity = ""
         self._looked_at = float("-inf")
         self._read_to = 0
@@ -88,11 +87,12 @@ class Registry:
 
     def told(self) -> Told:
         """How it stands, for the answer of ``diag.mesh.services``."""
+        pending = 0 if self._state is RegistryState.OFF else sum(1 for one in self._listed() if one is not None)
         return Told(
             state=self._state,
             reason=self._reason,
             since=self._since,
-            pending=self._pending,
+            pending=pending,
             required=self._required,
             notes=self._book.notes,
         )
@@ -154,10 +154,10 @@ class Registry:
                 try:
                     await self._round(store)
                 except BusError as error:
-                    wait_s = await self._failed(error)
+                    wait_s = self._failed(error)
                 except Exception as error:
                     log.exception("a round of the registry failed in a way that is not known to us")
-                    wait_s = await self._failed(StoreUnavailable(f"our own fault: {type(error).__name__}"))
+                    wait_s = self._failed(StoreUnavailable(f"our own fault: {type(error).__name__}"))
                 self._settled.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -202,13 +202,9 @@ class Registry:
     async def _write(self, store: Store) -> None:
         """Everything that changed, within bounds; conflicts are left to the next round, which knows better."""
         todo = await self._wanted()
-        self._pending = len(todo)
         conflicts = 0
         for wanted in todo[:_MOST_WRITES]:
-            if await self._put(store, wanted):
-                self._pending -= 1
-            else:
-                conflicts += 1
+            conflicts += not await self._put(store, wanted)
             if conflicts >= _MOST_CONFLICTS:
                 break
 
@@ -226,21 +222,23 @@ class Registry:
 
     async def _wanted(self) -> list[Wanted]:
         todo = []
-        for one in self._book.wanted(self._clock(), datetime.now(UTC)):
+        for one in self._listed():
             if one is None:
                 await asyncio.sleep(0)  # thousands of instances must not keep others from their turn
             else:
                 todo.append(one)
         return todo
 
+    def _listed(self) -> Iterator[Wanted | None]:
+        return self._book.wanted(self._clock(), datetime.now(UTC))
+
     # --- its troubles
 
-    async def _failed(self, error: BusError) -> float:
+    def _failed(self, error: BusError) -> float:
         """Says why, and how long to leave it alone: a bound that grows, with full jitter."""
         absent = isinstance(error, StoreUnavailable) and error.absent
         off = absent and not self._ever and not self._required
         self._looked_at = float("-inf")  # perhaps the bucket is gone
-        self._pending = 0 if off else len(await self._wanted())
         if self._bus.state.state is BusState.CONNECTED:
             self._tell(RegistryState.OFF if off else RegistryState.DEGRADED, str(error))
         self._backoff_s = min(_BACKOFF_MOST_S, self._backoff_s * 2)
