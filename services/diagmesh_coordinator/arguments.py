@@ -21,6 +21,11 @@ def _parser() -> ProgramParser:
         "--replicas", metavar="SERVICE=N", action="append", default=[], help="how many instances there should be"
     )
     who.add_argument("--forget-after", metavar="SECONDS", type=float, help="how long a lost instance stays expected")
+    who.add_argument(
+        "--registry",
+        choices=("auto", "off", "required"),
+        help="remember in JetStream who is expected (default auto: where that can be done)",
+    )
     other = parser.add_common()
     other.add_argument("--deadline", metavar="SECONDS", type=float, help="for the last answer of a fan-out (default 2)")
     other.add_argument(
@@ -56,6 +61,8 @@ def parse(arguments: list[str]) -> CoordinatorSettings:
     tree |= {name: value for name, value in flags.items() if value is not None}
     tree["nats"] = connection(given, settings.nats)
     tree["replicas"] = settings.replicas | dict(_replicas(one) for one in given.replicas)
+    if given.registry is not None:
+        tree["registry"] = {**msgspec.structs.asdict(settings.registry), "keep": given.registry}
     tree["operators"] = [*settings.operators, *given.operator]
     if given.control is not None:
         tree["control"] = given.control

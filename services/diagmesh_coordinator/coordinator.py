@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from diagmesh import __version__
-from diagmesh.adapters.limits import fd_limit_of
+from diagmesh.adapters.limits import Limits
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.bus.core import Bus, BusState, StateChange
 from diagmesh.contract.answers.coordinator import (
@@ -122,7 +122,7 @@ class Itself:
             cores_used=self._lags.cores_used(),
             rss_bytes=stat.rss_bytes,
             descriptors=own.descriptors(),
-            descriptors_limit=fd_limit_of(own).soft,
+            descriptors_limit=Limits(own).descriptors().soft,
             threads=stat.threads,
             tasks=len(asyncio.all_tasks()),
         )

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from diagmesh.bus.core import Bus, BusState, Message, StateChange, Subscription
+from diagmesh.bus.core import Bus, BusState, Message, StateChange, Store, Subscription
 from diagmesh.contract import subjects
 from diagmesh.contract.mesh import InstanceState
 from diagmesh.contract.presence import Heartbeat
@@ -20,6 +20,7 @@ from diagmesh.gather import learn
 from diagmesh.membership import Membership
 from diagmesh.roster import Roster
 from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.registry import Registry
 from diagmesh_coordinator.returning import Returning
 from diagmesh_coordinator.unread import Unread
 
@@ -47,12 +48,22 @@ class Directory:
         bus: our connection.
         settings: how long the lost stay expected, and how many replicas there should be.
         clock: monotonic seconds.
+        store: where it is kept beyond our own life; None for nowhere.
+        us: our name.
     """
 
-    def __init__(self, bus: Bus, settings: CoordinatorSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        settings: CoordinatorSettings,
+        clock: Callable[[], float] = time.monotonic,
+        store: Store | None = None,
+        us: str = "",
+    ) -> None:
         self.roster = Roster(forget_after_s=settings.forget_after_s, replicas=settings.replicas)
         self.coordinators = Roster(forget_after_s=settings.forget_after_s)
         self.membership = Membership(bus, clock=clock)
+        self.registry = Registry(bus, store, self.roster, settings, us, clock)
         self._bus = bus
         self._clock = clock
         self._own_interval_s = settings.heartbeat_s
@@ -72,6 +83,7 @@ class Directory:
         """Listen to heartbeats from now on, over every later connection."""
         self._unwatch = self._bus.watch(self._state_changed)
         self._subscription = await self._bus.subscribe(subjects.heartbeats(), self._heard)
+        await self.registry.start()
         if self._bus.state.state is BusState.CONNECTED:
             self._state_changed(self._bus.state)
 
@@ -83,6 +95,7 @@ class Directory:
         if self._learning is not None:
             self._learning.cancel()
             await asyncio.wait({self._learning})
+        await self.registry.stop()
         await self.membership.close()
 
     def _state_changed(self, change: StateChange) -> None:
@@ -105,11 +118,16 @@ class Directory:
                 self._learning = asyncio.get_running_loop().create_task(self._learn(), name="learn")
 
     async def _learn(self) -> frozenset[Key]:
+        since = self._hearing_since
         try:
-            return await learn(self._bus, _LEARN_BY)
+            names, recalled = await asyncio.gather(learn(self._bus, _LEARN_BY), self.registry.recalled())
         except BusError as error:
             log.warning("could not ask who is there: %s", error)
             return frozenset()
+        known = all(self.roster.get(key) is not None for key in names)
+        if recalled and names and known and since == self._hearing_since:
+            self._warm = True  # whoever is there is known, and so is who should be
+        return names
 
     def _heard(self, message: Message) -> None:
         tokens = message.subject.split(".")
@@ -125,8 +143,12 @@ class Directory:
             log.debug("a heartbeat on %s cannot be read: %s", message.subject, error)
             return
         roster = self.coordinators if tokens[2] == _MESH else self.roster
-        self._returning.heard(Key(tokens[2], tokens[3]))
+        key = Key(tokens[2], tokens[3])
+        self._returning.heard(key)
+        known = roster.get(key) if beat.bye else None
         roster.hear(tokens[2], tokens[3], beat, self._clock(), datetime.now(UTC))
+        if known is not None and roster is self.roster and roster.get(key) is None:
+            self.registry.left(known)
         self._sweep()
 
     def _sweep(self) -> None:
@@ -212,8 +234,13 @@ class Directory:
         except TimeoutError:
             return {one.key: not_back[one.key] for one in missing if one.key in not_back}
 
-    async def forget(self, service: str, instance: str) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+    async def forget(self, service: str, instance: str, by: str = "") -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Stop expecting an instance, or all lost ones of a service; one that is still connected is kept.
+
+        Args:
+            service: whose.
+            instance: which one; empty for all.
+            by: public key of the operator who wants it.
 
         Returns:
             Who was removed, and who was kept.
@@ -227,7 +254,12 @@ class Directory:
         why = await self.absences(live, self._clock())
         away = self._returning.away(self._clock())
         gone = frozenset(key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED) - away
-        return self.roster.forget(service, instance, self.now(), gone)
+        before = self.roster.instances(service)
+        removed, kept = self.roster.forget(service, instance, self.now(), gone)
+        for known in before:
+            if known.key in removed:
+                self.registry.forgotten(known, by)
+        return removed, kept
 
     def problems(self) -> tuple[str, ...]:
         """What makes this directory doubtful, and every sum with it."""

@@ -17,8 +17,8 @@ _KIND: Final = "forget"
 def forgetting(directory: Directory) -> ControlKind:
     """The control kind with which an operator makes a directory forget."""
 
-    async def forget(question: ForgetQuestion) -> Done:
-        gone, kept = await directory.forget(question.service, question.instance)
+    async def forget(question: ForgetQuestion, by: str) -> Done:
+        gone, kept = await directory.forget(question.service, question.instance, by)
         answer = Forgotten(forgotten=_wheres(gone), kept=_wheres(kept))
         return Done(answer, f"{len(gone)} forgotten, {len(kept)} kept")
 

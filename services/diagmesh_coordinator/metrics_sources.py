@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from diagmesh.bus.core import Bus, BusState, StateChange
+from diagmesh.contract.mesh import RegistryState
 from diagmesh.member import Member
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.metrics import OTHER
@@ -39,6 +40,7 @@ class Sources(Collector):
         """The families, as the client library asks for them."""
         yield from self._instances()
         yield from self._doubts()
+        yield from self._registry()
         yield from self._link()
         yield from self._work()
 
@@ -84,6 +86,18 @@ class Sources(Collector):
             "What makes the directory doubtful (two sidecars under one name, a full directory)",
             len(self._directory.problems()),
         )
+
+    def _registry(self) -> Iterator[Metric]:
+        told = self._directory.registry.told()
+        shown = GaugeMetricFamily(
+            "diagmesh_registry",
+            "1 for the state of the registry: kept, degraded (cannot be read or written) or off",
+            labels=["state"],
+        )
+        for state in RegistryState:
+            shown.add_metric([state], int(told.state is state))
+        yield shown
+        yield GaugeMetricFamily("diagmesh_registry_pending", "Changes that are not written yet", told.pending)
 
     def _link(self) -> Iterator[Metric]:
         connected = int(self._bus.state.state is BusState.CONNECTED)

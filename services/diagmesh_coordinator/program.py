@@ -11,8 +11,9 @@ from typing import Final
 
 from diagmesh.accept import check_coordinator
 from diagmesh.alive import alive
-from diagmesh.bus.core import Bus
+from diagmesh.bus.core import Bus, Store
 from diagmesh.bus.nats import NatsBus
+from diagmesh.bus.nats.bucket import Bucket
 from diagmesh.control_door import ControlDoor
 from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
@@ -48,6 +49,7 @@ class Running:
         instance: its name.
         rules: what is checked; None for all that are installed.
         measures: who counts what it does.
+        store: where the directory is kept beyond our own life; None for nowhere.
 
     Raises:
         SettingsError: the settings of the rules are wrong.
@@ -60,8 +62,10 @@ class Running:
         instance: str,
         rules: RulePack | None = None,
         measures: Measures = UNMEASURED,
+        *,
+        store: Store | None = None,
     ) -> None:
-        self.directory = Directory(bus, settings)
+        self.directory = Directory(bus, settings, store=store, us=instance)
         self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
         self.itself = Itself(bus, self.directory, self.identity, settings)
         pack, found = load_agents(), rules or load_rules()
@@ -136,14 +140,15 @@ async def _made(
     bus: NatsBus, settings: CoordinatorSettings, instance: str, around: contextlib.AsyncExitStack
 ) -> Running:
     """The coordinator, counted and told of where the settings want it."""
+    store = Bucket(bus, settings.registry.bucket)
     if not settings.metrics:
-        return Running(bus, settings, instance)
+        return Running(bus, settings, instance, store=store)
     from diagmesh_coordinator.metrics import Metrics  # noqa: PLC0415  its library only where it is used
     from diagmesh_coordinator.metrics_sources import Sources  # noqa: PLC0415
     from diagmesh_coordinator.telling import Telling  # noqa: PLC0415
 
     metrics = Metrics()
-    running = Running(bus, settings, instance, measures=metrics)
+    running = Running(bus, settings, instance, measures=metrics, store=store)
     metrics.read(Sources(bus, running.directory, running.member, settings.concurrency))
     await around.enter_async_context(Telling(metrics, bus, settings.metrics))
     return running

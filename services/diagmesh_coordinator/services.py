@@ -64,11 +64,12 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     return Services(
         services=entries,
         live=live,
-        missing=len(known) - live + sum(entry.lacking for entry in entries),
+        missing=sum(len(entry.instances) + entry.lacking for entry in entries) - live,
         kinds=tuple(sorted(directory.roster.kinds())),
         coordinators=_coordinators(directory, us, now),
         ended=Ended.WARMING if warming else Ended.COMPLETE,
         problems=(*directory.problems(), *directory.unread(), *notes),
+        registry=directory.registry.told(),
     )
 
 

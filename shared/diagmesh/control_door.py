@@ -47,14 +47,14 @@ class ControlKind(NamedTuple):
         kind: its name in the subject.
         question: what its body holds.
         asks: that in words, for the events.
-        do: does it.
+        do: does it; is told the public key of the operator who signed.
         tells: one line for discovery.
     """
 
     kind: str
     question: type[Question]
     asks: Callable[[Any], str]
-    do: Callable[[Any], Awaitable[Done]]
+    do: Callable[[Any, str], Awaitable[Done]]
     tells: str
 
 
@@ -159,7 +159,7 @@ class ControlDoor:
         what = f"{one.kind} {one.asks(question)}"
         await self._tell(f"accepted: {what}", operator)
         try:
-            done = await one.do(question)
+            done = await one.do(question, operator)
         except BaseException as error:
             await self._tell(f"failed: {what}: {type(error).__name__}", operator)
             raise

@@ -18,7 +18,9 @@ DiagmeshError
     ├── NoResponders      nobody listens on that subject
     ├── NotPermitted      the server refused the subject to this role
     ├── MessageTooLarge   body and headers are above the server's max_payload
-    └── NoAnswer          somebody listens, but nothing came in time
+    ├── NoAnswer          somebody listens, but nothing came in time
+    ├── StoreConflict     somebody else has written that key since we read it
+    └── StoreUnavailable  the store cannot be read or written, with the reason
 ```
 """
 
@@ -39,6 +41,8 @@ __all__ = [
     "NotRunning",
     "Refusal",
     "SettingsError",
+    "StoreConflict",
+    "StoreUnavailable",
     "Unavailable",
     "Unreadable",
 ]
@@ -152,3 +156,20 @@ class MessageTooLarge(BusError):
 
 class NoAnswer(BusError):
     """Somebody may listen, but nothing came within the time given."""
+
+
+class StoreConflict(BusError):
+    """Somebody else has written that key since we read it; read again before writing."""
+
+
+class StoreUnavailable(BusError):
+    """The store cannot be read or written now; the message says why.
+
+    Args:
+        why: in words that say what to look at.
+        absent: whether there is no such store for us at all (no JetStream here, or this role may not use it).
+    """
+
+    def __init__(self, why: str, *, absent: bool = False) -> None:
+        super().__init__(why)
+        self.absent = absent

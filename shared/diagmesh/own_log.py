@@ -28,7 +28,10 @@ class OwnLog:
     def kind(self) -> ControlKind:
         """The control kind with which an operator changes it."""
         tells = "Log more or less for a while (signed)."
-        return ControlKind(LOG_LEVEL, LogLevelQuestion, _asks, self.set, tells)
+        return ControlKind(LOG_LEVEL, LogLevelQuestion, _asks, self._do, tells)
+
+    async def _do(self, question: LogLevelQuestion, _: str) -> Done:
+        return await self.set(question)
 
     async def set(self, question: LogLevelQuestion) -> Done:
         """Log at another level for a while; a later request takes the place of an earlier one."""

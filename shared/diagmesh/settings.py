@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,7 @@ __all__ = [
     "CoordinatorSettings",
     "NatsSettings",
     "ProbeSettings",
+    "RegistrySettings",
     "RuleSettings",
     "SidecarSettings",
     "TargetSettings",
@@ -210,6 +211,18 @@ class CoordinatorNatsSettings(NatsSettings, frozen=True, kw_only=True, forbid_un
     inbox_prefix: str = "_INBOX_coord"
 
 
+class RegistrySettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a coordinator writes down, so that the next one knows whom to expect: a key-value bucket of JetStream.
+
+    Args:
+        keep: ``auto`` where JetStream can be used, ``required`` to be warned while it cannot, or ``off``.
+        bucket: its name; the permissions of ``diagmesh init`` are for the default.
+    """
+
+    keep: Literal["auto", "off", "required"] = "auto"
+    bucket: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "diag_registry"
+
+
 class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A coordinator.
 
@@ -226,6 +239,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
         control: the control kinds that they may use (``forget``, ``log-level``).
         metrics: where Prometheus may scrape it: ``HOST:PORT``, or ``PORT`` of the loopback address; off by default.
         alive_file: as of a sidecar.
+        registry: what it remembers beyond its own life.
     """
 
     nats: CoordinatorNatsSettings = CoordinatorNatsSettings()
@@ -241,6 +255,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
     log_level: str = "info"
     metrics: str = ""
     alive_file: str = ""
+    registry: RegistrySettings = RegistrySettings()
 
 
 def load(kind: type[S], path: str | None, environment: Mapping[str, str] | None = None) -> S:

@@ -212,7 +212,7 @@ async def test_bypass_2_the_coordinators_key_uses_the_server_as_its_deputy(small
     with pytest.raises(NotPermitted):
         await coordinator.request(P1, DEBUG, timeout_s=GENEROUS_S)
     # The server itself answers there, which no permission forbids: only the door stops it.
-    await coordinator.publish("$JS.API.INFO", b"", reply=P1)
+    await coordinator.publish("$JS.API.STREAM.INFO.KV_diag_registry", b"", reply=P1)
     await watcher.until("payments", "control: refused: log-level: without an inbox")
     assert not any("accepted" in one or "done" in one for one in watcher.of("payments"))
     assert not logs_debug(small, "payments/p1")

@@ -42,7 +42,9 @@ def test_names_and_codes_of_the_catalogue() -> None:
 
 
 def test_every_rule_has_its_fault() -> None:
-    assert set(load_rules().rules) - {code for fault in FAULTS for code in fault.codes} == set()
+    """MESH-006 speaks of a coordinator and its store: nothing that happens to a service or its sidecar causes it."""
+    elsewhere = {"MESH-006"}  # caused for real in tests/integration/test_registry.py
+    assert set(load_rules().rules) - {code for fault in FAULTS for code in fault.codes} == elsewhere
 
 
 def test_every_switch_of_the_demo_is_turned() -> None:

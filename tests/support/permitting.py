@@ -75,6 +75,15 @@ ACTIONS: Final = (
     Action("acknowledge a message", "say", "$JS.ACK.x"),
     Action("send a message of the application", "say", "demo.orders.create", "APP"),
     Action("discover the services' own", "say", "$SRV.INFO", "APP"),
+    Action("make the registry", "ask", "$JS.API.STREAM.CREATE.KV_diag_registry", "own"),
+    Action("change the registry", "ask", "$JS.API.STREAM.UPDATE.KV_diag_registry", "own"),
+    Action("look at the registry", "ask", "$JS.API.STREAM.INFO.KV_diag_registry", "own"),
+    Action("read the registry directly", "ask", "$JS.API.DIRECT.GET.KV_diag_registry", "own"),
+    Action("read one value of it", "ask", "$JS.API.STREAM.MSG.GET.KV_diag_registry", "own"),
+    Action("follow the registry", "ask", "$JS.API.CONSUMER.CREATE.KV_diag_registry", "own"),
+    Action("empty the registry", "ask", "$JS.API.STREAM.PURGE.KV_diag_registry", "own"),
+    Action("delete the registry", "ask", "$JS.API.STREAM.DELETE.KV_diag_registry", "own"),
+    Action("list all streams", "ask", "$JS.API.STREAM.LIST", "own"),
     Action("create a stream", "ask", "$JS.API.STREAM.CREATE.X", "own"),
     Action("delete a stream", "ask", "$JS.API.STREAM.DELETE.X", "own"),
     Action("purge a stream", "ask", "$JS.API.STREAM.PURGE.X", "own"),
@@ -202,6 +211,10 @@ async def try_all(lab: Lab) -> dict[str, list[Cell]]:
             for subject in _WITNESSED:
                 await witnesses[home].subscribe(subject, cb=_noting(heard[home]))
             await _barrier(witnesses[home])
+        # So that whoever may read the registry is answered.
+        stream = {"name": "KV_diag_registry", "subjects": ["$KV.diag_registry.>"], "allow_direct": True}
+        made = await witnesses["DIAG"].request("$JS.API.STREAM.CREATE.KV_diag_registry", orjson.dumps(stream))
+        assert "error" not in orjson.loads(made.data)
         return {role.name: await _try_role(lab, role, witnesses, heard) for role in lab.roles}
 
 

@@ -29,6 +29,8 @@ from diagmesh.contract.mesh import (
     InstanceEntry,
     InstanceState,
     MeshAnswer,
+    Registry,
+    RegistryState,
     ServiceEntry,
     Services,
     Silent,
@@ -49,6 +51,7 @@ __all__ = [
     "NOW",
     "PROBLEM",
     "SILENT",
+    "UNKEPT",
     "UP",
     "USED",
     "directory",
@@ -222,6 +225,17 @@ DIRECTORY: Final = directory(
     ),
     ServiceEntry(service="payments", declared=2, lacking=2),
     problems=("orders/i1: two processes under one name (boots a and b)",),
+)
+UNKEPT: Final = msgspec.structs.replace(
+    DIRECTORY,
+    problems=(),
+    registry=Registry(
+        state=RegistryState.DEGRADED,
+        reason="the bucket is full: maximum bytes exceeded (10077)",
+        since=earlier(60),
+        pending=2,
+        notes=("member.orders.i9 cannot be read: JSON is malformed: invalid character (byte 0)",),
+    ),
 )
 UNEXPECTED: Final = (Unexpected(service="orders", instance="i9", reason="it came where only payments answers"),)
 WORST: Final = Worst(

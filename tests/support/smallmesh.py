@@ -64,6 +64,7 @@ class SmallMesh:
         url: str = "",
         environment: Mapping[str, str] | None = None,
         more: str = "",
+        labels: Mapping[str, str] | None = None,
     ) -> Program:
         """A sidecar beside a process that does nothing; returns when the server knows its subscriptions.
 
@@ -74,6 +75,7 @@ class SmallMesh:
             url: where it reaches the server, if not directly.
             environment: laid over ours.
             more: further settings of the sidecar itself, one per line.
+            labels: of the instance.
         """
         name = f"{service}/{instance}"
         if name not in self.watched:
@@ -91,6 +93,7 @@ class SmallMesh:
             instance = "{instance}"
             pid = {self.watched[name].pid}
             sample_s = 0.5
+            labels = {{ {", ".join(f'{key} = "{value}"' for key, value in (labels or {}).items())} }}
             """,
         )
         program = self._module("diagmesh_agents", settings, environment)

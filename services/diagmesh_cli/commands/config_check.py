@@ -16,7 +16,7 @@ from diagmesh.bus.nats import check_usable, exposed
 from diagmesh.diagnose import Engine
 from diagmesh.errors import SettingsError
 from diagmesh.packs import load_agents, load_rules
-from diagmesh.settings import CoordinatorSettings, NatsSettings, SidecarSettings, load
+from diagmesh.settings import CoordinatorSettings, NatsSettings, RegistrySettings, SidecarSettings, load
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
@@ -86,6 +86,8 @@ def check_file(file: Path, kind: str | None = None) -> CheckedConfig:
     warnings = [*_connection_warnings(settings)]
     if isinstance(settings, SidecarSettings):
         warnings += _sidecar_warnings(settings)
+    else:
+        warnings += _coordinator_warnings(settings)
     return CheckedConfig(file=str(file), kind=kind, warnings=tuple(warnings))
 
 
@@ -136,6 +138,12 @@ def _connection_warnings(settings: SidecarSettings | CoordinatorSettings) -> Ite
         yield from exposed(nats, where)
         if "@" in nats.url:
             yield f"{where}.url holds a password; use nkey_file or creds_file, so that it stands in no process list"
+
+
+def _coordinator_warnings(settings: CoordinatorSettings) -> Iterator[str]:
+    bucket, usual = settings.registry.bucket, RegistrySettings().bucket
+    if bucket != usual and settings.registry.keep != "off":
+        yield f"registry.bucket: diagmesh init permits {usual} only; permit {bucket} to the role coordinator yourself"
 
 
 def _sidecar_warnings(settings: SidecarSettings) -> Iterator[str]:

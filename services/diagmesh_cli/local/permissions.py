@@ -24,6 +24,11 @@ _SERVER_EVENTS: Final = (
     *("$SYS.SERVER.*.LAMEDUCK", "$SYS.SERVER.*.SHUTDOWN", "$SYS.SERVER.*.STATSZ"),
 )
 _STREAM_QUESTIONS: Final = ("STREAM.INFO.*", "CONSUMER.INFO.*.*")
+_REGISTRY: Final = (
+    *(f"$JS.API.STREAM.{verb}.KV_diag_registry" for verb in ("INFO", "CREATE", "UPDATE")),
+    *("$JS.API.DIRECT.GET.KV_diag_registry", "$KV.diag_registry.>"),
+)
+"""What a coordinator needs to remember who is expected; no other stream, and not to delete this one."""
 _ADVISORIES: Final = "$JS.EVENT.ADVISORY.>"
 
 
@@ -102,7 +107,7 @@ def _coordinator(layout: Layout) -> Role:
         ),
         publish=(
             *("diag.>", "diagev.alert.>", "diagev.hb.mesh.*", "diagev.ev.mesh.>", _OWN_CONNECTIONS),
-            *("$JS.API.>", "$JS.ACK.>", "$KV.diag_registry.>", "$O.diag_bundles.>"),
+            *_REGISTRY,
             *(("diagsys.>", "diagapp.>") if wide else ()),
         ),
         answers=True,

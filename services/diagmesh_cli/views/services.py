@@ -7,7 +7,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from diagmesh.contract.mesh import CoordinatorEntry, Ended, InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.mesh import (
+    CoordinatorEntry,
+    Ended,
+    InstanceEntry,
+    InstanceState,
+    RegistryState,
+    ServiceEntry,
+    Services,
+)
 from diagmesh_cli.views.parts import MOST_ROWS, bounded, indented, more_line
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import ago, plural, verdict
@@ -110,6 +118,11 @@ def doubts(answer: Services) -> Iterator[RenderableType]:
             Text("the coordinator has just started or come back: it does not know yet who is missing", "yellow")
         )
     yield from bounded(answer.problems, lambda problem: [indented(Text(problem, "yellow"))])
+    registry = answer.registry
+    if registry is not None and registry.state is RegistryState.DEGRADED:
+        waiting = f" ({plural(registry.pending, 'change')} not written)" if registry.pending else ""
+        yield indented(Text(f"the registry is degraded: {registry.reason}{waiting}", "yellow"))
+    yield from bounded(registry.notes if registry else (), lambda note: [indented(Text(note, "yellow"))])
 
 
 def _row(answer: Services) -> tuple[Cell, ...]:

@@ -6,7 +6,18 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Bus", "BusState", "Handler", "Held", "Message", "StateChange", "Subscription", "header_bytes"]
+__all__ = [
+    "Bus",
+    "BusState",
+    "Entry",
+    "Handler",
+    "Held",
+    "Message",
+    "StateChange",
+    "Store",
+    "Subscription",
+    "header_bytes",
+]
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -161,4 +172,49 @@ class Inbox(Protocol):
 
     def close(self) -> None:
         """Forget it; later arrivals are dropped."""
+        ...
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One value as it lies in a store; ``value`` is empty where it was deleted or has expired."""
+
+    key: str
+    value: bytes
+    revision: int
+
+
+class Store(Protocol):
+    """A small bucket of keys and values that outlives its writers. Nothing is retried, every wait is bounded."""
+
+    async def open(self) -> str:
+        """Make the bucket where it is missing, mend it where it lacks something; safe to call again.
+
+        Returns:
+            What tells this bucket from another one made later under its name.
+
+        Raises:
+            StoreUnavailable: with the reason.
+            BusError: as `Bus.request`.
+        """
+        ...
+
+    async def read(self, after: int = 0) -> list[Entry]:
+        """Every key that was written after that revision, with its last value, the oldest first.
+
+        Raises:
+            StoreUnavailable: with the reason.
+            BusError: as `Bus.request`.
+        """
+        ...
+
+    async def put(self, key: str, value: bytes, *, last: int, ttl_s: int) -> int:
+        """Write, if nobody has written since revision ``last`` (0: if there is no such key); returns the new revision.
+
+        The value goes away by itself ``ttl_s`` seconds later, unless it is written again.
+
+        Raises:
+            StoreConflict: somebody has.
+            StoreUnavailable: with the reason.
+            BusError: as `Bus.request`.
+        """
         ...

@@ -19,6 +19,8 @@ __all__ = [
     "InstanceState",
     "MeshAnswer",
     "MeshQuestion",
+    "Registry",
+    "RegistryState",
     "Rival",
     "ServiceEntry",
     "Services",
@@ -222,6 +224,34 @@ class CoordinatorEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     self: bool = False
 
 
+class RegistryState(StrEnum):
+    """Whether what must survive a coordinator is written down (the bucket ``diag_registry``)."""
+
+    KEPT = "kept"
+    DEGRADED = "degraded"
+    OFF = "off"
+
+
+class Registry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How the answering coordinator remembers who is expected.
+
+    Args:
+        state: ``kept``; ``degraded`` while it cannot be read or written; ``off`` where there is none.
+        reason: why it is not kept.
+        since: when the state began.
+        pending: changes that are not written yet.
+        required: whether the settings insist on it.
+        notes: values that could not be read, and other doubts; at most 10.
+    """
+
+    state: RegistryState
+    reason: str = ""
+    since: datetime | None = None
+    pending: int = 0
+    required: bool = False
+    notes: tuple[str, ...] = ()
+
+
 class ServicesQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """``diag.mesh.services``: which part of the directory."""
 
@@ -234,6 +264,7 @@ class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False)
     Args:
         ended: ``warming`` until a fresh coordinator has heard one heartbeat interval.
         problems: two processes under one name, and other things that make the directory doubtful.
+        registry: whether a coordinator that starts anew would know whom to expect.
     """
 
     services: tuple[ServiceEntry, ...] = ()
@@ -243,3 +274,4 @@ class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False)
     coordinators: tuple[CoordinatorEntry, ...] = ()
     ended: Ended = Ended.COMPLETE
     problems: tuple[str, ...] = ()
+    registry: Registry | None = None

@@ -10,7 +10,7 @@ from diagmesh.contract.mesh import Rival
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.expected import Expected, Key
 
-__all__ = ["Boot", "Known", "heard_again", "heard_first", "without_boot"]
+__all__ = ["Boot", "Known", "heard_again", "heard_first", "recalled", "without_boot"]
 
 _LIVE_INTERVALS: Final = 3.0
 """Heartbeats missed in a row until an instance is lost."""
@@ -46,12 +46,14 @@ class Known(msgspec.Struct, kw_only=True):
         beat: what its newest boot said last.
         boots: the starts heard lately, the newest last.
         last_seen: when it was last heard, for people.
+        presumed_until: it is known from hearsay only, and counts as live until then (monotonic seconds).
     """
 
     key: Key
     beat: Heartbeat
     boots: list[Boot]
     last_seen: datetime
+    presumed_until: float | None = None
 
     @property
     def heard_at(self) -> float:
@@ -59,8 +61,9 @@ class Known(msgspec.Struct, kw_only=True):
         return max(boot.last_at for boot in self.boots)
 
     def live(self, now: float) -> bool:
-        """Whether any boot is in time."""
-        return any(boot.live(now) for boot in self.boots)
+        """Whether any boot is in time, or must be taken to be."""
+        presumed = self.presumed_until is not None and now < self.presumed_until
+        return presumed or any(boot.live(now) for boot in self.boots)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -69,7 +72,9 @@ class Known(msgspec.Struct, kw_only=True):
 
     def expected(self, now: float) -> Expected:
         """What a gather needs to know of it."""
-        if len(self.boots) == 1:  # nearly always, and this is done for everybody at each question
+        if (
+            len(self.boots) == 1 and self.presumed_until is None
+        ):  # nearly always, and this is done for everybody at each question
             (boot,) = self.boots
             live, heard_at = boot.live(now), boot.last_at
         else:
@@ -102,6 +107,13 @@ def heard_first(service: str, instance: str, beat: Heartbeat, now: float, at: da
     return Known(key=Key(service, instance), beat=kept, boots=boots, last_seen=at)
 
 
+def recalled(key: Key, beat: Heartbeat, last_seen: datetime, last_at: float, presumed_until: float) -> Known:
+    """An instance that somebody else has heard, at ``last_at`` by our monotonic clock, as its record tells."""
+    kept = _trimmed(beat)
+    boots = [Boot(kept.boot, kept.host, last_at, last_at, beat.interval_s)]
+    return Known(key=key, beat=kept, boots=boots, last_seen=last_seen, presumed_until=presumed_until)
+
+
 def without_boot(known: Known, boot: str) -> bool:
     """Take out a start that said goodbye; returns whether anything of the instance is left."""
     leaving = next((one for one in known.boots if one.boot == boot[:_TEXT_CHARACTERS]), None)
@@ -114,7 +126,7 @@ def without_boot(known: Known, boot: str) -> bool:
 
 def heard_again(known: Known, beat: Heartbeat, now: float, at: datetime) -> None:
     """One more heartbeat of a known instance, of the same start or another."""
-    known.last_seen = at
+    known.last_seen, known.presumed_until = at, None
     name = beat.boot[:_TEXT_CHARACTERS]
     for boot in known.boots:
         if boot.boot == name:

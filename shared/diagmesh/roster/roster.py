@@ -8,7 +8,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BadName
 from diagmesh.expected import Key, label
-from diagmesh.roster.known import Known, heard_again, heard_first, without_boot
+from diagmesh.roster.known import Known, heard_again, heard_first, recalled, without_boot
 
 __all__ = ["Roster"]
 
@@ -35,6 +35,7 @@ class Roster:
     ) -> None:
         self._forget_after_s = forget_after_s
         self._replicas = dict(replicas or {})
+        self._own: Final = frozenset(self._replicas)
         self._most = most
         self._most_per_service = most_per_service
         self._services: dict[str, dict[str, Known]] = {}
@@ -75,7 +76,37 @@ class Roster:
             return True
         return self._admit(service, instance, beat, now, at)
 
+    def recall(self, key: Key, beat: Heartbeat, last_seen: datetime, last_at: float, presumed_until: float) -> bool:
+        """Take in whom somebody else has heard, unless it is known here already.
+
+        Args:
+            key: who.
+            beat: what it said last.
+            last_seen: when that was, for people.
+            last_at: the same, by our monotonic clock.
+            presumed_until: it counts as live until then, since we had no time to hear it ourselves.
+
+        Returns:
+            Whether it was taken.
+        """
+        if self.get(key) is not None or not self._room(*key):
+            return False
+        self._add(recalled(key, beat, last_seen, last_at, presumed_until))
+        return True
+
     def _admit(self, service: str, instance: str, beat: Heartbeat, now: float, at: datetime) -> bool:
+        if not self._room(service, instance):
+            return False
+        self._add(heard_first(service, instance, beat, now, at))
+        return True
+
+    def _add(self, known: Known) -> None:
+        self._services.setdefault(known.key.service, {})[known.key.instance] = known
+        self._count += 1
+        self._kinds = None
+
+    def _room(self, service: str, instance: str) -> bool:
+        """Whether this is a legal name, and there is room for one more."""
         try:
             check_token(service, "service", reserved_ok=service == "mesh")
             check_token(instance, "instance")
@@ -85,9 +116,6 @@ class Roster:
             if len(self._refused) < _MOST_PROBLEMS or service in self._refused:
                 self._refused[service] = self._refused.get(service, 0) + 1
             return False
-        self._services.setdefault(service, {})[instance] = heard_first(service, instance, beat, now, at)
-        self._count += 1
-        self._kinds = None
         return True
 
     def _leave(self, known: Known | None, boot: str) -> None:
@@ -102,6 +130,12 @@ class Roster:
         self._refused.pop(known.key.service, None)
         if not instances:
             del self._services[known.key.service]
+
+    def drop(self, key: Key) -> None:
+        """It is not expected any longer, as somebody else knows."""
+        known = self.get(key)
+        if known is not None:
+            self._remove(known)
 
     def sweep(self, now: float) -> int:
         """Forget who is lost for longer than ``forget_after_s``; returns how many. Call it now and then."""
@@ -135,6 +169,8 @@ class Roster:
     def excuse(self, outage_s: float) -> None:
         """We could not hear for so long: nobody's silence of that time counts."""
         for known in self:
+            if known.presumed_until is not None:
+                known.presumed_until += outage_s
             for boot in known.boots:
                 boot.first_at += outage_s
                 boot.last_at += outage_s
@@ -146,6 +182,19 @@ class Roster:
     def instances(self, service: str) -> tuple[Known, ...]:
         """The known instances of one service, by name."""
         return tuple(known for _, known in sorted(self._services.get(service, {}).items()))
+
+    def get(self, key: Key) -> Known | None:
+        """One instance; None when it is not known."""
+        return self._services.get(key.service, {}).get(key.instance)
+
+    def declare(self, service: str, replicas: int | None) -> None:
+        """How many instances others say there should be (None: nobody any longer); our own settings win."""
+        if service in self._own:
+            return
+        if replicas is None:
+            self._replicas.pop(service, None)
+        elif service in self._replicas or len(self._replicas) < self._most_per_service:
+            self._replicas[service] = replicas
 
     def count(self, service: str) -> int:
         """How many instances of one service are known, live or lost."""

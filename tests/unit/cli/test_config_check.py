@@ -32,6 +32,16 @@ def test_fine_settings_end_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "fine settings of a sidecar" in capsys.readouterr().out
 
 
+def test_the_registry_of_a_coordinator_and_a_bucket_that_its_role_may_not_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["config", "check", str(written(tmp_path, 'registry = { keep = "required" }'))]) == 0
+    assert "fine settings of a coordinator" in capsys.readouterr().out
+    assert run(["config", "check", str(written(tmp_path, 'registry = { bucket = "mine" }'))]) == 1
+    assert "registry.bucket: diagmesh init permits diag_registry only" in " ".join(capsys.readouterr().out.split())
+    assert run(["config", "check", str(written(tmp_path, 'registry = { keep = "off", bucket = "mine" }'))]) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -44,6 +54,8 @@ def test_fine_settings_end_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[
         ('control = ["chaos"]\n' + FINE, "control: no such kind: chaos; there is: log-level"),
         ('control = ["log-level"]\n' + FINE, "control: nobody may use it"),
         ('operators = ["nonsense"]\n' + FINE, "operators: 'nonsense' is no public user nkey"),
+        ('operators = []\nregistry = { keep = "always" }', r"'always'.*\$\.registry\.keep"),
+        ('registry = { bucket = "a.b" }', r"\$\.registry\.bucket"),
         ('[[rules]]\ncode = "RES-999"', r"rules\[0\]\.code: there is no rule 'RES-999'"),
         ('[[rules]]\ncode = "RES-003"\nservices = ["orders"]', r"rules\[0\] \(RES-003\): it changes nothing"),
         ('[[rules]]\ncode = "RES-003"\nsuppress = true', r"rules\[0\] \(RES-003\): suppress needs a reason"),

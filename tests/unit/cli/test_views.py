@@ -175,6 +175,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         width,
     ),
     "services": lambda _: page(heard(DIRECTORY, "mesh", "c1", kind="services")),
+    "services_unkept": lambda _: page(heard(replies.UNKEPT, "mesh", "c1", kind="services")),
     "status_unwell": lambda _: status_view(unwell()),
     "status_without_coordinator": lambda _: status_view(MeshStatus(services=None, health=result(heard(UP)))),
     "plain": lambda _: page(heard_plain(UNKNOWN)),

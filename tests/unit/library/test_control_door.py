@@ -68,7 +68,8 @@ class House:
         headers = self.header(subject, data) if headers is None else headers
         return decode_reply((await self.bus.request(subject, data, timeout_s=3.0, headers=headers)).data)
 
-    async def _do(self, question: LogLevelQuestion) -> Done:
+    async def _do(self, question: LogLevelQuestion, by: str) -> Done:
+        assert by == OPERATOR.public
         await self.go_on.wait()
         if self.fails:
             raise RuntimeError("secret internals")

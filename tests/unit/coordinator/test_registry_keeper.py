@@ -1,0 +1,234 @@
+"""The registry of a whole coordinator on a store in memory: read, written, in trouble, and back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Literal
+
+import msgspec
+import pytest
+
+from diagmesh.bus.memory import MemoryServer
+from diagmesh.bus.memory_store import MemoryStore
+from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Registry as Told
+from diagmesh.contract.mesh import RegistryState
+from diagmesh.contract.presence import Heartbeat
+from diagmesh.errors import StoreUnavailable
+from diagmesh.expected import Key
+from diagmesh.settings import CoordinatorSettings, RegistrySettings
+from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.registry import keeper
+from diagmesh_coordinator.registry.records import MemberRecord
+
+KEY = "member.orders.i1"
+GENEROUS_S = 20.0
+
+
+class House:
+    """A directory on a bus in memory, with a store."""
+
+    def __init__(self, store: MemoryStore | None, server: MemoryServer | None = None, **settings: object) -> None:
+        self.server = server or MemoryServer()
+        self.bus = self.server.bus()
+        self.store = store
+        given = msgspec.convert({"heartbeat_s": 30.0, **settings}, CoordinatorSettings)
+        self.directory = Directory(self.server.bus(), given, store=store, us="c1")
+
+    async def beat(self, instance: str = "i1", **more: object) -> None:
+        said = msgspec.convert({"v": 1, "boot": "b1", "interval_s": 30.0, **more}, Heartbeat)
+        await self.bus.publish(f"diagev.hb.orders.{instance}", encode(said))
+        await asyncio.sleep(0)
+
+    def told(self) -> Told:
+        return self.directory.registry.told()
+
+    def kept(self) -> bool:
+        return self.told().state is RegistryState.KEPT and not self.told().pending
+
+
+async def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + GENEROUS_S
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "_PACE_S": 0.02,
+        "_BACKOFF_FIRST_S": 0.02,
+        "_BACKOFF_MOST_S": 0.1,
+        "_LOOK_AGAIN_S": 0.1,
+    }.items():
+        monkeypatch.setattr(keeper, name, value)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    house = House(MemoryStore())
+    await house.directory.start()
+    yield house
+    await house.directory.stop()
+
+
+def state(store: MemoryStore | None, key: str = KEY) -> str:
+    assert store is not None
+    value = {one.key: one.value for one in store._entries.values()}.get(key)
+    return msgspec.json.decode(value, type=MemberRecord).state if value else ""
+
+
+async def test_it_writes_what_it_hears_and_then_rests(house: House) -> None:
+    assert house.store is not None
+    await house.beat()
+    await until(lambda: state(house.store) == "here" and house.kept())
+    assert house.store.ttls[KEY] > 900
+    for n in range(2, 20):
+        await house.beat(n=n)
+        await asyncio.sleep(0.02)
+    assert house.store.writes == 1
+
+
+async def test_goodbye_and_forget_are_written(house: House) -> None:
+    for instance in ("i1", "i2"):
+        await house.beat(instance)
+    await until(house.kept)
+    await house.beat(bye=True)
+    await until(lambda: state(house.store) == "left")
+    house.directory.roster.excuse(-1000.0)  # lost since long
+    gone, _ = await house.directory.forget("orders", "i2", "UOPERATOR")
+    assert gone == (Key("orders", "i2"),)
+    await until(lambda: state(house.store, "member.orders.i2") == "forgotten")
+    await house.beat("i2", n=5)
+    await until(lambda: state(house.store, "member.orders.i2") == "here")
+
+
+async def test_trouble_costs_nothing_but_memory_and_is_made_up_for(house: House) -> None:
+    assert house.store is not None
+    await house.beat()
+    await until(house.kept)
+    house.store.trouble = StoreUnavailable("no quorum")
+    await house.beat("i2")
+    await house.beat(bye=True)
+    await until(lambda: house.told().state is RegistryState.DEGRADED)
+    assert (house.told().reason, house.told().pending) == ("no quorum", 2)
+    assert house.told().since is not None
+    house.store.trouble = None
+    await until(house.kept)
+    assert (state(house.store), state(house.store, "member.orders.i2")) == ("left", "here")
+
+
+async def test_a_bucket_made_anew_is_filled_again(house: House) -> None:
+    assert house.store is not None
+    await house.beat()
+    await until(house.kept)
+    house.store.replace()
+    await until(lambda: state(house.store) == "here")
+
+
+async def test_a_value_that_expired_is_written_again(house: House) -> None:
+    assert house.store is not None
+    await house.beat()
+    await until(house.kept)
+    house.store.expire(KEY)
+    await house.beat(n=2, labels={"zone": "b"})
+    await until(lambda: state(house.store) == "here" and house.kept())
+
+
+async def test_two_on_one_store_agree(house: House) -> None:
+    second = House(house.store, house.server)
+    await second.directory.start()
+    try:
+        for instance in ("i1", "i2", "i3"):
+            await house.beat(instance)
+        await until(lambda: house.kept() and second.kept())
+        assert house.store is not None
+        writes = house.store.writes
+        house.directory.roster.excuse(-1000.0)
+        second.directory.roster.excuse(-1000.0)
+        await house.directory.forget("orders", "i2", "UOPERATOR")
+        await until(lambda: second.directory.roster.get(Key("orders", "i2")) is None)
+        await until(lambda: house.kept() and second.kept())
+        assert writes <= 6
+        assert house.store.writes == writes + 1
+    finally:
+        await second.directory.stop()
+
+
+async def test_what_is_read_is_waited_for_by_whoever_asks_first() -> None:
+    store = MemoryStore()
+    first = House(store)
+    await first.directory.start()
+    await first.beat(labels={"zone": "a"})
+    await until(first.kept)
+    await first.directory.stop()
+    second = House(store)
+    await second.directory.start()
+    assert len(second.directory.roster) == 0
+    await second.directory.hoped(GENEROUS_S)
+    known = second.directory.roster.get(Key("orders", "i1"))
+    assert known is not None
+    assert known.labels == {"zone": "a"}
+    await second.directory.stop()
+
+
+async def test_no_store_is_off() -> None:
+    nowhere = House(None)
+    await nowhere.directory.start()
+    assert nowhere.told().state is RegistryState.OFF
+    assert not await nowhere.directory.registry.recalled()
+    await nowhere.directory.stop()
+
+
+@pytest.mark.parametrize(("keep", "wanted"), [("auto", RegistryState.OFF), ("required", RegistryState.DEGRADED)])
+async def test_a_store_that_was_never_there_is_missed_only_where_it_is_required(
+    keep: Literal["auto", "required"], wanted: RegistryState
+) -> None:
+    store = MemoryStore()
+    store.trouble = StoreUnavailable("no JetStream", absent=True)
+    house = House(store, registry=RegistrySettings(keep=keep))
+    await house.directory.start()
+    await house.beat()
+    assert not await house.directory.registry.recalled()
+    await until(lambda: (house.told().state, house.told().reason) == (wanted, "no JetStream"))
+    assert house.told().required is (keep == "required")
+    store.trouble = None
+    await until(house.kept)
+    assert state(store) == "here"
+    store.trouble = StoreUnavailable("no JetStream", absent=True)
+    await until(lambda: house.told().state is RegistryState.DEGRADED)
+    await house.directory.stop()
+
+
+async def test_switched_off_nothing_is_written() -> None:
+    store = MemoryStore()
+    house = House(store, registry=RegistrySettings(keep="off"))
+    await house.directory.start()
+    await house.beat()
+    await asyncio.sleep(0.1)
+    assert (store.writes, house.told().state, house.told().pending) == (0, RegistryState.OFF, 0)
+    await house.directory.stop()
+
+
+async def test_what_changed_last_is_written_before_it_goes() -> None:
+    store = MemoryStore()
+    house = House(store)
+    await house.directory.start()
+    await until(house.kept)
+    house.directory.registry._hurry.clear()
+    await house.beat()
+    await house.directory.stop()
+    assert state(store) == "here"
+
+
+async def test_while_the_connection_is_away_nothing_is_tried(house: House) -> None:
+    assert house.store is not None
+    await until(house.kept)
+    house.server.cut()
+    house.store.replace()
+    await asyncio.sleep(0.3)
+    assert house.store.writes == 0
+    house.server.heal()
+    await house.beat()
+    await until(lambda: state(house.store) == "here")
