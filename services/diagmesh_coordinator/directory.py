@@ -51,7 +51,8 @@ class Directory:
 
     def __init__(self, bus: Bus, settings: CoordinatorSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.roster = Roster(forget_after_s=settings.forget_after_s, replicas=settings.replicas)
-        self.coordinators = Roster(forget_after_s=settings.forget_after_s)
+        many = {_MESH: settings.coordinators} if settings.coordinators else {}
+        self.coordinators = Roster(forget_after_s=settings.forget_after_s, replicas=many)
         self.membership = Membership(bus, clock=clock)
         self._bus = bus
         self._clock = clock
@@ -215,19 +216,24 @@ class Directory:
     async def forget(self, service: str, instance: str) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Stop expecting an instance, or all lost ones of a service; one that is still connected is kept.
 
+        Args:
+            service: of which service; ``mesh`` means the coordinators.
+            instance: which one; empty for all lost ones.
+
         Returns:
             Who was removed, and who was kept.
         """
         # The heartbeats of a sidecar that was killed just now are still in time: its connection tells sooner.
+        roster = self.coordinators if service == _MESH else self.roster
         live = [
             known.expected(self._clock())
-            for known in self.roster.instances(service)
+            for known in roster.instances(service)
             if known.live(self._clock()) and instance in ("", known.key.instance)
         ]
         why = await self.absences(live, self._clock())
         away = self._returning.away(self._clock())
         gone = frozenset(key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED) - away
-        return self.roster.forget(service, instance, self.now(), gone)
+        return roster.forget(service, instance, self.now(), gone)
 
     def problems(self) -> tuple[str, ...]:
         """What makes this directory doubtful, and every sum with it."""

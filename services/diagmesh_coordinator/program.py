@@ -24,6 +24,7 @@ from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.forget import KIND, forgetting
 from diagmesh_coordinator.kinds import MeshKinds
 from diagmesh_coordinator.measures import UNMEASURED, Measures
+from diagmesh_coordinator.relay import Relay
 
 __all__ = ["Running", "default_name", "serve"]
 
@@ -71,10 +72,11 @@ class Running:
         )
         self.member.responder.observe = measures.asked
         self.itself.responder = self.member.responder
+        self._relay = Relay(bus, self.directory, self.identity, settings.operators)
         self._control = ControlDoor(
             bus,
             self.identity,
-            [forgetting(self.directory)],
+            [forgetting(self.directory, self._relay.tell)],
             settings.operators,
             allowed=[KIND],
             how=_HOW,
@@ -85,12 +87,14 @@ class Running:
         """Hear before answering: the first question finds whoever has spoken by then."""
         self.itself.start()
         await self.directory.start()
+        await self._relay.start()
         await self._control.start()
         await self.member.start()
 
     async def stop(self) -> None:
         """Leave on purpose; bounded."""
         await self._control.stop(_DRAIN_S)
+        await self._relay.stop()
         await self.member.drain(_DRAIN_S)
         await self.directory.stop()
         await self.itself.stop()

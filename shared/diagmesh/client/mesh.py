@@ -261,7 +261,7 @@ class Mesh:
         """Tell every coordinator that an instance (or all lost ones of the service) is not expected any longer.
 
         Args:
-            service: whose.
+            service: whose; ``mesh`` means the coordinators.
             instance: which one; empty for all lost ones.
             seed_file: with the seed of an operator's user nkey, which the coordinators' settings list.
             timeout_s: for each coordinator.
@@ -270,7 +270,7 @@ class Mesh:
             BusError: the directory could not be asked for; `NoResponders` when there is no coordinator.
             SettingsError: the seed file cannot be used.
         """
-        check_token(service, "service")
+        check_token(service, "service", reserved_ok=service == "mesh")
         question = ForgetQuestion(service=service, instance=check_token(instance, "instance") if instance else "")
         directory = await self.services(timeout_s=timeout_s)
         return await forget(self._bus, directory.coordinators, question, seed_file, timeout_s)
