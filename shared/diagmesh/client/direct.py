@@ -10,7 +10,7 @@ from diagmesh.errors import Unavailable
 from diagmesh.expected import Expected, Key
 from diagmesh.gather import Ask, Plan, choose, learn, means
 
-__all__ = ["NO_COORDINATOR", "by_directory", "learned"]
+__all__ = ["NO_COORDINATOR", "by_directory", "learned", "of_coordinators"]
 
 NO_COORDINATOR: Final = "no coordinator answered: the instances were asked directly, and nobody knows who should answer"
 _QUIET_S: Final = 0.3
@@ -79,6 +79,20 @@ async def by_directory(
     hoped = await learn(bus, kind, total_s=_learn_s(timeout_s)) if warming else frozenset[Key]()
     choice = choose(_Told(services), selection, hoped, began, warming=warming)
     return choice.plan(kind, body, _left_s(timeout_s, began))
+
+
+def of_coordinators(services: Services, kind: str, body: bytes, timeout_s: float) -> Plan:
+    """How the coordinators themselves are asked, by the list that one of them gave."""
+    expected = tuple(
+        Expected(
+            key=Key("mesh", one.instance),
+            live=one.state is InstanceState.LIVE,
+            last_seen=one.last_seen,
+            server=one.server,
+        )
+        for one in services.coordinators
+    )
+    return Plan(kind=kind, asks=(Ask(service="mesh"),), expected=expected, body=body, timeout_s=timeout_s)
 
 
 async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:

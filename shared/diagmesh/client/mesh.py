@@ -9,11 +9,11 @@ from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
 from diagmesh.client.asking import kind_and_type, mesh_body, selection_of, with_budget, within
 from diagmesh.client.connecting import Connecting
-from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned
+from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned, of_coordinators
 from diagmesh.client.forget import forget
 from diagmesh.client.heard import Heard, heard
 from diagmesh.client.hedge import Coordinators
-from diagmesh.client.kinds import COORDINATOR_KINDS
+from diagmesh.client.kinds import COORDINATOR_KINDS, ITSELF
 from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import encode
@@ -122,7 +122,7 @@ class Mesh:
         if service == "mesh" and not instance:
             return await self._any_coordinator(name, answer_type, question or Nothing(), timeout_s)
         body = encode(with_budget(question or Nothing(), timeout_s))
-        if service == "mesh" and name not in (*COORDINATOR_KINDS, "coordinator"):
+        if service == "mesh" and name not in (*COORDINATOR_KINDS, ITSELF):
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)
@@ -284,7 +284,11 @@ class Mesh:
         try:
             directory = await self.services(timeout_s=timeout_s)
         except NoResponders:
+            if kind == ITSELF:
+                raise
             return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
+        if kind == ITSELF:
+            return of_coordinators(directory, kind, body, timeout_s), ()
         return await by_directory(self._bus, directory, selection, kind, body, timeout_s), ()
 
     async def _direct(
