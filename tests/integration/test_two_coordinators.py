@@ -1,10 +1,11 @@
 """Two coordinators share `diag.mesh.*`: killing or freezing either costs no question more than the hedge."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +15,15 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.nats import NatsBus
 from diagmesh.client import Mesh
 from diagmesh.client.hedge import HEDGE_S, Coordinators
+from diagmesh.client.signed import Member, signed
 from diagmesh.contract.answers.coordinator import Coordinator
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.codec import decode_reply, encode
-from diagmesh.contract.mesh import ServicesQuestion
+from diagmesh.contract.control import ForgetQuestion, Forgotten
+from diagmesh.contract.mesh import InstanceState, Services, ServicesQuestion
+from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import NoAnswer
+from diagmesh.keys import read_seed
 from diagmesh.settings import NatsSettings
 from support.programs import Program
 from support.smallmesh import SmallMesh
@@ -222,6 +227,112 @@ async def test_a_control_request_is_sent_once_to_each(pair: Pair, mesh: Mesh) ->
         await ear.close()
     assert done.returncode == 2, "one of them did not say that it has done it"
     assert sorted(one.subject for one in heard) == ["diagctl.mesh.forget.c1", "diagctl.mesh.forget.c2"]
+
+
+async def test_both_know_the_same_and_each_other(pair: Pair, mesh: Mesh) -> None:
+    pair.sidecar("payments", "p1")
+    try:
+        said = await until(mesh, lambda each: all(("payments", "p1") in known(one) for one in each.values()))
+        assert known(said["c1"]) == known(said["c2"]) == {("orders", "i1"), ("payments", "p1")}
+        for one in said.values():
+            assert {each.instance for each in one.coordinators} == {"c1", "c2"}
+            assert all(each.state is InstanceState.LIVE for each in one.coordinators)
+        pair.sidecars["payments/p1"].kill()
+        gone = await until(mesh, lambda each: all(one.missing for one in each.values()))
+        assert all(one.live == 1 for one in gone.values())
+    finally:
+        pair.sidecars["payments/p1"].stop()
+    # Told to one of them alone, and signed for that one.
+    seed = read_seed(pair.ring.seed_file("operator")).seed
+    settings = NatsSettings(url=pair.url, nkey_file=str(pair.ring.seed_file("operator")), inbox_prefix="_INBOX_priv")
+    operator = await NatsBus.connect(settings, "operator")
+    try:
+        (first,) = [one.boot for one in said["c1"].coordinators if one.instance == "c1"]
+        to, question = Member("mesh", "c1", first), ForgetQuestion(service="payments", instance="p1")
+        done = await signed(operator, to, "forget", question, Forgotten, seed=seed, timeout_s=LONG_S)
+    finally:
+        await operator.close()
+    assert [one.instance for one in done.answer.forgotten] == ["p1"]
+    await until(mesh, lambda each: all(known(one) == {("orders", "i1")} for one in each.values()))
+
+
+def known(services: Services) -> set[tuple[str, str]]:
+    return {(entry.service, one.instance) for entry in services.services for one in entry.instances}
+
+
+async def until(mesh: Mesh, holds: Callable[[dict[str, Services]], bool]) -> dict[str, Services]:
+    """What each of them knows, as soon as it holds."""
+    deadline = time.monotonic() + LONG_S
+    while True:
+        heard = [await mesh.one(Services, "mesh", instance=name, timeout_s=LONG_S) for name in ("c1", "c2")]
+        said = {one.reply.instance: one.answer for one in heard}
+        if holds(said):
+            return said
+        assert time.monotonic() < deadline, f"never: {said}"
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("how", ["freeze", "kill"])
+async def test_the_other_one_names_whoever_is_missing(pair: Pair, mesh: Mesh, how: str) -> None:
+    clear = await checked(mesh, lambda check: not codes(check))
+    assert {one.code for one in clear.verdicts if one.judged == ("mesh/c1", "mesh/c2")} == {
+        "MESH-006",
+        "MESH-007",
+        "MESH-008",
+    }
+    assert len(clear.settings) == 12
+    getattr(pair.both["c2"], how)()
+    state = InstanceState.SILENT if how == "freeze" else InstanceState.NOT_CONNECTED
+    try:
+        found = await checked(mesh, lambda check: codes(check) == {"MESH-006"})
+        (finding,) = found.findings
+        assert (finding.instances, finding.evidence[0].value) == (("mesh/c2",), f"{state}: {REASONS[state]}")
+        await until_c1_says(mesh, state)
+        listed, looked = await cli(pair, "services"), await cli(pair, "status")
+        total = await cli(pair, "ask", "coordinator")
+    finally:
+        if how == "freeze":
+            pair.both["c2"].thaw()
+        else:
+            pair.again("c2", warm=True)
+    for done in (listed, looked):
+        assert done.returncode == 2
+        assert f"coordinator c2 on {socket.gethostname()}" in done.stdout
+        assert f"{state}: {REASONS[state]}" in " ".join(done.stdout.split())
+    assert total.returncode == 2
+    assert "coordinator · 1 of 2 instances answered, 1 silent" in total.stdout
+    await checked(mesh, lambda check: not codes(check))
+
+
+REASONS: Final = {
+    InstanceState.SILENT: "it is hung, frozen or overloaded",
+    InstanceState.NOT_CONNECTED: "it is not connected to NATS",
+}
+
+
+def codes(check: Check) -> set[str]:
+    return {one.code for one in check.findings}
+
+
+async def checked(mesh: Mesh, holds: Callable[[Check], bool]) -> Check:
+    """The first check of which it holds, of the coordinators alone."""
+    deadline, question = time.monotonic() + LONG_S, CheckQuestion(codes=("MESH-006", "MESH-007", "MESH-008"))
+    while True:
+        check = (await mesh.one(Check, "mesh", question, timeout_s=5.0)).answer
+        if holds(check) and not any(one.again_in_s for one in check.verdicts):
+            return check
+        assert time.monotonic() < deadline, f"never: {check}"
+        await asyncio.sleep(0.1)
+
+
+async def until_c1_says(mesh: Mesh, state: InstanceState) -> None:
+    deadline = time.monotonic() + LONG_S
+    while True:
+        said = (await mesh.one(Services, "mesh", instance="c1", timeout_s=LONG_S)).answer
+        if [one.state for one in said.coordinators if one.instance == "c2"] == [state]:
+            return
+        assert time.monotonic() < deadline, f"never {state}: {said.coordinators}"
+        await asyncio.sleep(0.1)
 
 
 async def cli(pair: Pair, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -6,7 +6,7 @@ from typing import Final
 
 from diagmesh.bus.core import Bus
 from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, MeshQuestion, ServiceEntry, Services
-from diagmesh.errors import Unavailable
+from diagmesh.errors import Declined, Unavailable
 from diagmesh.expected import Expected, Key
 from diagmesh.gather import Ask, Plan, choose, learn, means
 
@@ -81,8 +81,12 @@ async def by_directory(
     return choice.plan(kind, body, _left_s(timeout_s, began))
 
 
-def of_coordinators(services: Services, kind: str, body: bytes, timeout_s: float) -> Plan:
-    """How the coordinators themselves are asked, by the list that one of them gave."""
+def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:
+    """How the coordinators themselves are asked, by the list that one of them gave.
+
+    Raises:
+        Declined: the selection means none of them.
+    """
     expected = tuple(
         Expected(
             key=Key("mesh", one.instance),
@@ -92,7 +96,14 @@ def of_coordinators(services: Services, kind: str, body: bytes, timeout_s: float
         )
         for one in services.coordinators
     )
-    return Plan(kind=kind, asks=(Ask(service="mesh"),), expected=expected, body=body, timeout_s=timeout_s)
+    chosen = tuple(one for one in expected if means(selection, one.key, {}))
+    if selection.services or not chosen:
+        names = ", ".join(one.key.instance for one in expected)
+        raise Declined("no coordinator is meant by this selection", hint=f"instances: {names}")
+    asks: tuple[Ask, ...] = (Ask(service="mesh"),)
+    if selection.instances:
+        asks = tuple(Ask(service="mesh", instance=one.key.instance) for one in chosen)
+    return Plan(kind=kind, asks=asks, expected=chosen, body=body, timeout_s=timeout_s, limit=selection.limit)
 
 
 async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:

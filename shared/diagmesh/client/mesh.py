@@ -119,10 +119,10 @@ class Mesh:
             subject = subjects.ask_instance(service, name, instance)
         else:
             subject = subjects.ask_one(service, name)
-        if service == "mesh" and not instance:
+        if service == "mesh" and not instance and name != ITSELF:
             return await self._any_coordinator(name, answer_type, question or Nothing(), timeout_s)
         body = encode(with_budget(question or Nothing(), timeout_s))
-        if service == "mesh" and name not in (*COORDINATOR_KINDS, ITSELF):
+        if service == "mesh" and name not in COORDINATOR_KINDS and not (name == ITSELF and instance):
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)
@@ -183,6 +183,8 @@ class Mesh:
         """
         name, answer_type = kind_and_type(kind)
         chosen = selection_of(selection)
+        if name == ITSELF:  # of another one by name that would be no sum: whoever is there is asked from here
+            return await self._direct(name, answer_type, question, chosen, timeout_s)
 
         def body(left_s: float) -> bytes:
             return mesh_body(question or Nothing(), chosen, left_s)
@@ -288,7 +290,7 @@ class Mesh:
                 raise
             return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
         if kind == ITSELF:
-            return of_coordinators(directory, kind, body, timeout_s), ()
+            return of_coordinators(directory, selection, kind, body, timeout_s), ()
         return await by_directory(self._bus, directory, selection, kind, body, timeout_s), ()
 
     async def _direct(
