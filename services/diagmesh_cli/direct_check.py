@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from diagmesh.checking import check_of, kinds_of, notes_of, selected
+from diagmesh.checking import check_of, kinds_of, notes_of, of_coordinators, selected
 from diagmesh.client import Mesh
 from diagmesh.contract.mesh import MeshQuestion, Services
 from diagmesh.contract.verdicts import Check, CheckQuestion
@@ -37,14 +37,19 @@ async def check_directly(mesh: Mesh, question: CheckQuestion, timeout_s: float) 
         raise UsageError(f"--code {', '.join(wrong)}: there is no such rule and no such family; see `diagmesh explain`")
     engine = Engine(pack, (), question.codes)
     rounds = (_gather(mesh, kind, question, timeout_s) for kind in kinds_of(engine.rules))
-    directory, gathered = await asyncio.gather(_directory(mesh, question, timeout_s), asyncio.gather(*rounds))
+    selection = MeshQuestion(services=question.services, instances=question.instances)
+    directory, gathered, coordinators = await asyncio.gather(
+        _directory(mesh, question, timeout_s),
+        asyncio.gather(*rounds),
+        _coordinators(mesh, of_coordinators(engine.rules, selection), timeout_s),
+    )
     labels = {
         Key(entry.service, one.instance): one.labels
         for entry in (directory.services if directory is not None else ())
         for one in entry.instances
     }
     notes = (*notes_of(gathered, directory), _SETTINGS_NOTE)
-    return await asyncio.to_thread(check_of, engine, gathered, directory, labels, notes)
+    return await asyncio.to_thread(check_of, engine, gathered, directory, labels, notes, coordinators)
 
 
 async def _gather(mesh: Mesh, kind: str, question: CheckQuestion, timeout_s: float) -> Gathered:
@@ -52,6 +57,19 @@ async def _gather(mesh: Mesh, kind: str, question: CheckQuestion, timeout_s: flo
     async for _ in stream:
         pass  # what came is in the result
     return msgspec.structs.replace(stream.result, notes=stream.notes)
+
+
+async def _coordinators(mesh: Mesh, kind: str, timeout_s: float) -> Gathered | None:
+    """What the coordinators say of themselves; None when no rule wants to know, or there are none to judge."""
+    if not kind:
+        return None
+    stream = mesh.stream(kind, timeout_s=timeout_s)
+    try:
+        async for _ in stream:
+            pass
+    except NoResponders:
+        return None
+    return stream.result
 
 
 async def _directory(mesh: Mesh, question: CheckQuestion, timeout_s: float) -> Services | None:

@@ -8,7 +8,7 @@ from diagmesh.aggregate import measured
 from diagmesh.client import answer_type_of
 from diagmesh.contract.findings import Finding, Severity
 from diagmesh.contract.measures import Ranked
-from diagmesh.contract.mesh import Ended, MeshAnswer, Services
+from diagmesh.contract.mesh import Ended, InstanceState, MeshAnswer, Services
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh.contract.wire import Reply, Status
 from diagmesh_cli.exits import Exit
@@ -76,9 +76,15 @@ def of_directory(services: Services) -> Exit:
     """The directory: somebody missing was *not judged*; an empty one is *nobody there*."""
     if not services.services:
         return Exit.NOBODY
-    if services.missing or services.ended is not Ended.COMPLETE:
+    if services.missing or _coordinator_missing(services) or services.ended is not Ended.COMPLETE:
         return Exit.UNSURE
     return Exit.FINDINGS if services.problems else Exit.WELL
+
+
+def _coordinator_missing(services: Services) -> bool:
+    """Whether one that should be there is not; a lost one is replaced where as many live as were declared."""
+    live = sum(one.state is InstanceState.LIVE for one in services.coordinators)
+    return live < (services.coordinators_declared or len(services.coordinators))
 
 
 def _unsure(one: RuleVerdict, *, strict: bool) -> bool:

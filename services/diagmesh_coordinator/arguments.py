@@ -20,6 +20,7 @@ def _parser() -> ProgramParser:
     who.add_argument(
         "--replicas", metavar="SERVICE=N", action="append", default=[], help="how many instances there should be"
     )
+    who.add_argument("--coordinators", metavar="N", type=int, help="how many coordinators there should be")
     who.add_argument("--forget-after", metavar="SECONDS", type=float, help="how long a lost instance stays expected")
     who.add_argument(
         "--registry",
@@ -51,6 +52,7 @@ def parse(arguments: list[str]) -> CoordinatorSettings:
     tree: dict[str, object] = msgspec.structs.asdict(settings)
     flags = {
         "instance": given.instance,
+        "coordinators": given.coordinators,
         "forget_after_s": given.forget_after,
         "deadline_s": given.deadline,
         "heartbeat_s": given.heartbeat,

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from diagmesh.bus.core import Bus
-from diagmesh.checking import check_of, kinds_of, notes_of, selected
+from diagmesh.checking import check_of, kinds_of, notes_of, of_coordinators, selected
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import MeshQuestion, ServicesQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
@@ -18,10 +18,12 @@ from diagmesh.errors import Declined, MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Gathered
 from diagmesh.gather import Choice, Gather, agent_budget_ms, choose
 from diagmesh.packs import RulePack
-from diagmesh.serve import Asked, Identity
+from diagmesh.serve import Asked
 from diagmesh.settings import RuleSettings
 from diagmesh_coordinator.check_fitting import fitted_check
+from diagmesh_coordinator.coordinator import Itself
 from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.fanout import coordinators_plan
 from diagmesh_coordinator.services import services
 
 __all__ = ["KIND", "Checker"]
@@ -38,7 +40,7 @@ class Checker:
     Args:
         bus: our connection.
         directory: who should answer.
-        us: who we are.
+        itself: who we are, and by which settings we judge.
         pack: the rules.
         settings: thresholds and suppressions.
 
@@ -47,11 +49,12 @@ class Checker:
     """
 
     def __init__(
-        self, bus: Bus, directory: Directory, us: Identity, pack: RulePack, settings: Sequence[RuleSettings]
+        self, bus: Bus, directory: Directory, itself: Itself, pack: RulePack, settings: Sequence[RuleSettings]
     ) -> None:
         self._bus = bus
         self._directory = directory
-        self._us = us
+        self._us = itself.us
+        self._fingerprint = itself.settings
         self._pack = pack
         self._settings = tuple(settings)
         self._all = Engine(pack, self._settings)
@@ -74,7 +77,8 @@ class Checker:
         )
         left_s = max(0.01, budget_s - (time.monotonic() - began))
         body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail})
-        directory, gathered = await asyncio.gather(
+        peers = of_coordinators(engine.rules, selection)
+        directory, gathered, coordinators = await asyncio.gather(
             services(
                 self._directory,
                 self._us,
@@ -82,12 +86,31 @@ class Checker:
                 msgspec.structs.replace(asked, budget_s=left_s),
             ),
             self._gather(choice, kinds, body, left_s),
+            self._gather_coordinators(peers, body, left_s),
         )
         labels = {known.key: known.labels for known in self._directory.roster}
         notes = notes_of(gathered, directory)
         # Thousands of answers take a while, and heartbeats and other questions must not wait for them.
-        check = await asyncio.to_thread(check_of, engine, gathered, selected(directory, selection), labels, notes)
+        check = await asyncio.to_thread(
+            check_of, engine, gathered, selected(directory, selection), labels, notes, coordinators
+        )
+        check = msgspec.structs.replace(check, settings=self._fingerprint)
         return fitted_check(check, min(ANSWER_LIMIT_BYTES, self._bus.max_payload) - _ENVELOPE_BYTES)
+
+    async def _gather_coordinators(self, kind: str, body: bytes, timeout_s: float) -> Gathered | None:
+        """How the coordinators themselves are; None when no rule wants to know."""
+        if not kind:
+            return None
+        plan = coordinators_plan(self._directory, self._us, MeshQuestion(), kind, body, timeout_s)
+        try:
+            return await Gather(self._bus, plan, self._directory.absences).run()
+        except (NotPermitted, MessageTooLarge) as error:
+            raise Unavailable(f"the coordinator cannot ask: {error}") from None
+
+    @property
+    def engine(self) -> Engine:
+        """All rules, with the settings of this coordinator."""
+        return self._all
 
     def _engine(self, codes: tuple[str, ...]) -> Engine:
         if not codes:

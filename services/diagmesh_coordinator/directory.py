@@ -61,7 +61,8 @@ class Directory:
         us: str = "",
     ) -> None:
         self.roster = Roster(forget_after_s=settings.forget_after_s, replicas=settings.replicas)
-        self.coordinators = Roster(forget_after_s=settings.forget_after_s)
+        many = {_MESH: settings.coordinators} if settings.coordinators else {}
+        self.coordinators = Roster(forget_after_s=settings.forget_after_s, replicas=many)
         self.membership = Membership(bus, clock=clock)
         self.registry = Registry(bus, store, self.roster, settings, us, clock)
         self._bus = bus
@@ -238,27 +239,29 @@ class Directory:
         """Stop expecting an instance, or all lost ones of a service; one that is still connected is kept.
 
         Args:
-            service: whose.
-            instance: which one; empty for all.
+            service: of which service; ``mesh`` means the coordinators.
+            instance: which one; empty for all lost ones.
             by: public key of the operator who wants it.
 
         Returns:
             Who was removed, and who was kept.
         """
         # The heartbeats of a sidecar that was killed just now are still in time: its connection tells sooner.
+        roster = self.coordinators if service == _MESH else self.roster
         live = [
             known.expected(self._clock())
-            for known in self.roster.instances(service)
+            for known in roster.instances(service)
             if known.live(self._clock()) and instance in ("", known.key.instance)
         ]
         why = await self.absences(live, self._clock())
         away = self._returning.away(self._clock())
         gone = frozenset(key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED) - away
-        before = self.roster.instances(service)
-        removed, kept = self.roster.forget(service, instance, self.now(), gone)
-        for known in before:
-            if known.key in removed:
-                self.registry.forgotten(known, by)
+        before = roster.instances(service)
+        removed, kept = roster.forget(service, instance, self.now(), gone)
+        if roster is self.roster:
+            for known in before:
+                if known.key in removed:
+                    self.registry.forgotten(known, by)
         return removed, kept
 
     def problems(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`diag.mesh.<kind>`: ask them all, or a selection, and add the answers up; for any kind that any agent answers."""
 
+import math
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -83,7 +84,11 @@ def coordinators_plan(
     ourselves = frozenset({Key(us.service, us.instance)})
     listing = directory.coordinators
     choice = choose(listing, chosen, ourselves, directory.now(), warming=directory.warming)
-    return choice.plan(kind, body, timeout_s)
+    plan = choice.plan(kind, body, timeout_s)
+    live = tuple(one for one in plan.expected if one.live)
+    # As many as there should be: those that were lost have been replaced.
+    replaced = len(live) >= (listing.declared(us.service) or math.inf)
+    return msgspec.structs.replace(plan, expected=live) if replaced else plan
 
 
 async def _added_up(

@@ -1,12 +1,13 @@
 """`diagctl.mesh.forget.<coordinator>`: an operator's signed word that somebody is not expected any longer."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.mesh import Where
 from diagmesh.control_door import ControlKind, Done
 from diagmesh.expected import Key
+from diagmesh.serve import Asked
 from diagmesh_coordinator.directory import Directory
 
 __all__ = ["forgetting"]
@@ -14,15 +15,15 @@ __all__ = ["forgetting"]
 _KIND: Final = "forget"
 
 
-def forgetting(directory: Directory) -> ControlKind:
-    """The control kind with which an operator makes a directory forget."""
+def forgetting(directory: Directory, after: Callable[[Asked], Awaitable[None]] | None = None) -> ControlKind:
+    """The control kind with which an operator makes a directory forget; ``after`` as of `ControlKind`."""
 
     async def forget(question: ForgetQuestion, by: str) -> Done:
         gone, kept = await directory.forget(question.service, question.instance, by)
         answer = Forgotten(forgotten=_wheres(gone), kept=_wheres(kept))
         return Done(answer, f"{len(gone)} forgotten, {len(kept)} kept")
 
-    return ControlKind(_KIND, ForgetQuestion, _asks, forget, "Stop expecting an instance (signed).")
+    return ControlKind(_KIND, ForgetQuestion, _asks, forget, "Stop expecting an instance (signed).", after)
 
 
 def _asks(question: ForgetQuestion) -> str:

@@ -10,6 +10,7 @@ from diagmesh.contract.mesh import MeshAnswer, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import BadName
+from diagmesh.evidence import Evidence
 from diagmesh.packs import AgentPack, RulePack
 from diagmesh.serve import Asked, Endpoint, broken_endpoint
 from diagmesh.settings import CoordinatorSettings
@@ -67,7 +68,7 @@ class MeshKinds:
         self._us = itself.us
         self._settings = settings
         self._pack = pack
-        self._checker = check.Checker(bus, directory, itself.us, rules, settings.rules)
+        self._checker = check.Checker(bus, directory, itself, rules, settings.rules)
         self._itself = itself
         self._measures = measures
         self._guesses: set[str] = set()
@@ -151,6 +152,7 @@ class MeshKinds:
             most_s=_LONGEST_S,
             concurrency=_LOOKS,
             tells="How the coordinators themselves are: loop lag, work, process, connection.",
+            judge=lambda reply: self._checker.engine.of_answer(Evidence([reply]), reply.kind, {}),
         )
 
     def _fanout(self, kind: str) -> Endpoint:

@@ -26,6 +26,7 @@ from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.forget import forgetting
 from diagmesh_coordinator.kinds import MeshKinds
 from diagmesh_coordinator.measures import UNMEASURED, Measures
+from diagmesh_coordinator.relay import Relay
 
 __all__ = ["Running", "default_name", "serve"]
 
@@ -80,10 +81,11 @@ class Running:
         self.member.responder.observe = measures.asked
         self.itself.responder = self.member.responder
         self._own_log = OwnLog()
+        self._relay = Relay(bus, self.directory, self.identity, settings.operators)
         self._control = ControlDoor(
             bus,
             self.identity,
-            [forgetting(self.directory), self._own_log.kind],
+            [forgetting(self.directory, self._relay.tell), self._own_log.kind],
             settings.operators,
             allowed=settings.control,
             how=_HOW,
@@ -94,6 +96,7 @@ class Running:
         """Hear before answering: the first question finds whoever has spoken by then."""
         self.itself.start()
         await self.directory.start()
+        await self._relay.start()
         await self._control.start()
         await self.member.start()
 
@@ -101,6 +104,7 @@ class Running:
         """Leave on purpose; bounded."""
         await self._control.stop(_DRAIN_S)
         self._own_log.restore()
+        await self._relay.stop()
         await self.member.drain(_DRAIN_S)
         await self.directory.stop()
         await self.itself.stop()

@@ -1,7 +1,9 @@
 """`diag.mesh.services`: who is there, who should be, who is missing and why."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from diagmesh import __version__
 from diagmesh.contract.mesh import (
     CoordinatorEntry,
     Ended,
@@ -45,7 +47,9 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     known = [one for service in chosen for one in roster.instances(service)]
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
     left_s = gather_s(asked.budget_s) - (directory.now() - began)
-    why = await directory.absences_within(left_s, [one.expected(now) for one in known], now - _LOOK_AGE_S, not_back)
+    peers = directory.coordinators
+    all_known = [one.expected(now) for one in (*known, *peers)]
+    why = await directory.absences_within(left_s, all_known, now - _LOOK_AGE_S, not_back)
     down = not_back.keys() | {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
     entries = tuple(
         ServiceEntry(
@@ -66,20 +70,24 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         live=live,
         missing=sum(len(entry.instances) + entry.lacking for entry in entries) - live,
         kinds=tuple(sorted(directory.roster.kinds())),
-        coordinators=_coordinators(directory, us, now),
+        coordinators=_coordinators(peers.instances(us.service), why, us, now),
+        coordinators_declared=peers.declared(us.service),
+        coordinators_lacking=peers.lacking(us.service),
         ended=Ended.WARMING if warming else Ended.COMPLETE,
         problems=(*directory.problems(), *directory.unread(), *notes),
         registry=directory.registry.told(),
     )
 
 
+def _where_it_stands(known: Known, absence: Absence | None, now: float, *, down: bool) -> tuple[InstanceState, str]:
+    if absence is not None and (down or not known.live(now)):
+        return absence.state, absence.detail
+    return (InstanceState.LIVE, "") if known.live(now) else (InstanceState.UNKNOWN, "its heartbeats ended")
+
+
 def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> InstanceEntry:
     """One instance; ``down``: its connection tells more than its last heartbeat."""
-    state, reason = InstanceState.LIVE, ""
-    if absence is not None and (down or not known.live(now)):
-        state, reason = absence.state, absence.detail
-    elif not known.live(now):
-        state, reason = InstanceState.UNKNOWN, "its heartbeats ended"
+    state, reason = _where_it_stands(known, absence, now, down=down)
     return InstanceEntry(
         instance=known.key.instance,
         state=state,
@@ -96,11 +104,25 @@ def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> 
     )
 
 
-def _coordinators(directory: Directory, us: Identity, now: float) -> tuple[CoordinatorEntry, ...]:
+def _coordinators(
+    known: Sequence[Known], why: Mapping[Key, Absence], us: Identity, now: float
+) -> tuple[CoordinatorEntry, ...]:
+    """Ourselves first, then the others, live or lost."""
     own = Key(us.service, us.instance)
-    others = [
-        CoordinatorEntry(instance=one.key.instance, boot=one.beat.boot, host=one.beat.host, last_seen=one.last_seen)
-        for one in directory.coordinators
-        if one.key != own and one.live(now)
-    ]
-    return (CoordinatorEntry(instance=us.instance, boot=us.boot, host=us.host, self=True), *others)
+    others = [_other(one, why.get(one.key), now) for one in known if one.key != own]
+    return (CoordinatorEntry(instance=us.instance, boot=us.boot, host=us.host, version=__version__, self=True), *others)
+
+
+def _other(known: Known, absence: Absence | None, now: float) -> CoordinatorEntry:
+    down = absence is not None and absence.state is InstanceState.NOT_CONNECTED
+    state, reason = _where_it_stands(known, absence, now, down=down)
+    return CoordinatorEntry(
+        instance=known.key.instance,
+        boot=known.beat.boot,
+        host=known.beat.host,
+        server=known.beat.server,
+        version=known.beat.version,
+        last_seen=known.last_seen,
+        state=state,
+        reason=reason,
+    )

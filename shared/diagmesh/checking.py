@@ -14,7 +14,7 @@ from diagmesh.evidence import Evidence
 from diagmesh.expected import Gathered, Key
 from diagmesh.gather import means
 
-__all__ = ["check_of", "kinds_of", "notes_of", "selected"]
+__all__ = ["check_of", "kinds_of", "notes_of", "of_coordinators", "selected"]
 
 _LEAST: Final = "health"
 """Asked when the rules read no answers: who is silent is known only when somebody was asked."""
@@ -22,8 +22,14 @@ _WORST_END_FIRST: Final = (Ended.CONNECTION_LOST, Ended.TIMEOUT, Ended.WARMING, 
 
 
 def kinds_of(rules: Iterable[RuleSpec]) -> tuple[str, ...]:
-    """What must be asked for these rules; never nothing."""
-    return tuple(sorted({kind for one in rules for kind in one.kinds})) or (_LEAST,)
+    """What instances must be asked for these rules; never nothing."""
+    return tuple(sorted({kind for one in rules if not one.of_coordinators for kind in one.kinds})) or (_LEAST,)
+
+
+def of_coordinators(rules: Iterable[RuleSpec], selection: MeshQuestion) -> str:
+    """The kind that coordinators must be asked for these rules; empty when nobody means them."""
+    part = selection.services or selection.instances or selection.labels
+    return "" if part else next((one.kinds[0] for one in rules if one.of_coordinators), "")
 
 
 def check_of(
@@ -32,6 +38,7 @@ def check_of(
     directory: Services | None,
     labels: Mapping[Key, Mapping[str, str]],
     notes: Iterable[str] = (),
+    coordinators: Gathered | None = None,
 ) -> Check:
     """Judge what came. Thousands of answers take a while: call it in a thread where others wait.
 
@@ -41,21 +48,28 @@ def check_of(
         directory: who is there; None leaves the rules over it blind.
         labels: of the instances, for settings that go by them.
         notes: what limits all this.
+        coordinators: what these said of themselves; None when they were not meant.
     """
     silent = _silent(gathered)
     replies = [reply for one in gathered for reply in one.replies]
     seen = Evidence(replies, silent=silent, directory=directory, offsets=offsets_of(gathered), rivals=_rivals(gathered))
-    diagnosis = engine.diagnose(seen, labels)
+    peers = _of_coordinators(coordinators, directory) if coordinators is not None else None
+    diagnosis = engine.diagnose(seen, labels, peers)
+    rounds = (*gathered, *([coordinators] if coordinators is not None else ()))
     return Check(
         findings=diagnosis.findings,
         verdicts=diagnosis.verdicts,
         suppressed=diagnosis.suppressed,
-        asked=tuple(one.kind for one in gathered),
+        asked=tuple(one.kind for one in rounds),
         expected=max(one.expected for one in gathered),
         silent=silent,
-        ended=min((one.ended for one in gathered), key=_WORST_END_FIRST.index),
+        ended=min((one.ended for one in rounds), key=_WORST_END_FIRST.index),
         notes=tuple(notes),
     )
+
+
+def _of_coordinators(gathered: Gathered, directory: Services | None) -> Evidence:
+    return Evidence(gathered.replies, silent=gathered.silent, directory=directory, rivals=gathered.rivals)
 
 
 def notes_of(gathered: Iterable[Gathered], directory: Services | None) -> tuple[str, ...]:

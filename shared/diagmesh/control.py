@@ -86,7 +86,7 @@ class Guard:
         """Whether nobody at all may control us."""
         return not self._operators
 
-    def check(self, headers: Mapping[str, str] | None, subject: str, body: bytes, now: float) -> str:
+    def check(self, headers: Mapping[str, str] | None, subject: str, body: bytes, now: float, *, boot: str = "") -> str:
         """Who asks, when the request may be acted on; it can be used once.
 
         Args:
@@ -94,6 +94,7 @@ class Guard:
             subject: on which it came.
             body: its body, to the byte.
             now: wall clock, seconds since the epoch.
+            boot: whom it was signed for, where that is not us: another member handed it on.
 
         Raises:
             Declined: 403 with the reason; 429 when too many control requests came at once.
@@ -105,7 +106,8 @@ class Guard:
         if verify is None:
             raise _forbidden("this key is none of our operators", hint=_ASK_FOR_ACCESS)
         try:
-            verify.verify(_signed(subject, body, claim.iat, claim.exp, claim.nonce, self._boot), claim.signature)
+            signed = _signed(subject, body, claim.iat, claim.exp, claim.nonce, boot or self._boot)
+            verify.verify(signed, claim.signature)
         except BadSignatureError:
             raise _forbidden("the signature does not fit: made for another subject, body or start of ours") from None
         _in_time(claim, now)

@@ -49,6 +49,7 @@ class ControlKind(NamedTuple):
         asks: that in words, for the events.
         do: does it; is told the public key of the operator who signed.
         tells: one line for discovery.
+        after: hears of the request as it came, once it was done; must not raise.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class ControlKind(NamedTuple):
     asks: Callable[[Any], str]
     do: Callable[[Any, str], Awaitable[Done]]
     tells: str
+    after: Callable[[Asked], Awaitable[None]] | None = None
 
 
 class ControlDoor:
@@ -164,6 +166,8 @@ class ControlDoor:
             await self._tell(f"failed: {what}: {type(error).__name__}", operator)
             raise
         await self._tell(f"done: {what}: {done.words}", operator)
+        if one.after is not None:
+            await one.after(asked)
         return done.answer
 
     def _believed(self, kind: str, asked: Asked) -> str:

@@ -77,12 +77,23 @@ class Engine:
             if one.suppress:
                 self._quiet.setdefault(one.code, []).append(one)
 
-    def diagnose(self, seen: Evidence, labels: Mapping[Key, Mapping[str, str]] | None = None) -> Diagnosis:
-        """Apply every rule; one that raises is *broken* and the rest goes on."""
+    def diagnose(
+        self,
+        seen: Evidence,
+        labels: Mapping[Key, Mapping[str, str]] | None = None,
+        coordinators: Evidence | None = None,
+    ) -> Diagnosis:
+        """Apply every rule; one that raises is *broken* and the rest goes on.
+
+        Args:
+            seen: of the instances.
+            labels: of the instances, for settings that go by them.
+            coordinators: what these say of themselves; None leaves out the rules that judge them: they were not meant.
+        """
         findings: list[Finding] = []
         verdicts: list[RuleVerdict] = []
         suppressed: list[Suppressed] = []
-        for one, verdict, hits in self._applied(self.rules, seen, labels or {}):
+        for one, verdict, hits in self._all(seen, labels or {}, coordinators):
             verdicts.append(verdict)
             told, quiet = self._split(one, hits, labels or {})
             findings += self._findings(one, told)
@@ -106,6 +117,16 @@ class Engine:
         for one, hits in _told(outcomes):
             found += self._findings(one, self._split(one, hits, labels)[0])
         return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.code)))
+
+    def _all(
+        self, seen: Evidence, labels: Mapping[Key, Mapping[str, str]], coordinators: Evidence | None
+    ) -> Iterator[tuple[RuleSpec, RuleVerdict, list[Hit]]]:
+        """What each rule says of those whom it judges, in the order of the rules."""
+        said = list(self._applied([one for one in self.rules if not one.of_coordinators], seen, labels))
+        if coordinators is not None:
+            said += self._applied([one for one in self.rules if one.of_coordinators], coordinators, labels)
+        order = {one.code: position for position, one in enumerate(self.rules)}
+        yield from sorted(said, key=lambda one: order[one[0].code])
 
     def _applied(
         self, rules: Iterable[RuleSpec], seen: Evidence, labels: Mapping[Key, Mapping[str, str]]

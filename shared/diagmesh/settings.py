@@ -231,6 +231,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
         instance: its name; default: host name with a suffix.
         forget_after_s: how long a lost instance stays expected.
         replicas: per service, how many instances there should be.
+        coordinators: how many coordinators there should be; 0 leaves it open.
         deadline_s: how long a fan-out waits for the last answer by default.
         heartbeat_s: pace of its own heartbeats.
         concurrency: mesh questions in work at a time.
@@ -246,6 +247,7 @@ class CoordinatorSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_f
     instance: str = ""
     forget_after_s: Seconds = 900.0
     replicas: dict[str, Annotated[int, Meta(ge=0, le=100_000)]] = {}
+    coordinators: Annotated[int, Meta(ge=0, le=64)] = 0
     deadline_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 64

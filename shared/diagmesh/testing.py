@@ -224,4 +224,5 @@ def judged(
         SettingsError: a setting is wrong.
     """
     pack = RulePack({rule.code: rule}, {rule.code: page_of(rule.module, rule.code)})
-    return Engine(pack, tuple(settings)).diagnose(Evidence(replies, silent=silent, directory=directory))
+    seen = Evidence(replies, silent=silent, directory=directory)
+    return Engine(pack, tuple(settings)).diagnose(seen, coordinators=seen)

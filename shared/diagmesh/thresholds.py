@@ -14,6 +14,8 @@ from diagmesh.settings import RuleSettings
 
 __all__ = ["check_setting", "is_for"]
 
+_MESH: Final = "mesh"
+"""Stands for the coordinators, which are judged too."""
 _SHARE: Final = "_share"
 _PERCENT: Final = 2
 """A share of so much is a percentage that was meant; a little above 1 says "never"."""
@@ -55,10 +57,11 @@ def check_setting(setting: RuleSettings, where: str, rules: Mapping[str, RuleSpe
             raise SettingsError(f"{where}.limits of {setting.code}: {name} = {value} {wrong}")
     try:
         for service in setting.services:
-            check_token(service, "service")
+            check_token(service, "service", reserved_ok=service == _MESH)
         for instance in setting.instances:
             for token in instance.split("/", 1):
-                check_token(token, f"part of instance {instance!r}:" if "/" in instance else "instance")
+                what = f"part of instance {instance!r}:" if "/" in instance else "instance"
+                check_token(token, what, reserved_ok=token == _MESH and "/" in instance)
     except BadName as error:
         raise SettingsError(f"{where}: {error}") from None
 

@@ -12,7 +12,7 @@ __all__ = ["registry_not_kept"]
 
 
 @rule(
-    "MESH-006",
+    "MESH-009",
     "Registry is not kept",
     severity=Severity.WARNING,
     issue=FindingClass.MESH,

@@ -42,8 +42,8 @@ def test_names_and_codes_of_the_catalogue() -> None:
 
 
 def test_every_rule_has_its_fault() -> None:
-    """MESH-006 speaks of a coordinator and its store: nothing that happens to a service or its sidecar causes it."""
-    elsewhere = {"MESH-006"}  # caused for real in tests/integration/test_registry.py
+    """MESH-009 speaks of a coordinator and its store: nothing that happens to a service or its sidecar causes it."""
+    elsewhere = {"MESH-009"}  # caused for real in tests/integration/test_registry.py
     assert set(load_rules().rules) - {code for fault in FAULTS for code in fault.codes} == elsewhere
 
 

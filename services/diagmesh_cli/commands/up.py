@@ -12,13 +12,13 @@ from rich.live import Live
 from rich.text import Text
 
 from diagmesh.client import Mesh
-from diagmesh.contract.mesh import Ended
+from diagmesh.contract.mesh import Ended, InstanceState
 from diagmesh.errors import BusError, DiagmeshError, Refusal
 from diagmesh_cli.commands.status import look
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.local.children import Child, how_it_ended
 from diagmesh_cli.local.demos import Wish
-from diagmesh_cli.local.mesh import LocalMesh
+from diagmesh_cli.local.mesh import MOST_COORDINATORS, LocalMesh
 from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
@@ -39,6 +39,7 @@ async def up(
     demo: Annotated[Literal["auto", "go", "python", "none"], Parameter(show_default=False)] = "auto",
     no_demo: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     allow_faults: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    coordinators: Annotated[int, Parameter(metavar="N")] = 1,
     shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Run a whole mesh on this machine until Ctrl-C: a NATS server on loopback, demo services, sidecars, a coordinator.
@@ -48,12 +49,16 @@ async def up(
         demo: services in Go, stand-ins for them in Python, or none. Default: Go where a toolchain can build them.
         no_demo: the same as --demo none.
         allow_faults: let the demo services be broken on purpose.
+        coordinators: how many; with two, one of them may be frozen or killed.
         shown: how to show it.
     """
     if port is not None and not 0 <= port <= 65_535:
         raise UsageError(f"--port {port}: a port is a number from 0 to 65535")
     wish = Wish.NONE if no_demo else Wish(demo)
-    output, local, task = Output.of(shown), LocalMesh(port, wish, allow_faults=allow_faults), asyncio.current_task()
+    if not 1 <= coordinators <= MOST_COORDINATORS:
+        raise UsageError(f"--coordinators {coordinators}: say a number from 1 to {MOST_COORDINATORS}")
+    local = LocalMesh(port, wish, allow_faults=allow_faults, coordinators=coordinators)
+    output, task = Output.of(shown), asyncio.current_task()
     assert task is not None  # noqa: S101  we run in one
     with _on_signals(task, local) as ending:
         try:
@@ -138,6 +143,9 @@ class _Run:
     def _all_there(self, status: MeshStatus) -> bool:
         directory, health = status.services, status.health.answer
         if directory is None or directory.ended is not Ended.COMPLETE or health.ended is not Ended.COMPLETE:
+            return False
+        coordinators = sum(one.state is InstanceState.LIVE for one in directory.coordinators)
+        if coordinators < len(self._local.coordinators):
             return False
         return directory.live >= len(self._local.instances) <= health.answered and not health.silent
 

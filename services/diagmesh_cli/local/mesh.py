@@ -23,9 +23,9 @@ from diagmesh_cli.local.demos import Demo, Wish, choose, python
 from diagmesh_cli.local.roles import Keyring, make_keyring
 from diagmesh_cli.local.settings_file import write_settings
 
-__all__ = ["COORDINATOR", "LocalMesh"]
+__all__ = ["MOST_COORDINATORS", "LocalMesh"]
 
-COORDINATOR: Final = "c1"
+MOST_COORDINATORS: Final = 9
 _SERVER: Final = "nats"
 _READY_S: Final = 20.0
 _PACE_S: Final = 0.05
@@ -47,10 +47,12 @@ class LocalMesh:
         port: asked for on the command line; None prefers 4222.
         wish: which demo services.
         allow_faults: whether these may be broken on purpose.
+        coordinators: how many, named ``c1``, ``c2`` ….
     """
 
-    def __init__(self, port: int | None, wish: Wish, *, allow_faults: bool = False) -> None:
+    def __init__(self, port: int | None, wish: Wish, *, allow_faults: bool = False, coordinators: int = 1) -> None:
         self._wish = wish
+        self.coordinators = tuple(f"c{number}" for number in range(1, coordinators + 1))
         self._allow_faults = allow_faults
         self._demo: Demo | None = None
         # Whatever can be refused is refused before anything is started.
@@ -135,7 +137,8 @@ class LocalMesh:
         self._demo = await choose(self._wish, self.family, tell)
         self._ring = make_keyring(self.directory, self.services)
         self._server = await embedded.start_server(self.family, self._program, self._ring, self.services, self._port)
-        await self._start_coordinator()
+        for coordinator in self.coordinators:
+            await self._start_coordinator(coordinator)
         async with asyncio.TaskGroup() as starting:
             for service, instance in self.instances:
                 starter = self._start_demo if service != _SERVER else self._start_server_sidecar
@@ -175,15 +178,19 @@ class LocalMesh:
     def _application(self) -> list[str]:
         return ["--nats", self.url, "--nkey-file", str(self.keyring.seed_file("app"))]
 
-    async def _start_coordinator(self) -> None:
+    async def _start_coordinator(self, name: str) -> None:
+        first = name == self.coordinators[0]
         settings = CoordinatorSettings(
             nats=CoordinatorNatsSettings(url=self.url, nkey_file=str(self.keyring.seed_file("coordinator"))),
-            instance=COORDINATOR,
+            instance=name,
+            coordinators=len(self.coordinators),
             heartbeat_s=_HEARTBEAT_S,
             operators=(self.keyring.public["operator"],),
         )
-        file = write_settings(self.directory / "coordinator.toml", settings)
-        await self.family.spawn("coordinator", python("diagmesh_coordinator", "--config", str(file)))
+        file = write_settings(self.directory / f"coordinator{'' if first else f'-{name}'}.toml", settings)
+        await self.family.spawn(
+            "coordinator" if first else f"coordinator {name}", python("diagmesh_coordinator", "--config", str(file))
+        )
 
     async def _start_demo(self, service: str, instance: str) -> None:
         name, ready = f"{service}/{instance}", self.directory / f"{service}-{instance}.json"

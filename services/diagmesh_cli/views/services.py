@@ -103,12 +103,18 @@ def _instance(service: ServiceEntry, one: InstanceEntry) -> tuple[Cell, ...]:
 def coordinator_lines(answer: Services) -> Iterator[RenderableType]:
     """The coordinators, the answering one marked."""
     yield from bounded(answer.coordinators, _coordinator)
+    if answer.coordinators_lacking:
+        of = f"{answer.coordinators_lacking} of {answer.coordinators_declared} declared coordinators"
+        yield Text(f"{of} missing: never heard of, or left", "red")
 
 
 def _coordinator(one: CoordinatorEntry) -> Iterator[RenderableType]:
     what = "answers here" if one.self else f"seen {ago(one.last_seen)}"
     where = f" on {one.host}" if one.host else ""
-    yield Text.assemble("coordinator ", (one.instance, "bold"), (f"{where}, {what}", "dim"))
+    text = Text.assemble("coordinator ", (one.instance, "bold"), (f"{where}, {what}", "dim"))
+    if one.state is not InstanceState.LIVE:
+        text.append(": ").append_text(verdict(one.state)).append(f": {one.reason}" if one.reason else "")
+    yield text
 
 
 def doubts(answer: Services) -> Iterator[RenderableType]:

@@ -6,11 +6,11 @@ from typing import Final
 
 from diagmesh.bus.core import Bus
 from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, MeshQuestion, ServiceEntry, Services
-from diagmesh.errors import Unavailable
+from diagmesh.errors import Declined, Unavailable
 from diagmesh.expected import Expected, Key
 from diagmesh.gather import Ask, Plan, choose, learn, means
 
-__all__ = ["NO_COORDINATOR", "by_directory", "learned"]
+__all__ = ["NO_COORDINATOR", "by_directory", "learned", "of_coordinators"]
 
 NO_COORDINATOR: Final = "no coordinator answered: the instances were asked directly, and nobody knows who should answer"
 _QUIET_S: Final = 0.3
@@ -79,6 +79,31 @@ async def by_directory(
     hoped = await learn(bus, kind, total_s=_learn_s(timeout_s)) if warming else frozenset[Key]()
     choice = choose(_Told(services), selection, hoped, began, warming=warming)
     return choice.plan(kind, body, _left_s(timeout_s, began))
+
+
+def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:
+    """How the coordinators themselves are asked, by the list that one of them gave.
+
+    Raises:
+        Declined: the selection means none of them.
+    """
+    expected = tuple(
+        Expected(
+            key=Key("mesh", one.instance),
+            live=one.state is InstanceState.LIVE,
+            last_seen=one.last_seen,
+            server=one.server,
+        )
+        for one in services.coordinators
+    )
+    chosen = tuple(one for one in expected if means(selection, one.key, {}))
+    if selection.services or not chosen:
+        names = ", ".join(one.key.instance for one in expected)
+        raise Declined("no coordinator is meant by this selection", hint=f"instances: {names}")
+    asks: tuple[Ask, ...] = (Ask(service="mesh"),)
+    if selection.instances:
+        asks = tuple(Ask(service="mesh", instance=one.key.instance) for one in chosen)
+    return Plan(kind=kind, asks=asks, expected=chosen, body=body, timeout_s=timeout_s, limit=selection.limit)
 
 
 async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:

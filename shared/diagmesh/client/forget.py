@@ -1,5 +1,6 @@
 """Tell every coordinator, with an operator's signature, that somebody is not expected any longer."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +8,7 @@ from diagmesh.bus.core import Bus
 from diagmesh.client.heard import Heard
 from diagmesh.client.signed import Member, signed
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import CoordinatorEntry
+from diagmesh.contract.mesh import CoordinatorEntry, InstanceState
 from diagmesh.keys import read_seed
 
 __all__ = ["forget"]
@@ -31,7 +32,8 @@ async def forget(
         SettingsError: the seed file cannot be used.
     """
     seed = read_seed(seed_file).seed
-    members = [Member("mesh", one.instance, one.boot) for one in coordinators]
-    return tuple(
-        [await signed(bus, one, _KIND, question, Forgotten, seed=seed, timeout_s=timeout_s) for one in members]
-    )
+    # One that is not connected hears of it from the others when it is back, or knows of nobody.
+    there = [one for one in coordinators if one.state is not InstanceState.NOT_CONNECTED]
+    members = [Member("mesh", one.instance, one.boot) for one in there]
+    told = (signed(bus, one, _KIND, question, Forgotten, seed=seed, timeout_s=timeout_s) for one in members)
+    return tuple(await asyncio.gather(*told))

@@ -10,11 +10,14 @@ from diagmesh.contract.mesh import Services
 from diagmesh.contract.verdicts import Check
 from diagmesh.contract.wire import Answer
 
-__all__ = ["COORDINATOR_KINDS", "answer_type_of"]
+__all__ = ["COORDINATOR_KINDS", "ITSELF", "answer_type_of"]
 
 _PACKAGE = diagmesh.contract.answers
 COORDINATOR_KINDS: Final[dict[str, type[Answer]]] = {"services": Services, "check": Check}
 """What a coordinator answers itself, without adding anything up."""
+
+ITSELF: Final = "coordinator"
+"""What a coordinator answers of itself, and adds up over all coordinators."""
 
 
 @cache

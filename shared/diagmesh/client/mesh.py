@@ -9,11 +9,11 @@ from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
 from diagmesh.client.asking import kind_and_type, mesh_body, selection_of, with_budget, within
 from diagmesh.client.connecting import Connecting
-from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned
+from diagmesh.client.direct import NO_COORDINATOR, by_directory, learned, of_coordinators
 from diagmesh.client.forget import forget
 from diagmesh.client.heard import Heard, heard
 from diagmesh.client.hedge import Coordinators
-from diagmesh.client.kinds import COORDINATOR_KINDS
+from diagmesh.client.kinds import COORDINATOR_KINDS, ITSELF
 from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import encode
@@ -119,10 +119,10 @@ class Mesh:
             subject = subjects.ask_instance(service, name, instance)
         else:
             subject = subjects.ask_one(service, name)
-        if service == "mesh" and not instance:
+        if service == "mesh" and not instance and name != ITSELF:
             return await self._any_coordinator(name, answer_type, question or Nothing(), timeout_s)
         body = encode(with_budget(question or Nothing(), timeout_s))
-        if service == "mesh" and name not in (*COORDINATOR_KINDS, "coordinator"):
+        if service == "mesh" and name not in COORDINATOR_KINDS and not (name == ITSELF and instance):
             answer_type = MeshAnswer
         message = await self._bus.request(subject, body, timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)
@@ -183,6 +183,8 @@ class Mesh:
         """
         name, answer_type = kind_and_type(kind)
         chosen = selection_of(selection)
+        if name == ITSELF:  # of another one by name that would be no sum: whoever is there is asked from here
+            return await self._direct(name, answer_type, question, chosen, timeout_s)
 
         def body(left_s: float) -> bytes:
             return mesh_body(question or Nothing(), chosen, left_s)
@@ -261,7 +263,7 @@ class Mesh:
         """Tell every coordinator that an instance (or all lost ones of the service) is not expected any longer.
 
         Args:
-            service: whose.
+            service: whose; ``mesh`` means the coordinators.
             instance: which one; empty for all lost ones.
             seed_file: with the seed of an operator's user nkey, which the coordinators' settings list.
             timeout_s: for each coordinator.
@@ -270,7 +272,7 @@ class Mesh:
             BusError: the directory could not be asked for; `NoResponders` when there is no coordinator.
             SettingsError: the seed file cannot be used.
         """
-        check_token(service, "service")
+        check_token(service, "service", reserved_ok=service == "mesh")
         question = ForgetQuestion(service=service, instance=check_token(instance, "instance") if instance else "")
         directory = await self.services(timeout_s=timeout_s)
         return await forget(self._bus, directory.coordinators, question, seed_file, timeout_s)
@@ -284,7 +286,11 @@ class Mesh:
         try:
             directory = await self.services(timeout_s=timeout_s)
         except NoResponders:
+            if kind == ITSELF:
+                raise
             return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
+        if kind == ITSELF:
+            return of_coordinators(directory, selection, kind, body, timeout_s), ()
         return await by_directory(self._bus, directory, selection, kind, body, timeout_s), ()
 
     async def _direct(

@@ -215,13 +215,23 @@ class ServiceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class CoordinatorEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One coordinator, as the answering one sees it."""
+    """One coordinator, as the answering one sees it.
+
+    Args:
+        self: the one that answers.
+        state: where it stands; the lost are listed for as long as lost instances are.
+        reason: what that means; empty for the live.
+    """
 
     instance: str
     boot: str
     host: str = ""
+    server: str = ""
+    version: str = ""
     last_seen: datetime | None = None
     self: bool = False
+    state: InstanceState = InstanceState.LIVE
+    reason: str = ""
 
 
 class RegistryState(StrEnum):
@@ -264,6 +274,9 @@ class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False)
     Args:
         ended: ``warming`` until a fresh coordinator has heard one heartbeat interval.
         problems: two processes under one name, and other things that make the directory doubtful.
+        coordinators: this one and the others, live or lost.
+        coordinators_declared: how many there should be, by the settings.
+        coordinators_lacking: how many of these were never heard of, or left.
         registry: whether a coordinator that starts anew would know whom to expect.
     """
 
@@ -272,6 +285,8 @@ class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False)
     missing: int = 0
     kinds: tuple[str, ...] = ()
     coordinators: tuple[CoordinatorEntry, ...] = ()
+    coordinators_declared: int | None = None
+    coordinators_lacking: int = 0
     ended: Ended = Ended.COMPLETE
     problems: tuple[str, ...] = ()
     registry: Registry | None = None

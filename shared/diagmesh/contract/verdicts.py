@@ -92,6 +92,7 @@ class Check(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
         silent: who did not, with the reason.
         ended: why the asking ended.
         notes: what limits all this.
+        settings: fingerprint of the settings of the coordinator that judged; another one may judge by others.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -102,3 +103,4 @@ class Check(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
     silent: tuple[Silent, ...] = ()
     ended: Ended = Ended.COMPLETE
     notes: tuple[str, ...] = ()
+    settings: str = ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from diagmesh.contract.answers.coordinator import Coordinator
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.wire import Answer
@@ -100,6 +101,11 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
     def kinds(self) -> tuple[str, ...]:
         """The kinds that must be asked for it."""
         return tuple(kind_of_type(one) for one in self.reads)
+
+    @property
+    def of_coordinators(self) -> bool:
+        """Whether it judges the coordinators, not the instances."""
+        return self.reads == (Coordinator,)
 
 
 def rule(

@@ -6,7 +6,7 @@ import pytest
 
 from diagmesh.contract.answers.health import Health, State
 from diagmesh.contract.findings import Finding, FindingClass, Severity
-from diagmesh.contract.mesh import Ended, Field, InstanceEntry, InstanceState, ServiceEntry
+from diagmesh.contract.mesh import CoordinatorEntry, Ended, Field, InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh_cli.commands.status import code_of
@@ -155,3 +155,29 @@ def test_a_check_that_could_not_judge_everybody_is_never_well(check: Check, fail
 def test_one_that_is_only_too_young_is_unsure_where_that_is_asked_for(check: Check, code: Exit) -> None:
     assert of_check(check, Severity.WARNING) is code
     assert of_check(check, Severity.WARNING, strict=True) is Exit.UNSURE
+
+
+@pytest.mark.parametrize(
+    ("state", "declared", "lacking", "code"),
+    [
+        (InstanceState.LIVE, None, 0, Exit.WELL),
+        (InstanceState.LIVE, 2, 0, Exit.WELL),
+        (InstanceState.SILENT, None, 0, Exit.UNSURE),
+        (InstanceState.NOT_CONNECTED, 2, 0, Exit.UNSURE),
+        (InstanceState.NOT_CONNECTED, 1, 0, Exit.WELL),
+        (InstanceState.LIVE, 3, 1, Exit.UNSURE),
+    ],
+)
+def test_a_coordinator_that_is_missing_is_somebody_missing(
+    state: InstanceState, declared: int | None, lacking: int, code: Exit
+) -> None:
+    coordinators = (CoordinatorEntry(instance="c1", boot="b"), CoordinatorEntry(instance="c2", boot="b", state=state))
+    entry = ServiceEntry(service="orders", instances=(LIVE,))
+    found = Services(
+        services=(entry,),
+        live=1,
+        coordinators=coordinators,
+        coordinators_declared=declared,
+        coordinators_lacking=lacking,
+    )
+    assert of_directory(found) is code

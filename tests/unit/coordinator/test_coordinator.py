@@ -10,6 +10,7 @@ from diagmesh.client import Mesh
 from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorState
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import ASK_HEADER, Ended
+from diagmesh.errors import Declined
 from diagmesh.settings import CoordinatorSettings, RuleSettings
 from diagmesh_coordinator.fingerprint import fingerprint
 from diagmesh_coordinator.loop_lag import Lags
@@ -77,12 +78,18 @@ async def test_without_a_name_all_of_them_are_added_up_and_the_silent_named(lab:
     await lab.beat("mesh", "frozen")  # to both: the server picks who answers
     await asyncio.sleep(1.4 * BEAT_S)
     result = await Mesh(lab.bus).all(Coordinator, timeout_s=0.8)
+    told = await lab.sum("coordinator", timeout_ms=800)
+    chosen = await Mesh(lab.bus).all(Coordinator, timeout_s=0.8, instances=("c2",))
+    with pytest.raises(Declined, match="no coordinator is meant"):
+        await Mesh(lab.bus).all(Coordinator, services=("orders",))
     await second.stop()
+    assert [one.where for one in chosen.each] == ["mesh/c2"]
     assert [one.where for one in result.each] == ["mesh/c1", "mesh/c2"]
     assert (result.answer.expected, result.answer.answered, result.ended) == (3, 2, Ended.TIMEOUT)
     (silent,) = result.silent
     assert (silent.service, silent.instance) == ("mesh", "frozen")
     assert silent.reason == "connected but silent: it is hung, frozen or overloaded"
+    assert (told.of, told.expected, told.answered, told.silent[0].reason) == ("coordinator", 3, 2, silent.reason)
     assert result.answer.fields["state"].counts == {"up": 2}
     assert result.answer.fields["link.subscriptions"].n == 2
 

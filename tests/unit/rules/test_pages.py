@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from diagmesh.client.kinds import COORDINATOR_KINDS
+from diagmesh.client.kinds import COORDINATOR_KINDS, ITSELF
 from diagmesh.contract.names import check_token
 from diagmesh.diagnose import Engine
 from diagmesh.packs import load_agents, load_rules
@@ -17,7 +17,7 @@ from diagmesh_agents._arguments import parse
 from diagmesh_cli.app import make_app, options_last
 
 PACK = load_rules()
-KINDS: Final = {*load_agents().agents, *COORDINATOR_KINDS}
+KINDS: Final = {*load_agents().agents, *COORDINATOR_KINDS, ITSELF}
 SPANS: Final = {
     code: [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", page.text)] for code, page in PACK.pages.items()
 }

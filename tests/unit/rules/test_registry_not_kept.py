@@ -19,8 +19,8 @@ def directory(state: RegistryState = RegistryState.DEGRADED, **fields: Any) -> S
 def test_it_is_found_where_the_settings_insist() -> None:
     seen = directory(pending=3, since=datetime(2026, 11, 27, tzinfo=UTC))
     diagnosis = judge([UP], directory=seen)
-    assert codes(diagnosis) == ["MESH-006"]
-    one = found(diagnosis, "MESH-006")
+    assert codes(diagnosis) == ["MESH-009"]
+    one = found(diagnosis, "MESH-009")
     assert (one.severity, one.instances) == (Severity.WARNING, ("mesh/c1",))
     assert one.title == "who is expected is not written down: JetStream has no quorum"
     assert [fact.value for fact in one.evidence] == [3, "2026-11-27T00:00:00+00:00"]
@@ -28,11 +28,11 @@ def test_it_is_found_where_the_settings_insist() -> None:
 
 def test_kept_or_only_wished_for_is_clear() -> None:
     for seen in (directory(RegistryState.KEPT), directory(required=False), Services()):
-        assert verdict(judge([UP], directory=seen), "MESH-006").verdict is Judged.CLEAR
+        assert verdict(judge([UP], directory=seen), "MESH-009").verdict is Judged.CLEAR
 
 
 def test_without_a_directory_it_is_blind() -> None:
-    assert verdict(judge([UP]), "MESH-006").verdict is Judged.BLIND
+    assert verdict(judge([UP]), "MESH-009").verdict is Judged.BLIND
 
 
 async def test_a_real_coordinator_that_may_not_write_is_found_until_it_may(tmp_path: Path) -> None:
@@ -41,9 +41,9 @@ async def test_a_real_coordinator_that_may_not_write_is_found_until_it_may(tmp_p
         small.sidecar("orders", "i1")
         coordinator = small.coordinator(more=f"{insists}\n{RULES}", warm=False)
         async with Mesh.connect(url=small.url) as mesh:
-            check = await until_told(mesh, {"MESH-006": ("mesh/c1",)})
-            assert "not permitted: this role may not publish" in finding(check, "MESH-006").title
+            check = await until_told(mesh, {"MESH-009": ("mesh/c1",)})
+            assert "not permitted: this role may not publish" in finding(check, "MESH-009").title
             coordinator.stop()
             small.coordinator(more=f'registry = {{ keep = "required" }}\n{RULES}', warm=False)
             check = await until_told(mesh, {})
-            assert verdict_of(check, "MESH-006").verdict is Judged.CLEAR
+            assert verdict_of(check, "MESH-009").verdict is Judged.CLEAR

@@ -1,0 +1,104 @@
+"""What one coordinator was told to forget, the others forget; on the operator's word alone, never on the sender's."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from diagmesh.contract.codec import encode
+from diagmesh.contract.control import AUTH_HEADER
+from diagmesh.control import sign
+from diagmesh.keys import generate
+from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.program import Running
+from support.lab import BEAT_S, Lab
+
+OPERATOR, STRANGER = generate(), generate()
+BODY = encode({"service": "orders", "instance": "lost"})
+
+
+class Two(Lab):
+    """Coordinators c1 and c2 that believe the operator; orders/lost is lost for both."""
+
+    def __init__(self) -> None:
+        super().__init__(operators=(OPERATOR.public,))
+        settings = CoordinatorSettings(heartbeat_s=BEAT_S, operators=(OPERATOR.public,))
+        self.second = Running(self.crowd.server.bus(), settings, "c2")
+
+    async def begin(self) -> None:
+        await self.start(warm=False)
+        await self.second.start()
+        await self.join("orders", "lost", interval_s=0.01)
+        await asyncio.sleep(2 * BEAT_S)
+        assert [self.knows(one) for one in (self.coordinator, self.second)] == [["lost"], ["lost"]]
+
+    def knows(self, one: Running) -> list[str]:
+        return [known.key.instance for known in one.directory.roster.instances("orders")]
+
+    def auth(self, seed: bytes = OPERATOR.seed, body: bytes = BODY) -> str:
+        """Signed for c1, as it runs now."""
+        boot = self.coordinator.identity.boot
+        words: dict[str, Any] = {"seed": seed, "subject": "diagctl.mesh.forget.c1", "body": body, "boot": boot}
+        return sign(**words, now=time.time(), nonce=secrets.token_urlsafe(18))
+
+    def event(self, auth: str, **changes: Any) -> bytes:
+        """What c1 hands on."""
+        us = self.coordinator.identity
+        told = {"v": 1, "service": "mesh", "instance": us.instance, "boot": us.boot, "kind": "forget"}
+        return msgspec.json.encode({**told, "detail": {"body": BODY.decode(), "auth": auth}, **changes})
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[Two]:
+    made = Two()
+    await made.begin()
+    yield made
+    await made.coordinator.stop()
+    await made.second.stop()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_both_forget_what_one_was_told(two: Two) -> None:
+    done = await two.ask("diagctl.mesh.forget.c1", BODY, {AUTH_HEADER: two.auth()})
+    assert done.problem is None
+    assert two.knows(two.coordinator) == []
+    await until(lambda: two.knows(two.second) == [])
+
+
+async def test_nobody_is_forgotten_on_the_word_of_a_stranger(two: Two) -> None:
+    forged = [
+        two.event(two.auth(STRANGER.seed)),
+        two.event(two.auth(body=b'{"service":"payments"}')),
+        two.event(two.auth(), boot="another start"),
+        two.event(two.auth(), instance="c7"),
+        two.event(""),
+        b"no event",
+        two.event(two.auth(), detail={}),
+        two.event("x" * 5000),
+    ]
+    for data in forged:
+        await two.bus.publish("diagev.ev.mesh.forget", data)
+    await asyncio.sleep(0.1)
+    assert two.knows(two.second) == ["lost"]
+    await two.bus.publish("diagev.ev.mesh.forget", two.event(two.auth()))
+    await until(lambda: two.knows(two.second) == [])
+
+
+async def test_what_was_handed_on_is_done_once(two: Two) -> None:
+    data = two.event(two.auth())
+    await two.bus.publish("diagev.ev.mesh.forget", data)
+    await until(lambda: two.knows(two.second) == [])
+    await two.beat("orders", "lost", interval_s=0.01)
+    await asyncio.sleep(0.05)
+    await two.bus.publish("diagev.ev.mesh.forget", data)
+    await asyncio.sleep(0.1)
+    assert two.knows(two.second) == ["lost"], "somebody plays it again"
