@@ -36,7 +36,7 @@ bench: setup ## measure beside peers; table here, JSON in build/bench.json
 faults: setup ## make every fault on a real mesh; fault by finding, kept in deploy/demo/FAULTS.md
 	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
-soak: setup ## ten minutes of the loaded demo in good health: no finding; other lengths: ARGS=SECONDS
+soak: setup ## an hour of load, kills and freezes at random, each request explained; ARGS="healthy": the demo, undisturbed
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 wheel: setup ## build the wheel into dist/

@@ -1,4 +1,4 @@
-"""The loaded demo in good health: nothing is found (a minute here, ten by `make soak`); what is found fails it."""
+"""The loaded demo in good health: nothing is found; what is found fails it. Ten minutes: `make soak ARGS=healthy`."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.__main__ import main, processes, run, table
+from soak.healthy import processes, run, table
 from soak.watch import Memory, Told, soak
 from support.godemo import build
 from support.golang import Go
@@ -16,12 +16,12 @@ from support.upping import Up
 
 
 @pytest.mark.timeout(900)
-def test_a_minute_of_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
+def test_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
     build(go)
-    told = run(tmp_path, 60.0)
+    told = run(tmp_path, 45.0)
     assert told.complaints == []
     assert told.checks > 10
-    assert told.asks > 30
+    assert told.asks > 20
     assert len(told.memory) == 6, "the coordinator and five sidecars"
     assert all(10 < one.late_mib < 200 for one in told.memory), told.memory
 
@@ -37,11 +37,6 @@ def test_a_sick_one_is_told(tmp_path: Path) -> None:
         re.match(r"found: PROC-002 at orders/i2: process \d+ is stopped by a signal \(\dx\)", one)
         for one in told.complaints
     ), told
-
-
-@pytest.mark.parametrize("words", [["x"], ["5"], ["inf"], ["30", "40"]])
-def test_a_wrong_length_is_refused(words: list[str]) -> None:
-    assert main(words) == 64
 
 
 def test_the_table_and_the_complaints() -> None:

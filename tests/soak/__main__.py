@@ -1,73 +1,86 @@
-"""``make soak``: `diagmesh up` with the Go demo under its load, healthy for ten minutes: no finding, nobody silent.
+"""``make soak``: an hour of load with kills and freezes at random; ``healthy``: ten minutes of the demo, undisturbed.
 
-A word: how many seconds instead.
+Words: ``chaos`` (the default) or ``healthy``, and for how many seconds. ``--seed N`` repeats the acts of a run of
+chaos, ``--write`` keeps its figures in deploy/SOAK.md.
 """
 
+import argparse
 import asyncio
-import re
+import random
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
-from soak.watch import WARM_UP_S, Told, soak
-from support.godemo import build
+import msgspec
+
+from soak import healthy
+from soak.chaos.run import Outcome, raise_on_term, soak
+from soak.chaos.told import page, plots, summary, table
 from support.golang import Go, GoMissing
-from support.upping import Up
 
-_USUAL_S = 600.0
-_LEAST_S = 20.0
+__all__ = ["main"]
+
+_USUAL_S: Final = 3600.0
+_LEAST_S: Final = 30.0
+_ROOT: Final = Path(__file__).parents[2]
+_MOST_COMPLAINTS: Final = 50
 
 
 def main(words: list[str]) -> int:
     """Run it; returns the exit code."""
+    parser = argparse.ArgumentParser("make soak", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("chaos", "healthy"), default="chaos")
+    parser.add_argument("seconds", nargs="?", type=float)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
+    parser.add_argument("--write", action="store_true", help="keep the figures in deploy/SOAK.md")
     try:
-        seconds = float(words[0]) if words else _USUAL_S
-    except ValueError:
-        seconds = 0.0
-    if len(words) > 1 or not _LEAST_S <= seconds < float("inf"):
-        print(f"say for how many seconds ({_LEAST_S:g} or more), or nothing for {_USUAL_S:g}", file=sys.stderr)
+        given = parser.parse_args(words)
+    except SystemExit as error:
+        return 64 if error.code else 0
+    usual_s, least_s = (_USUAL_S, _LEAST_S) if given.what == "chaos" else (healthy.USUAL_S, healthy.LEAST_S)
+    seconds = usual_s if given.seconds is None else given.seconds
+    if not least_s <= seconds < float("inf"):
+        print(f"say for how many seconds ({least_s:g} or more), or nothing for {usual_s:g}", file=sys.stderr)
         return 64
+    return healthy.main(seconds) if given.what == "healthy" else _chaos(seconds, given.seed, write=given.write)
+
+
+def _chaos(seconds: float, seed: int, *, write: bool) -> int:
     try:
-        build(Go())
+        nats = Go().nats_cli()
     except GoMissing as missing:
-        print(f"the demo is in Go: {missing}", file=sys.stderr)
-        return 3
-    with tempfile.TemporaryDirectory(prefix="diagmesh-soak-") as folder:
-        told = run(Path(folder), seconds)
-    print(table(told))
-    said = told.complaints
-    print("\n".join(said) or f"nothing found in {told.checks} checks")
-    return 1 if said else 0
-
-
-def run(folder: Path, seconds: float) -> Told:
-    """One soak in an empty folder."""
+        print(f"without the nats command: {missing}", file=sys.stderr)
+        nats = None
+    print(f"seed {seed}: the same acts again by --seed {seed}", flush=True)
+    raise_on_term()
     began = time.monotonic()
-    with Up(folder, "--demo", "go") as up:
-        up.ready()
-        print(f"up at {up.url} after {time.monotonic() - began:.1f} s; judged for {seconds:g} s", flush=True)
-        return asyncio.run(soak(up.url, processes(up), seconds, lambda line: print(line, flush=True)))
+    with tempfile.TemporaryDirectory(prefix="diagmesh-soak-") as folder:
+        try:
+            outcome = asyncio.run(soak(Path(folder), seconds, seed, nats, lambda line: print(line, flush=True)))
+        except KeyboardInterrupt:
+            print("interrupted; everything that was started is ended", file=sys.stderr)
+            return 130
+    print(f"\n{table(outcome)}\n")
+    print(f"all figures: {_keep(outcome, write=write).relative_to(_ROOT)}; {time.monotonic() - began:.0f} s in all")
+    print("\n".join(outcome.complaints[:_MOST_COMPLAINTS]) or "every request is explained, and nothing grows")
+    return 1 if outcome.complaints else 0
 
 
-def processes(up: Up) -> dict[str, int]:
-    """The coordinator and the sidecars, by the names of their settings files."""
-    found = {pid: re.search(r"/(sidecar-[a-z0-9-]+|coordinator)\.toml", words) for pid, words in up.processes().items()}
-    return {named[1]: pid for pid, named in found.items() if named}
-
-
-def table(told: Told) -> str:
-    """What was done, and how much memory our processes took."""
-    rows = [
-        ("checks made", told.checks),
-        ("other questions answered", told.asks),
-        ("findings", sum(told.findings.values())),
-    ]
-    rows += [(f"not judged, after {WARM_UP_S:g} s", sum(told.blind.values())), ("silent", sum(told.silent.values()))]
-    rows += [("questions not answered", sum(told.lost.values()))]
-    lines = ["", *(f"{what:28}{count:8}" for what, count in rows), "", f"{'memory, MiB':28}{'warm':>8}{'end':>8}"]
-    lines += [f"{one.name:28}{one.early_mib:8.1f}{one.late_mib:8.1f}" for one in told.memory]
-    return "\n".join(lines) + "\n"
+def _keep(outcome: Outcome, *, write: bool) -> Path:
+    """Figures and plots below build/soak/, and as a page of the documentation where that is wanted."""
+    folders = [_ROOT / "build" / "soak"]
+    if write:
+        folders.append(_ROOT / "deploy" / "soak")
+        (_ROOT / "deploy" / "SOAK.md").write_text(page(outcome, "soak"), encoding="utf-8")
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in plots(outcome).items():
+            (folder / name).write_text(text, encoding="utf-8")
+    figures = folders[0] / "chaos.json"
+    figures.write_bytes(msgspec.json.format(msgspec.json.encode(summary(outcome)), indent=1))
+    return figures
 
 
 if __name__ == "__main__":

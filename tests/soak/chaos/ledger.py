@@ -1,0 +1,106 @@
+"""Who was hit when, and what may be said of him then.
+
+An excuse is a fault that hit exactly the one named (its process, or the server that it was connected to), from the
+instant of the fault until that one was *seen* to be back plus `SETTLE_S`; nothing else is one.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from soak.chaos.cluster import HEARTBEAT_S
+from soak.chaos.records import Asked, Fault
+
+__all__ = ["RETURN_S", "SETTLE_S", "Ledger"]
+
+SETTLE_S: Final = 2 * HEARTBEAT_S
+"""Whoever is seen to be back is trusted after two heartbeats: a fresh coordinator is warming for 1.2 of them."""
+RETURN_S: Final = 3.5
+"""A coordinator says for three seconds after its own connection came back that it does not know yet who is missing."""
+_JUST_S: Final = 0.5
+"""A request that began so shortly before somebody went, or came, may meet him in either state."""
+_LOST_AFTER_S: Final = 4 * HEARTBEAT_S
+"""The directory goes by heartbeats: three missed, and one more for the way."""
+_SURELY_S: Final = 0.1
+"""A signal takes effect a moment after it was sent."""
+_EVER: Final = float("inf")
+
+
+class Ledger:
+    """Looks up faults.
+
+    Args:
+        faults: all of them.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self._faults = faults
+
+    def near(self, name: str, asked: Asked) -> list[Fault]:
+        """The faults that hit somebody while a request was under way, or so shortly before that he need not be well."""
+        return [
+            fault
+            for fault in self._faults
+            if name in fault.hit and fault.at <= asked.until and asked.at <= fault.back.get(name, _EVER) + SETTLE_S
+        ]
+
+    def asker_hit(self, asked: Asked) -> bool:
+        """Whether the server of the asker was; a command may have connected to any of them."""
+        if not asked.by_command:
+            return bool(self.near(asked.asker, asked))
+        return any(self.near(fault.what, asked) for fault in self._faults if fault.of_server)
+
+    def teller_hit(self, asked: Asked) -> bool:
+        """Whether who made the sum was, and so cannot be blamed for what he did not hear."""
+        return bool(self.near(asked.by, asked)) if asked.by else self.asker_hit(asked)
+
+    def just_back(self, asked: Asked) -> bool:
+        """Whether who made the sum came back so shortly before that it may say that it does not know yet."""
+        if self.teller_hit(asked):
+            return True
+        return any(0 <= asked.at - fault.back.get(asked.by, _EVER) <= RETURN_S for fault in self._faults)
+
+    def cannot_have_answered(self, name: str, asked: Asked) -> bool:
+        """Whether his process was dead or frozen from before the request until after its end."""
+        return any(
+            fault.what == name
+            and self._sure_at(fault, asked) < asked.at
+            and asked.until < (_EVER if fault.over is None else fault.over)
+            for fault in self._faults
+        )
+
+    def _sure_at(self, fault: Fault, asked: Asked) -> float:
+        if asked.how != "directory":
+            return fault.at + _SURELY_S
+        # What a coordinator did not hear while it was frozen, it hears afterwards.
+        backs = [other.back[asked.by] for other in self._faults if asked.by in other.back]
+        return max([fault.at, *(at for at in backs if at <= asked.until)]) + _LOST_AFTER_S
+
+    def never_met(self, name: str, asked: Asked) -> bool:
+        """Whether the coordinator was killed, and he was hit before the new one could hear of him, and is not back."""
+        kills = [fault for fault in self._faults if fault.what == asked.by and fault.act == "kill"]
+        starts = [fault.back[asked.by] for fault in kills if asked.by in fault.back]
+        met = [
+            fault.at <= start + SETTLE_S for start in starts if start <= asked.until for fault in self.near(name, asked)
+        ]
+        return any(met)
+
+    def states(self, name: str, asked: Asked) -> set[str]:
+        """What may be said of him: the first words of a reason; empty when he was well."""
+        return {state for fault in self.near(name, asked) for state in _states(fault, asked)}
+
+    def told(self, name: str, asked: Asked) -> str:
+        """The faults near him, for people."""
+        return ", ".join(f"fault {fault.number} ({fault.act} {fault.what})" for fault in self.near(name, asked))
+
+
+def _states(fault: Fault, asked: Asked) -> set[str]:
+    if fault.of_server:
+        return {"unknown", "not connected", "connected but silent"}
+    if fault.act == "freeze":
+        return {"connected but silent"}
+    states = {"not connected"}
+    if asked.at < fault.at + _JUST_S:
+        states.add("connected but silent")
+    if fault.over is not None and asked.until > fault.over:  # a new process is coming: connected, not yet subscribed
+        states |= {"connected but silent", "unknown"}
+    return states
