@@ -15,7 +15,7 @@ from support.natsserver import MakeServer, NatsServer
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
 
-pytest_plugins = ["support.golang"]
+pytest_plugins = ["support.buses", "support.golang"]
 
 
 @pytest.fixture

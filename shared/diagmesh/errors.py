@@ -147,7 +147,16 @@ class NoResponders(BusError):
 
 
 class NotPermitted(BusError):
-    """The server does not let this role publish or subscribe there."""
+    """The server does not let this role publish or subscribe there.
+
+    Args:
+        words: what is refused to whom.
+        subject: the subject, in lower case as the client gives it; empty where it is not about one.
+    """
+
+    def __init__(self, words: str, subject: str = "") -> None:
+        super().__init__(words)
+        self.subject = subject
 
 
 class MessageTooLarge(BusError):

@@ -13,33 +13,9 @@ from diagmesh.bus.nats import NatsBus, link
 from diagmesh.errors import CannotConnect, ConnectionLost, NoAnswer, NotConnected, NotPermitted, SettingsError
 from diagmesh.keys import generate, write_seed
 from diagmesh.settings import NatsSettings
+from support.buses import answering, is_connected, until
 from support.natsserver import MakeServer, NatsServer
 from support.ports import free_port
-
-
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait for something that will come true."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-def is_connected(bus: NatsBus) -> Callable[[], bool]:
-    return lambda: bus.state.state is BusState.CONNECTED
-
-
-@pytest.fixture
-async def started() -> AsyncIterator[Callable[[NatsSettings], NatsBus]]:
-    """Starts buses that are closed after the test."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        def start(settings: NatsSettings) -> NatsBus:
-            bus = NatsBus(settings, "test")
-            bus.start()
-            stack.push_async_callback(bus.close)
-            return bus
-
-        yield start
 
 
 def open_descriptors() -> int:
@@ -69,17 +45,6 @@ async def pretending(handler: Handler) -> AsyncIterator[str]:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         await server.wait_closed()
-
-
-async def answering(bus: NatsBus, subject: str) -> None:
-    tasks: set[asyncio.Task[None]] = set()
-
-    def answer(message: Message) -> None:
-        task = asyncio.get_running_loop().create_task(bus.publish(message.reply, b"pong"))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    await bus.subscribe(subject, answer)
 
 
 async def test_server_absent_at_start_then_there(

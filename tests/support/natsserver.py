@@ -144,6 +144,10 @@ class NatsServer:
         """Let it run on after `freeze`."""
         thaw(self.pid)
 
+    def lame_duck(self) -> None:
+        """Have it take nobody in any more and end its clients one by one (``nats-server --signal ldm=PID``)."""
+        os.kill(self.pid, signal.SIGUSR2)
+
     def reload(self) -> None:
         """Have it read its configuration again (SIGHUP); returns before it has done so."""
         os.kill(self.pid, signal.SIGHUP)

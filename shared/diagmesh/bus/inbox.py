@@ -1,6 +1,7 @@
 """Reply subjects: one wildcard subscription per connection, tokens below it, nothing subscribed per request."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -9,6 +10,8 @@ from diagmesh.bus.core import Handler, Message, Subscription
 from diagmesh.errors import BusError, NoAnswer, NoResponders
 
 __all__ = ["Inboxes", "OpenInbox", "request"]
+
+log = logging.getLogger("diagmesh.bus")
 
 Trouble = Callable[[Exception], None]
 
@@ -59,13 +62,13 @@ class Inboxes:
     def all_in_trouble(self, error: Exception) -> None:
         """Tell every open inbox that waiting is pointless."""
         for inbox in list(self._open.values()):
-            inbox.on_trouble(error)
+            _tell(inbox, error)
 
     def subject_in_trouble(self, folded_subject: str, error: Exception) -> bool:
         """Tell the inboxes that asked on a subject (lower case, as nats-py reports it); returns whether any did."""
         askers = self._asked.get(folded_subject, set())
         for inbox in list(askers):
-            inbox.on_trouble(error)
+            _tell(inbox, error)
         return bool(askers)
 
     def _note(self, subject: str, inbox: "OpenInbox") -> None:
@@ -109,6 +112,13 @@ class OpenInbox:
     def close(self) -> None:
         """See `diagmesh.bus.core.Inbox.close`."""
         self._home._forget(self, self._subjects)
+
+
+def _tell(inbox: OpenInbox, error: Exception) -> None:
+    try:
+        inbox.on_trouble(error)
+    except Exception:  # one asker must not keep the news from the others
+        log.exception("somebody who waits for answers could not be told of %s", type(error).__name__)
 
 
 async def request(

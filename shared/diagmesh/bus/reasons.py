@@ -27,6 +27,8 @@ _SERVER_TEXTS: Final = {
     "certificate required": "TLS: the server asks for a certificate of ours: give tls_cert_file and tls_key_file",
     "secure connection - tls required": "the server demands TLS: use tls:// and, for a private CA, tls_ca_file",
     "stale connection": "the server heard nothing from us for too long (Stale Connection)",
+    "unexpected eof": "the server closed the connection without a word (it stopped, or cut us off as a slow consumer;"
+    " its log tells)",
     "empty response from server when expecting info message": "something listens there, but it does not"
     " greet: no NATS client port, or a server that wants TLS before its greeting (tls_first)",
 }

@@ -210,7 +210,7 @@ class Gather:
         refused = [
             (token, ask)
             for token, ask in enumerate(self._plan.asks)
-            if str(error).endswith(ask.subject(self._plan.kind).lower())
+            if error.subject == ask.subject(self._plan.kind).lower()
         ]
         absence = Absence(InstanceState.UNKNOWN, str(error))
         for token, ask in refused:

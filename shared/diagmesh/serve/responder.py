@@ -131,7 +131,7 @@ class Responder:
         except Refusal as refusal:
             self.turned_away(kind, refusal)
             self._post(self._refused(kind, message.reply, since_ns, refusal))
-        except Exception as error:  # noqa: BLE001  a decoder of somebody else's may fail in any way: never silence
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  somebody else's decoder may fail in any way
             self._post(self._refused(kind, message.reply, since_ns, _incident(kind, error)))
 
     def _not_ours_to_answer(self, message: Message) -> None:

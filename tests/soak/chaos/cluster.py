@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from diagmesh_cli.local import initial
+from diagmesh_cli.local.issued import SERVER_FILE, Issued
 from soak.chaos.records import server_name
 from support.natsserver import NatsServer
 from support.ports import free_port
@@ -64,7 +65,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._mesh = folder / "mesh"
-        issued = initial.Issued(layout="simple", services=tuple(SERVICES), url="nats://127.0.0.1:4222")
+        issued = Issued(layout="simple", services=tuple(SERVICES), url="nats://127.0.0.1:4222")
         self.issued = initial.create(self._mesh, issued)
         self.servers: dict[str, NatsServer] = {}
         self.programs: dict[str, Program] = {}
@@ -124,7 +125,7 @@ class Cluster:
         for node in NODES:
             directory = self.folder / node
             directory.mkdir()
-            text = f"""include '../mesh/{initial.SERVER_FILE}'
+            text = f"""include '../mesh/{SERVER_FILE}'
             lame_duck_duration: "30s"
             lame_duck_grace_period: "1s"
             cluster {{ name: soak, listen: "127.0.0.1:{ports[node]}", routes: {msgspec.json.encode(routes).decode()} }}

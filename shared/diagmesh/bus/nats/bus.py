@@ -17,6 +17,8 @@ from diagmesh.bus.core import BusState, Handler, Held, Message, StateChange, Sub
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.bus.nats.exposed import exposed
 from diagmesh.bus.nats.link import FAILURES, Link
+from diagmesh.bus.nats.pool import Pool
+from diagmesh.bus.nats.refusals import Refusals
 from diagmesh.bus.nats.usable import check_usable, role_of, urls_of
 from diagmesh.bus.reasons import explain, redact
 from diagmesh.errors import (
@@ -25,7 +27,6 @@ from diagmesh.errors import (
     MessageTooLarge,
     NoAnswer,
     NotConnected,
-    NotPermitted,
 )
 from diagmesh.settings import NatsSettings
 
@@ -38,6 +39,7 @@ _BACKOFF_MOST_S: Final = 1.0
 _STEADY_S: Final = 5.0
 """A connection that lived for so long was a good one: the next attempt need not wait."""
 _FLUSH_S: Final = 2.0
+_RETIRE_S: Final = 0.3
 _STOP_S: Final = 3.0
 _DEFAULT_MAX_PAYLOAD: Final = 1024 * 1024
 
@@ -69,9 +71,9 @@ class NatsBus:
     def __init__(self, settings: NatsSettings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._urls = urls_of(settings)
-        self._discovered: list[str] = []
+        self._pool = Pool(urls_of(settings))
         self._inboxes = Inboxes(settings.inbox_prefix)
+        self._refusals = Refusals(self._inboxes, role_of(settings))
         self._mux: Subscription | None = None
         self._registry: list[_Registered] = []
         self._link: Link | None = None
@@ -80,7 +82,6 @@ class NatsBus:
         self._supervisor: asyncio.Task[None] | None = None
         self._attempts = 0
         self._trouble = ""
-        self._refusal = ""
         self._dropped = 0
         self._backoff_s = _BACKOFF_FIRST_S
 
@@ -100,7 +101,7 @@ class NatsBus:
         stop = bus.watch(lambda _: settled.set())
         try:
             async with asyncio.timeout(timeout_s):
-                while bus._state.state is not BusState.CONNECTED and bus._attempts < len(bus._urls):
+                while bus._state.state is not BusState.CONNECTED and bus._attempts < len(bus._pool.named):
                     await settled.wait()
                     settled.clear()
         except TimeoutError:
@@ -114,7 +115,7 @@ class NatsBus:
             return bus
         reason = bus._trouble or f"no answer within {timeout_s:g} s"
         await bus.close()
-        raise CannotConnect(f"cannot connect to {', '.join(map(redact, bus._urls))}: {reason}")
+        raise CannotConnect(f"cannot connect to {', '.join(map(redact, bus._pool.named))}: {reason}")
 
     def start(self) -> None:
         """Begin to connect, and go on trying for as long as the bus is open; a server that is away raises nothing.
@@ -143,7 +144,7 @@ class NatsBus:
 
     async def _supervise(self) -> None:
         while True:
-            url = self._next_url()
+            url = self._pool.next()
             link = Link(self._settings, self._name, url, self._refused)
             try:
                 await self._live(link, url)
@@ -166,17 +167,33 @@ class NatsBus:
             return
         loop = asyncio.get_running_loop()
         since = loop.time()
-        self._refusal = ""
+        self._refusals.begin()
         self._link = link
         for registered in list(self._registry):
             await self._attach(registered, link)
         await link.flush(_FLUSH_S)
-        self._changed(StateChange(BusState.CONNECTED, self._refusal))
-        await link.until_lost()
-        self._discovered = link.discovered()  # a server tells of its peers when they come
+        if not link.alive:  # it ended for something that we asked for, as with too many subscriptions
+            self._link = None
+            self._failed(link.reason or "the connection broke at once", url)
+            return
+        self._changed(StateChange(BusState.CONNECTED, self._refusals.lasting))
+        await link.until_lost(lambda: self._learned(link).has_other_than(url))
+        self._learned(link)
+        await self._retire(link)
         if loop.time() - since > _STEADY_S:
             self._backoff_s = _BACKOFF_FIRST_S
         self._changed(StateChange(BusState.RECONNECTING, link.reason or "the connection broke"))
+
+    def _learned(self, link: Link) -> Pool:
+        self._pool.learn(link.discovered())  # a server tells of its peers when they come
+        return self._pool
+
+    async def _retire(self, link: Link) -> None:
+        """From a server that is about to stop: take no more questions there, and let those in work be answered."""
+        if link.leaving and link.alive:
+            mine = [one for one in self._registry if one.link is link and one.subject != self._inboxes.subject]
+            await asyncio.gather(*(link.unsubscribe(one.native) for one in mine))
+            await asyncio.sleep(_RETIRE_S)
 
     def _failed(self, reason: str, url: str) -> None:
         never = self._state.state is BusState.CONNECTING
@@ -185,26 +202,10 @@ class NatsBus:
         state = BusState.CONNECTING if never else BusState.RECONNECTING
         self._changed(StateChange(state, f"{reason} [{redact(url)}]"))
 
-    def _next_url(self) -> str:
-        pool = self._urls + [url for url in self._discovered if url not in self._urls]
-        return pool[self._attempts % len(pool)]
-
     def _refused(self, action: str, subject: str) -> None:
-        verb = "publish" if action == "publish" else "subscribe"
-        error = NotPermitted(f"not permitted: this role may not {verb} {subject} ({role_of(self._settings)})")
-        if verb == "publish":
-            known = self._inboxes.subject_in_trouble(subject, error)
-        else:
-            known = subject == self._inboxes.subject.lower()
-            if known:
-                self._inboxes.all_in_trouble(error)
-        if not known:
-            log.error("%s", error)
-            if verb == "subscribe":
-                # We are connected, and yet not there for whoever asks: that must be seen wherever the state is.
-                self._refusal = str(error)
-                if self._state.state is BusState.CONNECTED:
-                    self._changed(StateChange(BusState.CONNECTED, self._refusal))
+        # We are connected, and yet not there for whoever asks: that must be seen wherever the state is.
+        if self._refusals.hear(action, subject) and self._state.state is BusState.CONNECTED:
+            self._changed(StateChange(BusState.CONNECTED, self._refusals.lasting))
 
     def _changed(self, change: StateChange) -> None:
         before = self._state
@@ -218,7 +219,10 @@ class NatsBus:
             why = f": {change.reason}" if change.reason else ""
             log.log(level, "%s: %s%s", self._name, change.state, why)
         for listener in list(self._listeners):
-            listener(change)
+            try:
+                listener(change)
+            except Exception:  # it is somebody else's, and must not cost the connection
+                log.exception("a listener to the state of the connection failed")
 
     # --- what everybody else sees
 

@@ -8,6 +8,7 @@ link is bounded even when the server is frozen; a ``tls://`` server that answers
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,7 +19,8 @@ from nats.aio.msg import Msg
 
 from diagmesh.bus.core import Handler, Message
 from diagmesh.bus.nats.handshake import why_not
-from diagmesh.bus.nats.usable import tls_context
+from diagmesh.bus.nats.last_words import last_words
+from diagmesh.bus.nats.usable import credentials, expired, wants_tls
 from diagmesh.bus.reasons import explain, permission_subject
 from diagmesh.errors import NotConnected
 from diagmesh.settings import NatsSettings
@@ -36,10 +38,12 @@ Refused = Callable[[str, str], None]
 _PING_INTERVAL_S: Final = 5
 _PINGS_OUTSTANDING: Final = 2
 _WATCH_S: Final = 0.25
+_LEAVE_WITHIN_S: Final = 1.0
 _DISCARD_S: Final = 1.0
 _PENDING_MESSAGES: Final = 65_536
 _PENDING_BYTES: Final = 64 * 1024 * 1024
 _NEVER_S: Final = 365 * 86_400
+_UNANSWERED: Final = "the server did not answer our pings (frozen, overloaded, or the network drops everything)"
 _MOST_DISCOVERED: Final = 64
 _DEFAULT_PORT: Final = 4222
 
@@ -92,12 +96,14 @@ class Link:
         self._name = name
         self._url = url
         self._refused = refused
-        self._client = _Client(tls_wanted=_wants_tls(settings), refused=self._on_server_error)
+        self._client = _Client(tls_wanted=wants_tls(settings), refused=self._on_server_error)
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.reason = ""
         self._cause: BaseException | None = None
         self._slow = 0
+        self.reason = ""
+        self.leaving = False
+        """The server has said that it will go (lame duck mode): it still serves, but others are better."""
 
     async def open(self) -> None:
         """Connect and authenticate.
@@ -108,14 +114,24 @@ class Link:
         try:
             await self._connect()
         except FAILURES as error:
-            info: dict[str, Any] = getattr(self._client, "_server_info", None) or {}
-            # The first cause was told to a callback already, by its class as well.
-            self.reason = why_not(self._cause or error, self._settings, info)
+            self.reason = await self._why(error)
             raise
+
+    async def _why(self, error: BaseException) -> str:
+        """Why connecting failed, from what the server said, and from what it may not have come to say."""
+        # The server says no more than that; a JWT that has expired since we started can be read by ourselves.
+        if "authorization violation" in str(error).lower() and (ended := expired(self._settings.creds_file)):
+            return ended
+        hung_up = isinstance(error, ConnectionResetError | BrokenPipeError | nats.errors.UnexpectedEOF)
+        if hung_up and not self._settings.tls_first and (words := await last_words(self._url)):
+            return explain(nats.errors.Error(words))
+        info: dict[str, Any] = getattr(self._client, "_server_info", None) or {}
+        # The first cause was told to a callback already, by its class as well.
+        return why_not(self._cause or error, self._settings, info)
 
     async def _connect(self) -> None:
         await self._client.connect(
-            **self._credentials(),
+            **credentials(self._settings),
             servers=[self._url],
             name=self._name,
             allow_reconnect=False,
@@ -127,21 +143,8 @@ class Link:
             error_cb=self._on_error,
             closed_cb=self._on_closed,
             disconnected_cb=self._on_closed,
+            lame_duck_mode_cb=self._on_lame_duck,
         )
-
-    def _credentials(self) -> dict[str, Any]:
-        settings = self._settings
-        given: dict[str, Any] = {}
-        if settings.nkey_file:
-            given["nkeys_seed"] = settings.nkey_file
-        if settings.creds_file:
-            given["user_credentials"] = settings.creds_file
-        if _wants_tls(settings):
-            given["tls"] = tls_context(settings)
-            given["tls_handshake_first"] = settings.tls_first
-            if settings.tls_server_name:
-                given["tls_hostname"] = settings.tls_server_name
-        return given
 
     def _writer(self) -> asyncio.StreamWriter | None:
         return getattr(getattr(self._client, "_transport", None), "_io_writer", None)
@@ -196,9 +199,10 @@ class Link:
 
         async def deliver(message: Msg) -> None:
             # Total on purpose: a cancellation that leaks from here would end the subscription silently.
+            # Nothing is awaited here, so a cancellation can only be one that the handler met and let out.
             try:
                 handler(Message(message.subject, message.data, message.reply, message.headers))
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 log.exception("a handler of %s failed", subject)
 
         try:
@@ -225,9 +229,17 @@ class Link:
         await asyncio.wait({flushing}, timeout=timeout_s)
         return flushing.done()
 
-    async def until_lost(self) -> None:
-        """Until the connection is gone, or deaf although nats-py calls it connected."""
+    async def until_lost(self, elsewhere: Callable[[], bool]) -> None:
+        """Until the connection is gone, deaf although nats-py calls it connected, or better left for another server.
+
+        Args:
+            elsewhere: whether there is another server to go to.
+        """
         while not self._client.is_closed:
+            if self.leaving and elsewhere():
+                # All that are connected there were told in one instant: they must not all come to the others in one.
+                await asyncio.wait({self._own(self._lost.wait())}, timeout=random.uniform(0, _LEAVE_WITHIN_S))  # noqa: S311
+                return
             reading = getattr(self._client, "_reading_task", None)
             if reading is not None and reading.done():
                 self.reason = self.reason or "the client had gone deaf and is replaced"
@@ -257,6 +269,8 @@ class Link:
         try:
             if isinstance(error, nats.errors.SlowConsumerError):
                 self._slow += 1
+                if self._slow & (self._slow - 1) == 0:  # the 1st, 2nd, 4th, 8th …: this is called for each of a flood
+                    log.warning("slow consumer: %d messages came faster than they were read, and are lost", self._slow)
                 return
             refused = permission_subject(error)
             if refused is not None:
@@ -272,10 +286,17 @@ class Link:
             self._cause = nats.errors.Error(text)
             self.reason = explain(self._cause)
 
+    async def _on_lame_duck(self) -> None:
+        self.reason = self.reason or "the server is about to stop (lame duck mode)"
+        self.leaving = True
+
     async def _on_closed(self) -> None:
         error = self._client.last_error
         if error is not None and not self.reason:
-            self.reason = explain(error)
+            # The end of the stream is of a kind with it for nats-py, but a server that has closed is no silent one.
+            eof = isinstance(error, nats.errors.UnexpectedEOF)
+            silent = isinstance(error, nats.errors.StaleConnectionError) and not eof
+            self.reason = _UNANSWERED if silent else explain(error)
         self._lost.set()
 
     def _own(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -283,12 +304,6 @@ class Link:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _wants_tls(settings: NatsSettings) -> bool:
-    """Whether the settings ask for encryption in any way; then no server is talked to without."""
-    named = settings.tls_ca_file or settings.tls_server_name or settings.tls_cert_file
-    return bool(named) or settings.tls_first or "tls://" in settings.url
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:

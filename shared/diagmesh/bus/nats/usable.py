@@ -6,7 +6,7 @@ import ssl
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
-__all__ = ["check_usable", "role_of", "tls_context", "urls_of"]
+__all__ = ["check_usable", "credentials", "expired", "role_of", "tls_context", "urls_of", "wants_tls"]
 
 _JWT: Final = re.compile(rb"^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\s*$", re.MULTILINE)
 _CREDS_LIMIT_BYTES: Final = 64 * 1024
@@ -64,14 +64,53 @@ def _check_creds(path: Path, where: str) -> None:
     found = _JWT.search(path.read_bytes()[:_CREDS_LIMIT_BYTES])
     if found is None:
         raise SettingsError(f"{where}: {path} holds no JWT of a user, only a seed; give it as nkey_file")
-    body = found[1]
     try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=_Claims)
+        ended = _ended(found[1])
     except (msgspec.DecodeError, ValueError):
         raise SettingsError(f"{where}: the JWT in {path} is damaged; issue it again") from None
-    if claims.exp and claims.exp < time.time():
-        ended = datetime.fromtimestamp(claims.exp, UTC)
-        raise SettingsError(f"{where}: the JWT in {path} has expired ({ended:%Y-%m-%d %H:%M:%S} UTC); issue it again")
+    if ended:
+        raise SettingsError(f"{where}: the JWT in {path} has expired ({ended} UTC); issue it again")
+
+
+def expired(path: str) -> str:
+    """What to do about a credentials file whose JWT has expired meanwhile; empty where that is not the matter."""
+    try:
+        found = _JWT.search(Path(path).read_bytes()[:_CREDS_LIMIT_BYTES]) if path else None
+        ended = _ended(found[1]) if found is not None else ""
+    except (OSError, msgspec.DecodeError, ValueError):
+        return ""
+    if not ended:
+        return ""
+    return f"the user's JWT in {path} has expired ({ended} UTC): put a fresh one there, it is read at every attempt"
+
+
+def _ended(body: bytes) -> str:
+    """When the JWT with this body expired; empty when it did not."""
+    claims = msgspec.json.decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=_Claims)
+    if not claims.exp or claims.exp >= time.time():
+        return ""
+    return f"{datetime.fromtimestamp(claims.exp, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def credentials(settings: NatsSettings) -> dict[str, Any]:
+    """As whom to connect and how to verify the server, as the client takes it; files are read by every connection."""
+    given: dict[str, Any] = {}
+    if settings.nkey_file:
+        given["nkeys_seed"] = settings.nkey_file
+    if settings.creds_file:
+        given["user_credentials"] = settings.creds_file
+    if wants_tls(settings):
+        given["tls"] = tls_context(settings)
+        given["tls_handshake_first"] = settings.tls_first
+        if settings.tls_server_name:
+            given["tls_hostname"] = settings.tls_server_name
+    return given
+
+
+def wants_tls(settings: NatsSettings) -> bool:
+    """Whether the settings ask for encryption in any way; then no server is talked to without."""
+    named = settings.tls_ca_file or settings.tls_server_name or settings.tls_cert_file
+    return bool(named) or settings.tls_first or "tls://" in settings.url
 
 
 def tls_context(settings: NatsSettings) -> ssl.SSLContext:
