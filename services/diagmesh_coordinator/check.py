@@ -9,10 +9,10 @@ import msgspec
 
 from diagmesh.bus.core import Bus
 from diagmesh.checking import check_of, kinds_of, notes_of, selected
+from diagmesh.contract.chunks import reply_limit
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import MeshQuestion, ServicesQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
-from diagmesh.contract.wire import ANSWER_LIMIT_BYTES
 from diagmesh.diagnose import Engine, chosen
 from diagmesh.errors import Declined, MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Gathered
@@ -73,7 +73,7 @@ class Checker:
             self._directory.roster, selection, hoped, self._directory.now(), warming=self._directory.warming
         )
         left_s = max(0.01, budget_s - (time.monotonic() - began))
-        body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail})
+        body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail, "chunks": True})
         directory, gathered = await asyncio.gather(
             services(
                 self._directory,
@@ -87,7 +87,7 @@ class Checker:
         notes = notes_of(gathered, directory)
         # Thousands of answers take a while, and heartbeats and other questions must not wait for them.
         check = await asyncio.to_thread(check_of, engine, gathered, selected(directory, selection), labels, notes)
-        return fitted_check(check, min(ANSWER_LIMIT_BYTES, self._bus.max_payload) - _ENVELOPE_BYTES)
+        return fitted_check(check, reply_limit(self._bus.max_payload, chunks=question.chunks) - _ENVELOPE_BYTES)
 
     def _engine(self, codes: tuple[str, ...]) -> Engine:
         if not codes:

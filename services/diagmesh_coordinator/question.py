@@ -30,7 +30,7 @@ class FanoutQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def body(self, budget_ms: int) -> bytes:
         """What each agent is asked."""
-        fields: dict[str, object] = {"timeout_ms": budget_ms}
+        fields: dict[str, object] = {"timeout_ms": budget_ms, "chunks": True}
         if self.chosen.detail is not Detail.NORMAL:
             fields["detail"] = self.chosen.detail
         return encode({**fields, **self.own})
@@ -62,7 +62,9 @@ def decode_fanout(data: bytes, question: type[Question] | None) -> FanoutQuestio
             decode_question(encode(own), question)
         except Declined as refusal:
             raise Declined(refusal.detail, hint=_hint(question)) from None
-    return FanoutQuestion(timeout_ms=chosen.timeout_ms, detail=chosen.detail, chosen=chosen, own=own)
+    return FanoutQuestion(
+        timeout_ms=chosen.timeout_ms, detail=chosen.detail, chunks=chosen.chunks, chosen=chosen, own=own
+    )
 
 
 def _hint(question: type[Question] | None) -> str:

@@ -122,7 +122,7 @@ class Bus(Protocol):
     async def request(
         self, subject: str, data: bytes = b"", *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> Message:
-        """Ask and wait for the first reply.
+        """Ask and wait for the first reply; one that comes in chunks is put together.
 
         Raises:
             NoResponders: nobody listens.
@@ -131,6 +131,7 @@ class Bus(Protocol):
             ConnectionLost: sent, then the connection broke.
             NotPermitted: the server refused the subject.
             MessageTooLarge: above `max_payload`.
+            Unreadable: the reply came in chunks that do not belong together.
         """
         ...
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from diagmesh.bus.core import Handler, Message, Subscription
-from diagmesh.errors import BusError, NoAnswer, NoResponders
+from diagmesh.contract.chunks import CHUNK_HEADER, Assemblies
+from diagmesh.errors import DiagmeshError, NoAnswer, NoResponders, Unreadable
 
 __all__ = ["Inboxes", "OpenInbox", "request"]
 
 Trouble = Callable[[Exception], None]
+_SENDERS: Final = 8
+"""Replies in chunks to one request that are put together at a time; the first that is complete counts."""
 
 
 class _Wire(Protocol):
@@ -111,30 +114,53 @@ class OpenInbox:
         self._home._forget(self, self._subjects)
 
 
+class _Awaited:
+    """The reply that one request waits for; in chunks, it is there when the last has come."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._chunks: Assemblies | None = None
+
+    def arrived(self, message: Message) -> None:
+        if self.reply.done():
+            return
+        if message.headers is None or CHUNK_HEADER not in message.headers:
+            self.reply.set_result(message)
+            return
+        if self._chunks is None:
+            self._chunks = Assemblies(most_open=_SENDERS)
+        taken = self._chunks.take(0, message.headers, message.data)
+        if taken.wrong:
+            self.trouble(Unreadable(f"the reply of {taken.origin or 'somebody'} on {self.subject}", taken.wrong))
+        elif taken.data is not None:
+            self.reply.set_result(Message(message.subject, taken.data, "", message.headers))
+
+    def trouble(self, error: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+    def late(self, timeout_s: float) -> NoAnswer:
+        for _, lost in self._chunks.incomplete() if self._chunks is not None else ():
+            return NoAnswer(f"{lost.origin or 'somebody'}, on {self.subject}: {lost.wrong} within {timeout_s:g} s")
+        return NoAnswer(f"no answer on {self.subject} within {timeout_s:g} s, although nobody refused it")
+
+
 async def request(
     inboxes: Inboxes, wire: _Wire, subject: str, data: bytes, timeout_s: float, headers: Mapping[str, str] | None
 ) -> Message:
     """Ask and wait for the first reply; see `diagmesh.bus.core.Bus.request`."""
-    answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-
-    def arrived(message: Message) -> None:
-        if not answer.done():
-            answer.set_result(message)
-
-    def trouble(error: Exception) -> None:
-        if not answer.done():
-            answer.set_exception(error)
-
-    inbox = inboxes.open(arrived, trouble)
+    awaited = _Awaited(subject)
+    inbox = inboxes.open(awaited.arrived, awaited.trouble)
     try:
         await wire.publish(subject, data, reply=inbox.reply_to(0, subject), headers=headers)
         async with asyncio.timeout(timeout_s):
-            message = await answer
+            message = await awaited.reply
     except TimeoutError:
-        raise NoAnswer(f"no answer on {subject} within {timeout_s:g} s, although nobody refused it") from None
-    except BusError:
-        if answer.done() and not answer.cancelled():
-            answer.exception()
+        raise awaited.late(timeout_s) from None
+    except DiagmeshError:
+        if awaited.reply.done() and not awaited.reply.cancelled():
+            awaited.reply.exception()
         raise
     finally:
         inbox.close()

@@ -57,10 +57,9 @@ def selection_of(fields: dict[str, Any]) -> MeshQuestion:
 
 
 def with_budget(question: Question, timeout_s: float) -> Question:
-    """A question for an agent, with the time that its asker leaves it; one that names its own keeps it."""
-    if question.timeout_ms is not None:
-        return question
-    return msgspec.structs.replace(question, timeout_ms=agent_budget_ms(timeout_s))
+    """A question for an agent, with the time that its asker leaves it (one that names its own keeps it), in chunks."""
+    budget_ms = agent_budget_ms(timeout_s) if question.timeout_ms is None else question.timeout_ms
+    return msgspec.structs.replace(question, timeout_ms=budget_ms, chunks=True)
 
 
 def within(question: Question, left_s: float) -> Question:
@@ -73,5 +72,5 @@ def mesh_body(question: Question, selection: MeshQuestion, left_s: float) -> byt
     """The body of a question to a coordinator: the kind's own fields, the selection, and the time for it all."""
     fields: Mapping[str, Any] = msgspec.to_builtins(question)
     left_ms = max(1, int(left_s * 1000))
-    budget = {"timeout_ms": min(question.timeout_ms or left_ms, left_ms)}
-    return encode({**fields, **budget, **msgspec.to_builtins(selection)})
+    ours = {"timeout_ms": min(question.timeout_ms or left_ms, left_ms), "chunks": True}
+    return encode({**fields, **ours, **msgspec.to_builtins(selection)})

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox, Message
+from diagmesh.contract.chunks import CHUNK_HEADER
 from diagmesh.contract.mesh import Ended, InstanceState
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
-from diagmesh.gather.outcome import sum_up, unheard
+from diagmesh.gather.outcome import sum_up, unheard, with_unread
 from diagmesh.gather.plan import Plan
 from diagmesh.gather.tally import Tally
 
@@ -177,10 +178,12 @@ class Gather:
             self._nobody(token)
             return
         now = self._clock()
-        key = self._tally.take(token, data, now)
+        chunk = message.headers is not None and CHUNK_HEADER in message.headers
+        key = self._tally.chunk(token, message, now) if chunk else self._tally.take(token, data, now)
+        if chunk or key is not None:
+            self._last_at = now
         if key is None:
             return
-        self._last_at = now
         self._news.set()
         self._waiting.discard(key)
         if not self._waiting:
@@ -239,8 +242,8 @@ class Gather:
 
     async def _explain(self) -> None:
         """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
-        for key, reason in self._tally.unreadable.items():
-            self._why[key] = Absence(InstanceState.UNKNOWN, reason)
+        for key, reason in self._tally.unread().items():
+            self._why[key] = with_unread(self._why.get(key), reason)
         left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
         open_ = [self._expected[key] for key in unheard(self._tally) - self._why.keys() - self._waiting]
         if self._absences is None or self._ended is not Ended.COMPLETE or not open_ or left_s <= 0:

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from diagmesh.bus.core import Message
+from diagmesh.contract.chunks import Assemblies, Taken
 from diagmesh.contract.mesh import Rival, Unexpected
 from diagmesh.contract.names import check_token, shown
 from diagmesh.contract.wire import Reply
@@ -57,6 +59,7 @@ class Tally:
         self.known: dict[Key, Expected] = {one.key: one for one in plan.expected}
         self._uncounted = 0
         self._bytes_left = most_bytes
+        self._chunks = Assemblies()
         counts: dict[str, int] = {}
         for one in plan.expected:
             counts[one.key.service] = counts.get(one.key.service, 0) + 1
@@ -112,6 +115,26 @@ class Tally:
         self.arrived_s.append(at - self._began)
         return key
 
+    def chunk(self, token: int, message: Message, at: float) -> Key | None:
+        """Keep one chunk of a reply, and count the reply when it is whole; arguments and result as of `take`."""
+        taken = self._chunks.take(token, message.headers or {}, message.data)
+        if taken.data is not None:
+            return self.take(token, taken.data, at)
+        return self._broken(token, taken) if taken.wrong else None
+
+    def unread(self) -> dict[Key, str]:
+        """Whose reply came and cannot be read, with the reason; call it when no more is taken."""
+        for token, lost in self._chunks.incomplete():
+            self._broken(token, lost)
+        return self.unreadable
+
+    def _broken(self, token: int, taken: Taken) -> Key | None:
+        """A reply came in chunks that will never be a whole one; its sender is known by his own word only."""
+        ask = self._asks[token]
+        service, _, instance = taken.origin.partition("/")
+        key = Key(ask.service, instance if service == ask.service and instance else ask.instance)
+        return None if key in self.heard else self._unread(key, taken.wrong)
+
     def notes(self) -> list[str]:
         """What limits the count, in words."""
         notes = []
@@ -149,7 +172,9 @@ class Tally:
             instance = _origin.decode(data).instance or ask.instance
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             instance = ask.instance
-        key = Key(ask.service, instance)
+        return self._unread(Key(ask.service, instance), reason)
+
+    def _unread(self, key: Key, reason: str) -> Key | None:
         self._doubt(key, reason)
         if key in self.known and key not in self.heard:
             self.unreadable[key] = reason

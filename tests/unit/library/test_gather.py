@@ -1,6 +1,7 @@
 """Ask many: attribution, early end, partial results, and why it ended."""
 
 import asyncio
+import re
 import time
 from collections.abc import Collection, Mapping
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
+from diagmesh.contract.chunks import FROM_HEADER, SIZE_HEADER, cut
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import Ended, InstanceState, Rival
 from diagmesh.errors import MessageTooLarge, NotPermitted
@@ -59,6 +62,59 @@ async def test_it_ends_with_the_last_expected_answer() -> None:
     assert sorted(message.subject for message in crowd.asked) == ["diag.orders.health.all"] * 2 + [
         "diag.payments.health.all"
     ]
+
+
+async def in_chunks(crowd: Crowd, *keys: Key, lost: Collection[int] = (), lie: str = "") -> None:
+    """Instances whose replies come in chunks of 40 bytes, mixed with those of the others."""
+
+    async def send(message: Message) -> None:
+        bodies = [encode(reply(*key, answer={"state": "up", "reason": "x" * 100})) for key in keys]
+        sent = [cut(data, 40, key.instance, "/".join(key)) for key, data in zip(keys, bodies, strict=True)]
+        for number, row in enumerate(zip(*sent, strict=True)):
+            for data, headers in row:
+                if number not in lost or headers[FROM_HEADER] != "orders/i2":
+                    await crowd.bus.publish(message.reply, data, headers=headers | ({SIZE_HEADER: lie} if lie else {}))
+
+    tasks: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+    await crowd.bus.subscribe("diag.orders.*.all", lambda one: tasks.append(loop.create_task(send(one))))
+
+
+async def test_mixed_chunks_of_several_are_put_together() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2)
+    result = await run(crowd, plan(I1, I2))
+    assert (result.ended, result.silent, result.unexpected) == (Ended.COMPLETE, (), ())
+    assert [one.instance for one in result.replies] == ["i1", "i2"]
+    assert all(b"xxxx" in bytes(one.answer) for one in result.replies)  # type: ignore[arg-type]
+
+
+async def test_who_lost_a_chunk_is_named_with_what_came() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2, lost=(2, 3))
+    result = await run(crowd, plan(I1, I2, timeout_s=0.5), Verdicts(i2=HUNG))
+    assert (result.ended, [one.instance for one in result.replies]) == (Ended.TIMEOUT, ["i1"])
+    (silent,) = result.silent
+    assert re.fullmatch(r"unknown: \d+ of \d+ chunks of its reply came", silent.reason)
+
+
+async def test_who_went_away_amid_his_chunks_is_gone() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2, lost=(2, 3))
+    result = await run(crowd, plan(I1, I2), Verdicts(i2=GONE))
+    assert result.ended is Ended.COMPLETE
+    (silent,) = result.silent
+    assert re.fullmatch(r"not connected: gone; \d+ of \d+ chunks of its reply came", silent.reason)
+
+
+async def test_chunks_that_lie_are_not_waited_for() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2, lie="7")
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2))
+    assert time.monotonic() - began < 2.5, "the deadline is 5 s"
+    assert sorted(one.instance for one in result.silent) == ["i1", "i2"]
+    assert {one.reason for one in result.unexpected} == {"its chunks have more than the 7 bytes they announce"}
 
 
 async def test_an_absent_service_ends_its_wait_at_once() -> None:
