@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from diagmesh.bus.core import Handler, Message, Subscription
-from diagmesh.contract.chunks import CHUNK_HEADER, Assemblies
+from diagmesh.bus.joining import Joining
 from diagmesh.errors import DiagmeshError, NoAnswer, NoResponders, Unreadable
 
 __all__ = ["Inboxes", "OpenInbox", "request"]
 
 Trouble = Callable[[Exception], None]
-_SENDERS: Final = 8
-"""Replies in chunks to one request that are put together at a time; the first that is complete counts."""
 
 
 class _Wire(Protocol):
@@ -115,34 +113,31 @@ class OpenInbox:
 
 
 class _Awaited:
-    """The reply that one request waits for; in chunks, it is there when the last has come."""
+    """The reply that one request waits for."""
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._chunks: Assemblies | None = None
+        self._joining = Joining(subject)
 
     def arrived(self, message: Message) -> None:
         if self.reply.done():
             return
-        if message.headers is None or CHUNK_HEADER not in message.headers:
-            self.reply.set_result(message)
+        try:
+            whole = self._joining.whole(message)
+        except Unreadable as error:
+            self.trouble(error)
             return
-        if self._chunks is None:
-            self._chunks = Assemblies(most_open=_SENDERS)
-        taken = self._chunks.take(0, message.headers, message.data)
-        if taken.wrong:
-            self.trouble(Unreadable(f"the reply of {taken.origin or 'somebody'} on {self.subject}", taken.wrong))
-        elif taken.data is not None:
-            self.reply.set_result(Message(message.subject, taken.data, "", message.headers))
+        if whole is not None:
+            self.reply.set_result(whole)
 
     def trouble(self, error: Exception) -> None:
         if not self.reply.done():
             self.reply.set_exception(error)
 
     def late(self, timeout_s: float) -> NoAnswer:
-        for _, lost in self._chunks.incomplete() if self._chunks is not None else ():
-            return NoAnswer(f"{lost.origin or 'somebody'}, on {self.subject}: {lost.wrong} within {timeout_s:g} s")
+        if missing := self._joining.missing():
+            return NoAnswer(f"{missing} within {timeout_s:g} s")
         return NoAnswer(f"no answer on {self.subject} within {timeout_s:g} s, although nobody refused it")
 
 
