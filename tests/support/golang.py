@@ -54,6 +54,26 @@ class Go:
 
         return keep(f"go/nats-{key}", make) / "nats"
 
+    def judge(self, source: Path) -> None:
+        """Vet a module, run its own tests, and look at its form.
+
+        Raises:
+            AssertionError: with the words of the tool that is not content.
+        """
+        _run([self.path, "mod", "download"], cwd=source)
+        beside = Path(self.path).resolve().parent / "gofmt"
+        gofmt = str(beside) if beside.exists() else shutil.which("gofmt")
+        for command in (
+            [self.path, "vet", "./..."],
+            [self.path, "test", "./..."],
+            *([[gofmt, "-l", "."]] if gofmt else []),
+        ):
+            done = subprocess.run(
+                command, cwd=source, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert command[0] != gofmt or done.stdout == "", f"not formatted: {done.stdout}"
+
     def module(self, path: str, version: str, checksum: str) -> Path:
         """The folder of a module of others, as the module proxy has it.
 

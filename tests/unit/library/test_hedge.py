@@ -91,7 +91,8 @@ def _messages(name: str, says: Said, chunks: slice | None) -> list[tuple[bytes, 
     if says is None:
         return []
     data = encode(_reply(name, says))
-    return [(data, None)] if chunks is None else [*cut(data, 50, name, f"mesh/{name}")][chunks]
+    several: list[tuple[bytes, dict[str, str] | None]] = [*cut(data, 50, name, f"mesh/{name}")]
+    return [(data, None)] if chunks is None else several[chunks]
 
 
 def _reply(name: str, said: Any, kind: str = "health") -> Reply:
