@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import shlex
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -101,6 +103,18 @@ def fits(name: str, value: Any) -> None:
 
 def test_its_own_tests_pass(go: Go) -> None:
     go.judge(SOURCE)
+
+
+async def test_the_commands_of_the_page_work(mesh: Mesh, place: Place) -> None:
+    page = (SOURCE.parent / "README.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line, comments=True)[1:] for line in re.findall(r"^\./ask .*", page, re.MULTILINE)]
+    assert len(commands) == 4
+    for words in commands:
+        flags = words[: words.index(">")] if ">" in words else words
+        done = place.run(*flags)
+        # The Go agent has no health, and may be the one that is picked.
+        assert done.returncode == 0 or b"404 unknown kind" in done.stderr, (words, done.stderr)
+        assert done.stdout
 
 
 async def test_one(mesh: Mesh, place: Place) -> None:

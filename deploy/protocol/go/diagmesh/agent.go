@@ -67,6 +67,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.Conn.Flush(); err != nil { // nobody hears of us before we can be asked
 		return err
 	}
+	again := make(chan struct{}, 1)
+	a.Conn.SetReconnectHandler(func(*nats.Conn) {
+		select {
+		case again <- struct{}{}: // whoever was cut off is heard of at once
+		default:
+		}
+	})
 	beat := time.NewTicker(a.Interval)
 	defer beat.Stop()
 	for n := 1; ; n++ {
@@ -75,6 +82,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		select {
 		case <-beat.C:
+		case <-again:
 		case <-ctx.Done():
 		}
 	}
