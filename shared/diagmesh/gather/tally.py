@@ -41,7 +41,8 @@ class Tally:
 
     Args:
         plan: what was asked whom.
-        most_bytes: of replies taken; whatever comes after that is only counted.
+        most_bytes: of replies taken; whatever comes after that is only counted. Half of it, on top, may be held of
+            those in chunks that are not complete.
     """
 
     def __init__(self, plan: Plan, most_bytes: int = _MOST_BYTES) -> None:
@@ -59,7 +60,7 @@ class Tally:
         self.known: dict[Key, Expected] = {one.key: one for one in plan.expected}
         self._uncounted = 0
         self._bytes_left = most_bytes
-        self._chunks = Assemblies()
+        self._chunks = Assemblies(most_bytes // 2)
         counts: dict[str, int] = {}
         for one in plan.expected:
             counts[one.key.service] = counts.get(one.key.service, 0) + 1

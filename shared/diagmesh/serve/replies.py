@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
 import msgspec
@@ -15,7 +16,7 @@ from diagmesh.contract.wire import WIRE_VERSION, Answer, Problem, Reply, Status
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.kinds import Judge
 
-__all__ = ["Form", "Identity", "Outgoing", "Scribe", "status_of"]
+__all__ = ["Form", "Identity", "Outgoing", "Scribe", "form_of", "status_of"]
 
 log = logging.getLogger("diagmesh.serve")
 
@@ -37,17 +38,32 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Form(NamedTuple):
-    """How an asker takes a reply.
+    """How the asker takes a reply; `form_of` makes it.
+
+    Args:
+        message_bytes: of a reply that goes into one message.
+        most_bytes: of the largest reply: the same, unless it may come in chunks.
+        chunked_bytes: what that would be in chunks.
+        msgpack: whether MessagePack is wanted instead of JSON.
+    """
+
+    message_bytes: int
+    most_bytes: int
+    chunked_bytes: int
+    msgpack: bool
+
+
+@lru_cache(maxsize=64)
+def form_of(max_payload: int, *, chunks: bool = False, msgpack: bool = False) -> Form:
+    """The form of a reply.
 
     Args:
         max_payload: what the server takes in one message, bytes.
         chunks: whether several messages will do.
-        msgpack: whether it wants MessagePack instead of JSON.
+        msgpack: whether MessagePack is wanted.
     """
-
-    max_payload: int
-    chunks: bool = False
-    msgpack: bool = False
+    one, chunked = message_limit(max_payload), reply_limit(max_payload, chunks=True)
+    return Form(one, chunked if chunks else one, chunked, msgpack)
 
 
 class Outgoing(NamedTuple):
@@ -56,11 +72,12 @@ class Outgoing(NamedTuple):
     reply: str
     data: bytes
     problem: Problem | None
-    msgpack: bool = False
+    form: Form
 
-    def in_chunks(self, max_payload: int) -> bool:
+    @property
+    def in_chunks(self) -> bool:
         """Whether it is too large for one message."""
-        return len(self.data) > message_limit(max_payload)
+        return len(self.data) > self.form.message_bytes
 
 
 def status_of(refusal: Refusal) -> Status:
@@ -100,11 +117,10 @@ class Scribe:
         """
         if answer is not None:
             try:
-                limit = reply_limit(form.max_payload, chunks=form.chunks)
                 data = self._answered(kind, since_ns, answer, judge, form)
-                if len(data) <= limit:
+                if len(data) <= form.most_bytes:
                     return data, None
-                refusal = _too_large(len(data), limit, form)
+                refusal = _too_large(len(data), form)
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 log.exception("the answer of %s cannot be encoded", kind)
                 refusal = Failed(f"the answer cannot be encoded ({type(error).__name__})")
@@ -126,7 +142,7 @@ class Scribe:
         if not findings:
             return _coded(reply, form)
         data = _coded(self._reply(kind, since_ns, answer=raw, findings=findings), form)
-        if len(data) <= reply_limit(form.max_payload, chunks=form.chunks):
+        if len(data) <= form.most_bytes:
             return data
         log.warning("%d findings of %s do not fit into the reply and are left out", len(findings), kind)
         return _coded(reply, form)
@@ -163,13 +179,13 @@ def _coded(reply: Reply, form: Form) -> bytes:
     return packed(data) if form.msgpack else data
 
 
-def _too_large(size: int, limit: int, form: Form) -> Failed:
-    chunked = reply_limit(form.max_payload, chunks=True)
+def _too_large(size: int, form: Form) -> Failed:
+    takes_chunks = form.most_bytes > form.message_bytes
     less = 'ask for less, e.g. with {"detail": "brief"}'
-    in_chunks = not form.chunks and size <= chunked
+    chunks = f'ask with {{"chunks": true}} and put the chunks together, or {less}'
     return Failed(
-        f"the answer has {size} bytes; the limit is {limit}{' in chunks' if form.chunks else ' in one message'}",
+        f"the answer has {size} bytes; the limit is {form.most_bytes} in {'chunks' if takes_chunks else 'one message'}",
         code=413,
         error="answer too large",
-        hint=f'ask with {{"chunks": true}} and put the chunks together, or {less}' if in_chunks else less,
+        hint=less if takes_chunks or size > form.chunked_bytes else chunks,
     )

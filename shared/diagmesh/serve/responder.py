@@ -20,7 +20,7 @@ from diagmesh.contract.wire import Answer, Problem, Question, Status
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.deadlines import Deadlines
 from diagmesh.serve.kinds import Asked, Endpoint, Kinds
-from diagmesh.serve.replies import Form, Identity, Outgoing, Scribe, status_of
+from diagmesh.serve.replies import Form, Identity, Outgoing, Scribe, form_of, status_of
 from diagmesh.serve.sending import send
 from diagmesh.workers import current_budget_s, current_kind
 
@@ -125,10 +125,10 @@ class Responder:
         if not is_inbox(message.reply):
             self._not_ours_to_answer(message)
             return
-        kind, form = kind_of(message.subject), Form(self._bus.max_payload)
+        kind, form = kind_of(message.subject), form_of(self._bus.max_payload)
         try:
             if message.headers:
-                form = form._replace(msgpack=wants_msgpack(message.headers))
+                form = form_of(self._bus.max_payload, msgpack=wants_msgpack(message.headers))
             self._admit(kind, message, form, since_ns)
         except Refusal as refusal:
             self._post(self._refused(kind, message.reply, form, since_ns, refusal))
@@ -166,7 +166,7 @@ class Responder:
         budget_s = min(asked_s, endpoint.most_s)
         asked = Asked(kind=kind, subject=message.subject, budget_s=budget_s, headers=message.headers, body=message.data)
         if question.chunks:
-            form = form._replace(chunks=True)
+            form = form_of(self._bus.max_payload, chunks=True, msgpack=form.msgpack)
         job = _Job(endpoint, asked, message.reply, form, since_ns)
         self._jobs.add(job)
         self._busy[kind] = self._busy.get(kind, 0) + 1
@@ -181,7 +181,7 @@ class Responder:
         outgoing: Outgoing | None = None
         try:
             outgoing = self._settle(job, answer=await job.endpoint.look(question, job.asked))
-            if outgoing is not None and outgoing.in_chunks(job.form.max_payload):
+            if outgoing is not None and outgoing.in_chunks:
                 # It keeps its place while it goes out, so that large replies cannot pile up behind a slow connection.
                 await self._publish(outgoing)
                 outgoing = None
@@ -209,14 +209,14 @@ class Responder:
         kind, judge = job.asked.kind, job.endpoint.judge
         data, problem = self._scribe.write(kind, job.since_ns, job.form, answer=answer, judge=judge, refusal=refusal)
         self._count(kind, job.since_ns, problem, refusal)
-        return Outgoing(job.reply, data, problem, job.form.msgpack)
+        return Outgoing(job.reply, data, problem, job.form)
 
     # --- the reply goes out
 
     def _refused(self, kind: str, reply: str, form: Form, since_ns: int, refusal: Refusal) -> Outgoing:
         data, problem = self._scribe.write(kind, since_ns, form, refusal=refusal)
         self._count(kind, since_ns, problem, refusal)
-        return Outgoing(reply, data, problem, form.msgpack)
+        return Outgoing(reply, data, problem, form)
 
     def _post(self, outgoing: Outgoing | None) -> None:
         """Publish from where nothing can be awaited."""

@@ -5,7 +5,7 @@ import secrets
 from typing import Final
 
 from diagmesh.bus.core import Bus
-from diagmesh.contract.chunks import cut, message_limit
+from diagmesh.contract.chunks import cut
 from diagmesh.contract.codec import error_headers
 from diagmesh.contract.coding import CONTENT_TYPE_HEADER, MSGPACK
 from diagmesh.serve.replies import Identity, Outgoing
@@ -29,13 +29,13 @@ async def send(bus: Bus, us: Identity, outgoing: Outgoing) -> None:
         TimeoutError: its chunks took too long; the asker knows which of them are missing.
     """
     headers = error_headers(outgoing.problem) if outgoing.problem is not None else {}
-    if outgoing.msgpack:
+    if outgoing.form.msgpack:
         headers[CONTENT_TYPE_HEADER] = MSGPACK
-    if not outgoing.in_chunks(bus.max_payload):
+    if not outgoing.in_chunks:
         await bus.publish(outgoing.reply, outgoing.data, headers=headers or None)
         return
     sender = f"{us.service}/{us.instance}"
     async with asyncio.timeout(_LONGEST_S):
-        for data, chunk in cut(outgoing.data, message_limit(bus.max_payload), secrets.token_hex(8), sender):
+        for data, chunk in cut(outgoing.data, outgoing.form.message_bytes, secrets.token_hex(8), sender):
             await bus.publish(outgoing.reply, data, headers=headers | chunk)
             await bus.barrier()  # the server has taken it: neither it nor the asker is flooded
