@@ -73,7 +73,7 @@ class Checker:
             self._directory.roster, selection, hoped, self._directory.now(), warming=self._directory.warming
         )
         left_s = max(0.01, budget_s - (time.monotonic() - began))
-        body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail, "chunks": True})
+        body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail})
         directory, gathered = await asyncio.gather(
             services(
                 self._directory,

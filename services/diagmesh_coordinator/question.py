@@ -30,7 +30,7 @@ class FanoutQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def body(self, budget_ms: int) -> bytes:
         """What each agent is asked."""
-        fields: dict[str, object] = {"timeout_ms": budget_ms, "chunks": True}
+        fields: dict[str, object] = {"timeout_ms": budget_ms}
         if self.chosen.detail is not Detail.NORMAL:
             fields["detail"] = self.chosen.detail
         return encode({**fields, **self.own})

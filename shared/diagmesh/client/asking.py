@@ -57,15 +57,16 @@ def selection_of(fields: dict[str, Any]) -> MeshQuestion:
 
 
 def with_budget(question: Question, timeout_s: float) -> Question:
-    """A question for an agent, with the time that its asker leaves it (one that names its own keeps it), in chunks."""
-    budget_ms = agent_budget_ms(timeout_s) if question.timeout_ms is None else question.timeout_ms
-    return msgspec.structs.replace(question, timeout_ms=budget_ms, chunks=True)
+    """A question for an agent, with the time that its asker leaves it; one that names its own keeps it."""
+    if question.timeout_ms is not None:
+        return question
+    return msgspec.structs.replace(question, timeout_ms=agent_budget_ms(timeout_s))
 
 
 def within(question: Question, left_s: float) -> Question:
     """A question for a coordinator, which may take no longer than what is left, whatever time it names itself."""
     left_ms = agent_budget_ms(left_s)
-    return msgspec.structs.replace(question, timeout_ms=min(question.timeout_ms or left_ms, left_ms))
+    return msgspec.structs.replace(question, timeout_ms=min(question.timeout_ms or left_ms, left_ms), chunks=True)
 
 
 def mesh_body(question: Question, selection: MeshQuestion, left_s: float) -> bytes:

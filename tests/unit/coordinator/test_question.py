@@ -18,7 +18,7 @@ from diagmesh_coordinator.question import decode_fanout
 def test_nothing_asks_everybody(body: bytes) -> None:
     question = decode_fanout(body, None)
     assert question.chosen == MeshQuestion()
-    assert msgspec.json.decode(question.body(1500)) == {"timeout_ms": 1500, "chunks": True}
+    assert msgspec.json.decode(question.body(1500)) == {"timeout_ms": 1500}
 
 
 def test_the_selection_is_ours_and_the_rest_goes_to_the_agents() -> None:
@@ -27,7 +27,6 @@ def test_the_selection_is_ours_and_the_rest_goes_to_the_agents() -> None:
     assert (question.chosen.services, question.chosen.each, question.timeout_ms) == (("orders",), True, 900)
     assert msgspec.json.decode(question.body(800)) == {
         "timeout_ms": 800,
-        "chunks": True,
         "detail": "full",
         "window_s": 60,
     }
@@ -35,7 +34,7 @@ def test_the_selection_is_ours_and_the_rest_goes_to_the_agents() -> None:
 
 def test_fields_of_an_unknown_kind_are_passed_on_for_the_agents_to_judge() -> None:
     question = decode_fanout(b'{"deep":{"er":[1,2]},"labels":{"a":"b"}}', None)
-    assert msgspec.json.decode(question.body(1000)) == {"timeout_ms": 1000, "chunks": True, "deep": {"er": [1, 2]}}
+    assert msgspec.json.decode(question.body(1000)) == {"timeout_ms": 1000, "deep": {"er": [1, 2]}}
 
 
 @pytest.mark.parametrize(
@@ -82,4 +81,4 @@ def test_what_is_not_ours_arrives_as_it_came(fields: dict[str, object]) -> None:
     ours = {field.encode_name for field in msgspec.structs.fields(MeshQuestion)}
     own = {name: value for name, value in fields.items() if name not in ours}
     question = decode_fanout(msgspec.json.encode(own), None)
-    assert msgspec.json.decode(question.body(1000)) == {"timeout_ms": 1000, "chunks": True, **own}
+    assert msgspec.json.decode(question.body(1000)) == {"timeout_ms": 1000, **own}
