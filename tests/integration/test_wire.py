@@ -11,7 +11,7 @@ import pytest
 
 from diagmesh.bus.core import Message
 from diagmesh.client import Mesh
-from diagmesh.contract.chunks import CHUNK_HEADER, CHUNKED_LIMIT_BYTES, FROM_HEADER
+from diagmesh.contract.chunks import CHUNK_HEADER, CHUNKED_LIMIT_BYTES, FROM_HEADER, MOST_CHUNKS
 from diagmesh.contract.codec import decode_reply
 from diagmesh.contract.coding import ACCEPT_HEADER, CONTENT_TYPE_HEADER, MSGPACK
 from diagmesh.contract.mesh import Ended
@@ -35,10 +35,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallMesh]:
 async def mesh(small: SmallMesh) -> AsyncIterator[Mesh]:
     """A client of a mesh in which three instances answer as much as they are asked for."""
     async with blobs(small, "orders", *INSTANCES), Mesh.connect(url=small.url) as made:
-        async with asyncio.timeout(PATIENT_S):
-            while (await made.services()).live < len(INSTANCES):
-                await asyncio.sleep(0.05)
+        await live(made, len(INSTANCES))
         yield made
+
+
+async def live(mesh: Mesh, count: int) -> None:
+    """Wait until the directory has so many."""
+    async with asyncio.timeout(PATIENT_S):
+        while (await mesh.services()).live != count:
+            await asyncio.sleep(0.05)
 
 
 async def test_one_large_answer_is_whole(mesh: Mesh) -> None:
@@ -54,6 +59,17 @@ async def test_large_answers_of_many_come_mixed_and_are_told_apart(mesh: Mesh) -
     assert heard.keys() == {f"orders/{instance}" for instance in INSTANCES}
     assert len({answer.text for answer in heard.values()}) == 1
     assert (stream.ended, stream.silent, stream.unexpected) == (Ended.COMPLETE, (), ())
+
+
+async def test_answers_that_together_would_flood_the_asker_all_come(mesh: Mesh, small: SmallMesh) -> None:
+    """Together they are more than the server holds for a slow reader (64 MB)."""
+    huge = BlobQuestion(kib=12 * KIB)
+    async with blobs(small, "orders", *(f"h{number}" for number in range(4))):
+        await live(mesh, len(INSTANCES) + 4)
+        stream = mesh.stream(Blob, huge, services=("orders",), timeout_s=3 * PATIENT_S)
+        sizes = [len(one.reply.answer) // KIB async for one in stream]  # type: ignore[arg-type]
+        assert (stream.ended, stream.unexpected, sizes) == (Ended.COMPLETE, (), [12 * KIB] * 7)
+    await live(mesh, len(INSTANCES))
 
 
 async def test_a_coordinator_hands_large_answers_on(mesh: Mesh) -> None:
@@ -92,6 +108,17 @@ async def test_everybody_answers_in_msgpack(mesh: Mesh, subject: str) -> None:
     assert other.headers is not None
     assert other.headers[CONTENT_TYPE_HEADER] == MSGPACK
     assert timeless(msgspec.msgpack.decode(other.data)) == timeless(msgspec.json.decode(plain.data))
+
+
+async def test_a_server_that_takes_small_messages_gets_as_many_as_it_lets_a_role_send(tmp_path: Path) -> None:
+    with SmallMesh(tmp_path, ("orders",), more_server="max_payload: 65536") as tight:
+        async with blobs(tight, "orders", "i1"), Mesh.connect(url=tight.url) as mesh:
+            most = BlobQuestion(kib=MOST_CHUNKS * 63 - 1)
+            one = await mesh.one(Blob, "orders", most, timeout_s=PATIENT_S)
+            assert len(one.answer.text) == most.kib * KIB
+            beyond = await mesh.one(Blob, "orders", BlobQuestion(kib=most.kib + 1), timeout_s=PATIENT_S)
+            assert beyond.problem is not None
+            assert (beyond.problem.code, f"{64 * 63 * KIB} in chunks" in beyond.problem.detail) == (413, True)
 
 
 async def test_a_question_in_msgpack_reaches_the_instances_through_a_coordinator(mesh: Mesh) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -39,8 +40,13 @@ class Blob(Answer, frozen=True, kw_only=True, gc=False):
 @agent(budget=20.0, concurrency=8)
 async def blob(question: BlobQuestion, target: Any) -> Blob:
     """Say a lot."""
-    # Not one letter again and again: a chunk in the wrong place must be seen.
-    return Blob(text="".join(f"{number:016x}" for number in range(question.kib * KIB // 16)))
+    return Blob(text=_text(question.kib))
+
+
+@cache
+def _text(kib: int) -> str:
+    """Not one letter again and again: a chunk in the wrong place must be seen."""
+    return "".join(f"{number:016x}" for number in range(kib * KIB // 16))
 
 
 @contextlib.asynccontextmanager

@@ -216,11 +216,13 @@ func (a *Agent) send(asked *nats.Msg, reply *Reply, chunks bool) {
 		return // nothing that a reply is made of can fail, its answer is encoded already
 	}
 	one := OneMessage(a.Conn.MaxPayload())
-	if len(body) > one && (!chunks || len(body) > min(ChunkedLimit, MostChunks*one)) {
-		reply.fail(&Problem{
-			Code: 413, Name: "answer too large", Detail: fmt.Sprintf("the answer has %d bytes", len(body)),
-			Hint: `ask with {"chunks": true}, or for less`,
-		})
+	if fits := len(body) <= min(ChunkedLimit, MostChunks*one); len(body) > one && !(fits && chunks) {
+		hint := "ask for less"
+		if fits {
+			hint = `ask with {"chunks": true}, or for less`
+		}
+		detail := fmt.Sprintf("the answer has %d bytes", len(body))
+		reply.fail(&Problem{Code: 413, Name: "answer too large", Detail: detail, Hint: hint})
 		body, _ = json.Marshal(reply)
 	}
 	msgs := []*nats.Msg{nats.NewMsg(asked.Reply)}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,8 +45,11 @@ func (c *Client) All(ctx context.Context, service, kind string, question Questio
 	}
 	var replies []*Reply
 	heard, broken := map[string]bool{}, map[string]string{}
+	// Many large answers at once could flood us, so they are asked for in chunks one by one.
+	first := Question{"chunks": false}
+	maps.Copy(first, question)
 	// An inbox of its own for each service: nobody else can answer in the name of its instances.
-	err = c.ask(ctx, "diag."+service+"."+kind+".all", question, func(reply *Reply, err error) (bool, error) {
+	err = c.ask(ctx, "diag."+service+"."+kind+".all", first, func(reply *Reply, err error) (bool, error) {
 		switch {
 		case err != nil:
 			broken[service] = err.Error()
@@ -55,17 +60,30 @@ func (c *Client) All(ctx context.Context, service, kind string, question Questio
 		}
 		return len(waiting) == 0, nil
 	})
+	for at, reply := range replies {
+		if reply.Problem != nil && reply.Problem.Code == 413 && strings.Contains(reply.Problem.Hint, `"chunks": true`) {
+			replies[at] = c.whole(ctx, reply, kind, question, broken)
+		}
+	}
 	for instance := range waiting {
 		broken[service+"/"+instance] = "silent"
 	}
 	var late *lateError
 	if errors.As(err, &late) {
-		for from, why := range late.missing {
-			broken[from] = why
-		}
+		maps.Copy(broken, late.missing)
 		err = nil
 	}
 	return replies, broken, err
+}
+
+// whole asks one instance for an answer that is too large for one message; without it, the refusal stays.
+func (c *Client) whole(ctx context.Context, refused *Reply, kind string, question Question, broken map[string]string) *Reply {
+	reply, err := c.One(ctx, "diag."+refused.Service+"."+kind+"."+refused.Instance, question)
+	if err != nil {
+		broken[refused.From()] = err.Error()
+		return refused
+	}
+	return reply
 }
 
 // Mesh asks a coordinator to ask them all and to add the answers up.
@@ -137,9 +155,7 @@ func (c *Client) message(ctx context.Context, subject string, question Question)
 		return nil, errors.New("the context has no deadline")
 	}
 	fields := Question{"chunks": true, "timeout_ms": max(1, int(float64(time.Until(deadline).Milliseconds())*agentShare))}
-	for name, value := range question {
-		fields[name] = value
-	}
+	maps.Copy(fields, question)
 	body, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
