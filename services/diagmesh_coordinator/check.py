@@ -9,10 +9,10 @@ import msgspec
 
 from diagmesh.bus.core import Bus
 from diagmesh.checking import check_of, kinds_of, notes_of, of_coordinators, selected
+from diagmesh.contract.chunks import reply_limit
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import MeshQuestion, ServicesQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
-from diagmesh.contract.wire import ANSWER_LIMIT_BYTES
 from diagmesh.diagnose import Engine, chosen
 from diagmesh.errors import Declined, MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Gathered
@@ -95,7 +95,7 @@ class Checker:
             check_of, engine, gathered, selected(directory, selection), labels, notes, coordinators
         )
         check = msgspec.structs.replace(check, settings=self._fingerprint)
-        return fitted_check(check, min(ANSWER_LIMIT_BYTES, self._bus.max_payload) - _ENVELOPE_BYTES)
+        return fitted_check(check, reply_limit(self._bus.max_payload, chunks=question.chunks) - _ENVELOPE_BYTES)
 
     async def _gather_coordinators(self, kind: str, body: bytes, timeout_s: float) -> Gathered | None:
         """How the coordinators themselves are; None when no rule wants to know."""

@@ -10,8 +10,9 @@ import msgspec
 
 from diagmesh.aggregate import add_up
 from diagmesh.bus.core import Bus
+from diagmesh.contract.chunks import reply_limit
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion
-from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, Answer
+from diagmesh.contract.wire import Answer
 from diagmesh.errors import MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Key
 from diagmesh.gather import Gather, Plan, agent_budget_ms, choose
@@ -55,7 +56,7 @@ async def fan_out(
     left_s = max(0.01, budget_s - (time.monotonic() - began))
     plan = _not_waiting_for(not_back, choice.plan(asked.kind, question.body(agent_budget_ms(left_s)), left_s))
     round_ = Gather(bus, plan, partial(directory.absences, not_back=not_back))
-    return await _added_up(bus, round_, directory.problems, answer, each=question.chosen.each)
+    return await _added_up(bus, round_, directory.problems, answer, question.chosen)
 
 
 async def fan_out_coordinators(
@@ -70,7 +71,7 @@ async def fan_out_coordinators(
     body = question.body(agent_budget_ms(left_s))
     plan = coordinators_plan(directory, us, question.chosen, asked.kind, body, left_s)
     round_ = Gather(bus, plan, directory.absences)
-    return await _added_up(bus, round_, directory.problems, answer, each=question.chosen.each)
+    return await _added_up(bus, round_, directory.problems, answer, question.chosen)
 
 
 def coordinators_plan(
@@ -96,18 +97,17 @@ async def _added_up(
     round_: Gather,
     problems_now: Callable[[], tuple[str, ...]],
     answer: type[Answer] | None,
-    *,
-    each: bool,
+    chosen: MeshQuestion,
 ) -> MeshAnswer:
     try:
         gathered = await round_.run()
     except (NotPermitted, MessageTooLarge) as error:
         raise Unavailable(f"the coordinator cannot ask: {error}") from None
-    total = add_up(gathered, answer, each=each)
+    total = add_up(gathered, answer, each=chosen.each)
     problems = problems_now()
     if problems:
         total = msgspec.structs.replace(total, notes=(*total.notes, *problems))
-    return fitted(total, min(ANSWER_LIMIT_BYTES, bus.max_payload) - _ENVELOPE_BYTES)
+    return fitted(total, reply_limit(bus.max_payload, chunks=chosen.chunks) - _ENVELOPE_BYTES)
 
 
 def _not_waiting_for(not_back: Collection[Key], plan: Plan) -> Plan:

@@ -62,7 +62,9 @@ def decode_fanout(data: bytes, question: type[Question] | None) -> FanoutQuestio
             decode_question(encode(own), question)
         except Declined as refusal:
             raise Declined(refusal.detail, hint=_hint(question)) from None
-    return FanoutQuestion(timeout_ms=chosen.timeout_ms, detail=chosen.detail, chosen=chosen, own=own)
+    return FanoutQuestion(
+        timeout_ms=chosen.timeout_ms, detail=chosen.detail, chunks=chosen.chunks, chosen=chosen, own=own
+    )
 
 
 def _hint(question: type[Question] | None) -> str:

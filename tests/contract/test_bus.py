@@ -8,7 +8,8 @@ import pytest
 from diagmesh.bus.core import Bus, BusState, Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.bus.nats import NatsBus
-from diagmesh.errors import MessageTooLarge, NoAnswer, NoResponders, NotConnected
+from diagmesh.contract.chunks import CHUNK_HEADER, cut
+from diagmesh.errors import MessageTooLarge, NoAnswer, NoResponders, NotConnected, Unreadable
 from diagmesh.settings import NatsSettings
 from support.natsserver import MakeServer
 
@@ -62,6 +63,41 @@ async def test_nobody_there_is_told_at_once(make_bus: MakeBus) -> None:
     with pytest.raises(NoResponders, match=r"nobody listens on diag\.nobody\.health"):
         await bus.request("diag.nobody.health", timeout_s=30)
     assert asyncio.get_running_loop().time() - started < 10
+
+
+async def test_a_reply_in_chunks_is_put_together(make_bus: MakeBus) -> None:
+    server, asker = await make_bus(), await make_bus()
+    whole = b"0123456789" * 1000
+
+    async def send(message: Message) -> None:
+        for data, headers in cut(whole, 3000, "id", "orders/i1"):
+            await server.publish(message.reply, data, headers=headers)
+            await server.barrier()
+
+    tasks: list[asyncio.Task[None]] = []
+    await server.subscribe("diag.large.*", lambda one: tasks.append(asyncio.get_running_loop().create_task(send(one))))
+    await server.barrier()
+    reply = await asker.request("diag.large.health", timeout_s=5)
+    assert reply.data == whole
+
+
+async def test_chunks_that_are_lost_or_lie_are_told(make_bus: MakeBus) -> None:
+    server, asker = await make_bus(), await make_bus()
+    sent = list(cut(b"0123456789", 4, "id", "orders/i1"))
+    tasks: list[asyncio.Task[None]] = []
+
+    def lose(message: Message) -> None:
+        data, headers = sent[1]
+        lie = {} if message.subject.endswith("lost") else {CHUNK_HEADER: "9/3"}
+        publishing = server.publish(message.reply, data, headers=headers | lie)
+        tasks.append(asyncio.get_running_loop().create_task(publishing))
+
+    await server.subscribe("diag.large.*", lose)
+    await server.barrier()
+    with pytest.raises(NoAnswer, match=r"orders/i1, on diag.large.lost: 1 of 3 chunks of its reply came within 0.2 s"):
+        await asker.request("diag.large.lost", timeout_s=0.2)
+    with pytest.raises(Unreadable, match=r"the reply of orders/i1 on diag.large.lie: .*n <= N"):
+        await asker.request("diag.large.lie", timeout_s=5)
 
 
 async def test_somebody_who_does_not_answer_is_no_answer(make_bus: MakeBus) -> None:

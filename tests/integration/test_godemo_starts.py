@@ -1,7 +1,6 @@
 """The Go demo starts in any order, goes on without JetStream, ends in order, and has no data race of its own."""
 
 import json
-import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -33,13 +32,7 @@ def health(service: GoService) -> dict[str, str]:
 
 
 def test_its_own_tests_pass(go: Go) -> None:
-    for command in (["vet", "./..."], ["test", "./..."]):
-        done = subprocess.run([go.path, *command], cwd=SOURCE, capture_output=True, text=True, timeout=600, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    beside = Path(go.path).resolve().parent / "gofmt"
-    gofmt = str(beside) if beside.exists() else shutil.which("gofmt")
-    if gofmt is not None:
-        assert subprocess.run([gofmt, "-l", SOURCE], capture_output=True, timeout=60, check=True).stdout == b""
+    go.judge(SOURCE)
 
 
 def test_the_server_comes_later_and_loses_everything(programs: Path, make_server: MakeServer, tmp_path: Path) -> None:

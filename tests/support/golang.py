@@ -3,9 +3,11 @@
 Where Go or a module is not to be had, tests that need it are skipped with the reason; with ``CI=true`` they fail.
 """
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -13,7 +15,7 @@ import pytest
 
 from support.cache import content_key, keep
 
-__all__ = ["NATS_CLI", "Go", "GoMissing", "go", "nats_cli"]
+__all__ = ["NATS_CLI", "Go", "GoMissing", "go", "nats_cli", "without"]
 
 # v0.5.1 asks for modules that not every module proxy serves.
 NATS_CLI: Final = "github.com/nats-io/natscli/nats@v0.5.0"
@@ -51,6 +53,39 @@ class Go:
             _run([self.path, "install", NATS_CLI], extra={"GOBIN": str(folder)})
 
         return keep(f"go/nats-{key}", make) / "nats"
+
+    def judge(self, source: Path) -> None:
+        """Vet a module, run its own tests, and look at its form.
+
+        Raises:
+            AssertionError: with the words of the tool that is not content.
+        """
+        _run([self.path, "mod", "download"], cwd=source)
+        beside = Path(self.path).resolve().parent / "gofmt"
+        gofmt = str(beside) if beside.exists() else shutil.which("gofmt")
+        for command in (
+            [self.path, "vet", "./..."],
+            [self.path, "test", "./..."],
+            *([[gofmt, "-l", "."]] if gofmt else []),
+        ):
+            done = subprocess.run(
+                command, cwd=source, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert command[0] != gofmt or done.stdout == "", f"not formatted: {done.stdout}"
+
+    def module(self, path: str, version: str, checksum: str) -> Path:
+        """The folder of a module of others, as the module proxy has it.
+
+        Raises:
+            GoMissing: it cannot be fetched.
+            AssertionError: it is another one than that of the checksum.
+        """
+        # In a folder without a go.mod, which would have its own word in this.
+        words = _run([self.path, "mod", "download", "-json", f"{path}@{version}"], cwd=Path(tempfile.gettempdir()))
+        told = json.loads(words)
+        assert told["Sum"] == checksum, f"{path} {version} has the checksum {told['Sum']}"
+        return Path(told["Dir"])
 
     def program(self, name: str, source: Path | None = None) -> Path:
         """A program of ``tests/integration/go/<name>`` (or of ``source``), built.
@@ -111,7 +146,7 @@ def _run(
     return done.stdout
 
 
-def _without(error: GoMissing) -> NoReturn:
+def without(error: GoMissing) -> NoReturn:
     """Skip with the reason; in CI, where Go is promised, fail."""
     if os.environ.get("CI", "").lower() in {"true", "1"}:
         pytest.fail(f"CI has Go, but: {error}")
@@ -124,7 +159,7 @@ def go() -> Go:
     try:
         return Go()
     except GoMissing as error:
-        _without(error)
+        without(error)
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +168,7 @@ def nats_cli(go: Go) -> Path:
     try:
         return go.nats_cli()
     except GoMissing as error:
-        _without(error)
+        without(error)
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +188,7 @@ class GoProgram:
         try:
             return self._go.program(name)
         except GoMissing as error:
-            _without(error)
+            without(error)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

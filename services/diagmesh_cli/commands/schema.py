@@ -1,4 +1,4 @@
-"""`diagmesh schema`: JSON Schemas of everything on the wire."""
+"""`diagmesh schema`: JSON Schemas of everything on the wire, and the AsyncAPI document made of them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 from rich.table import Table
 
-from diagmesh.contract.schema import schemas
+from diagmesh.contract.asyncapi import asyncapi
+from diagmesh.contract.schema import Kinds, schemas
 from diagmesh.packs import AgentPack, load_agents
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
@@ -23,6 +24,7 @@ def schema(
     /,
     *,
     write: Annotated[Path | None, Parameter(metavar="DIRECTORY", show_default=False)] = None,
+    as_asyncapi: Annotated[bool, Parameter(name="--asyncapi", negative=())] = False,
     shown: Shown = Shown(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """JSON Schemas (draft 2020-12) of everything on the wire.
@@ -30,13 +32,20 @@ def schema(
     Args:
         name: a kind (health), or one schema of the list (health.reply). Default: the list.
         write: write every schema into this directory, one NAME.json each.
+        as_asyncapi: subjects, messages and schemas as one AsyncAPI 3 document instead (with --write: asyncapi.json).
         shown: how to show it.
     """
     output, pack = Output.of(shown), load_agents()
     every = wire_schemas(pack)
+    if as_asyncapi:
+        if name:
+            raise UsageError(f"--asyncapi is one document of everything; leave out {name!r}")
+        every = {"asyncapi": asyncapi(_kinds(pack))}
     if write is not None:
         write_schemas(every, write)
-        output.show({"written": len(every), "directory": str(write)}, f"{len(every)} schemas written to {write}")
+        output.show({"written": len(every), "directory": str(write)}, f"{_count(every)} written to {write}")
+    elif as_asyncapi:
+        output.print_json(every["asyncapi"])
     elif name in every:
         output.print_json(every[name])
     elif name:
@@ -50,8 +59,11 @@ def schema(
 
 def wire_schemas(pack: AgentPack | None = None) -> dict[str, dict[str, Any]]:
     """Every schema by name, for these agents; None means those that are installed here."""
-    agents = (pack or load_agents()).agents
-    return schemas({kind: (spec.question, spec.answer) for kind, spec in sorted(agents.items())})
+    return schemas(_kinds(pack or load_agents()))
+
+
+def _kinds(pack: AgentPack) -> Kinds:
+    return {kind: (spec.question, spec.answer) for kind, spec in sorted(pack.agents.items())}
 
 
 def write_schemas(every: dict[str, dict[str, Any]], directory: Path) -> None:
@@ -66,6 +78,10 @@ def write_schemas(every: dict[str, dict[str, Any]], directory: Path) -> None:
             (directory / f"{name}.json").write_bytes(as_json(document, indent=True) + b"\n")
     except OSError as error:
         raise UsageError(f"cannot write to {directory}: {error.strerror}; name another directory") from None
+
+
+def _count(every: dict[str, dict[str, Any]]) -> str:
+    return "asyncapi.json" if "asyncapi" in every else f"{len(every)} schemas"
 
 
 def _of_kind(every: dict[str, dict[str, Any]], kind: str) -> dict[str, Any]:

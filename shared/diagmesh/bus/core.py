@@ -133,7 +133,7 @@ class Bus(Protocol):
     async def request(
         self, subject: str, data: bytes = b"", *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> Message:
-        """Ask and wait for the first reply.
+        """Ask and wait for the first reply; one that comes in chunks is put together.
 
         Raises:
             NoResponders: nobody listens.
@@ -142,6 +142,7 @@ class Bus(Protocol):
             ConnectionLost: sent, then the connection broke.
             NotPermitted: the server refused the subject.
             MessageTooLarge: above `max_payload`.
+            Unreadable: the reply came in chunks that do not belong together.
         """
         ...
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from diagmesh.bus.core import Handler, Message, Subscription
-from diagmesh.errors import BusError, NoAnswer, NoResponders
+from diagmesh.bus.joining import Joining
+from diagmesh.errors import DiagmeshError, NoAnswer, NoResponders, Unreadable
 
 __all__ = ["Inboxes", "OpenInbox", "request"]
 
@@ -121,30 +122,50 @@ def _tell(inbox: OpenInbox, error: Exception) -> None:
         log.exception("somebody who waits for answers could not be told of %s", type(error).__name__)
 
 
+class _Awaited:
+    """The reply that one request waits for."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._joining = Joining(subject)
+
+    def arrived(self, message: Message) -> None:
+        if self.reply.done():
+            return
+        try:
+            whole = self._joining.whole(message)
+        except Unreadable as error:
+            self.trouble(error)
+            return
+        if whole is not None:
+            self.reply.set_result(whole)
+
+    def trouble(self, error: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+    def late(self, timeout_s: float) -> NoAnswer:
+        if missing := self._joining.missing():
+            return NoAnswer(f"{missing} within {timeout_s:g} s")
+        return NoAnswer(f"no answer on {self.subject} within {timeout_s:g} s, although nobody refused it")
+
+
 async def request(
     inboxes: Inboxes, wire: _Wire, subject: str, data: bytes, timeout_s: float, headers: Mapping[str, str] | None
 ) -> Message:
     """Ask and wait for the first reply; see `diagmesh.bus.core.Bus.request`."""
-    answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-
-    def arrived(message: Message) -> None:
-        if not answer.done():
-            answer.set_result(message)
-
-    def trouble(error: Exception) -> None:
-        if not answer.done():
-            answer.set_exception(error)
-
-    inbox = inboxes.open(arrived, trouble)
+    awaited = _Awaited(subject)
+    inbox = inboxes.open(awaited.arrived, awaited.trouble)
     try:
         await wire.publish(subject, data, reply=inbox.reply_to(0, subject), headers=headers)
         async with asyncio.timeout(timeout_s):
-            message = await answer
+            message = await awaited.reply
     except TimeoutError:
-        raise NoAnswer(f"no answer on {subject} within {timeout_s:g} s, although nobody refused it") from None
-    except BusError:
-        if answer.done() and not answer.cancelled():
-            answer.exception()
+        raise awaited.late(timeout_s) from None
+    except DiagmeshError:
+        if awaited.reply.done() and not awaited.reply.cancelled():
+            awaited.reply.exception()
         raise
     finally:
         inbox.close()

@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from diagmesh.bus.core import Bus, Message
+from diagmesh.bus.joining import Joining
 from diagmesh.contract.mesh import ASK_HEADER, Ended
 from diagmesh.contract.wire import Status
-from diagmesh.errors import BusError
+from diagmesh.errors import BusError, Unreadable
 
 __all__ = ["AskedOnce", "new_ask_id"]
 
@@ -68,6 +69,7 @@ class AskedOnce:
         self.told = ""
         self._bus = bus
         self._news = news
+        self._joining = Joining(f"diag.mesh, coordinator {to}" if to else "diag.mesh")
         self._inbox = bus.open_inbox(self._arrived, self._trouble)
 
     async def send(self, subject: str, body: bytes, ask_id: str) -> None:
@@ -88,6 +90,11 @@ class AskedOnce:
         return self.message is None and not self.nobody and self.error is None
 
     @property
+    def missing(self) -> str:
+        """How much of an answer in chunks came, when not all of it did; empty else."""
+        return self._joining.missing()
+
+    @property
     def real(self) -> bool:
         """Whether there is an answer that no other coordinator could better."""
         return self.message is not None and self.told == _REAL
@@ -102,9 +109,17 @@ class AskedOnce:
             if message.no_responders:
                 self.nobody = True
             else:
-                self.message = message
-                self.instance, self.told = _seen(message.data)
+                self._take(message)
         self._news.set()
+
+    def _take(self, message: Message) -> None:
+        try:
+            self.message = self._joining.whole(message)
+        except Unreadable as error:
+            self._trouble(error)
+            return
+        if self.message is not None:
+            self.instance, self.told = _seen(self.message.data)
 
     def _trouble(self, error: Exception) -> None:
         if self.error is None and self.message is None:

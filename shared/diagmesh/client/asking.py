@@ -66,12 +66,12 @@ def with_budget(question: Question, timeout_s: float) -> Question:
 def within(question: Question, left_s: float) -> Question:
     """A question for a coordinator, which may take no longer than what is left, whatever time it names itself."""
     left_ms = agent_budget_ms(left_s)
-    return msgspec.structs.replace(question, timeout_ms=min(question.timeout_ms or left_ms, left_ms))
+    return msgspec.structs.replace(question, timeout_ms=min(question.timeout_ms or left_ms, left_ms), chunks=True)
 
 
 def mesh_body(question: Question, selection: MeshQuestion, left_s: float) -> bytes:
     """The body of a question to a coordinator: the kind's own fields, the selection, and the time for it all."""
     fields: Mapping[str, Any] = msgspec.to_builtins(question)
     left_ms = max(1, int(left_s * 1000))
-    budget = {"timeout_ms": min(question.timeout_ms or left_ms, left_ms)}
-    return encode({**fields, **budget, **msgspec.to_builtins(selection)})
+    ours = {"timeout_ms": min(question.timeout_ms or left_ms, left_ms), "chunks": True}
+    return encode({**fields, **ours, **msgspec.to_builtins(selection)})

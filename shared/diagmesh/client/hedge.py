@@ -179,6 +179,7 @@ class _Asking:
         if not self._pending:
             raise NoResponders(f"nobody listens on {subject}")
         why = f"coordinator {self._works} is alive and still works on it" if self._works else _NOBODY_ALIVE
+        why = next((one.missing for one in self._sent if one.missing), why)
         raise NoAnswer(f"no answer on {subject} within {self._timeout_s:g} s: {why}")
 
     def words(self, best: AskedOnce) -> str:

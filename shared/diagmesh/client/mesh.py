@@ -121,10 +121,10 @@ class Mesh:
             subject = subjects.ask_one(service, name)
         if service == "mesh" and not instance and name != ITSELF:
             return await self._any_coordinator(name, answer_type, question or Nothing(), timeout_s)
-        body = encode(with_budget(question or Nothing(), timeout_s))
+        asked = msgspec.structs.replace(with_budget(question or Nothing(), timeout_s), chunks=True)
         if service == "mesh" and name not in COORDINATOR_KINDS and not (name == ITSELF and instance):
             answer_type = MeshAnswer
-        message = await self._bus.request(subject, body, timeout_s=timeout_s)
+        message = await self._bus.request(subject, encode(asked), timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)
 
     async def _any_coordinator(

@@ -12,11 +12,12 @@ from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuesti
 from diagmesh.contract.control import ForgetQuestion, Forgotten, LogLevel, LogLevelQuestion
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
+from diagmesh.contract.micro import Info, Ping, Stats
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Question, Reply
 
-__all__ = ["DIALECT", "Kinds", "schemas"]
+__all__ = ["DIALECT", "Kinds", "hoisted", "schemas"]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 Kinds = Mapping[str, tuple[type[Question], type[Answer]]]
@@ -39,6 +40,9 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
         "reply": _document("reply", Reply, "Any reply"),
         "heartbeat": _document("heartbeat", Heartbeat, "A heartbeat"),
         "event": _document("event", Event, "An event"),
+        "srv.ping": _document("srv.ping", Ping, "Discovery: who is there"),
+        "srv.info": _document("srv.info", Info, "Discovery: what it answers"),
+        "srv.stats": _document("srv.stats", Stats, "Discovery: what it has answered"),
         **_answers("mesh", MeshAnswer, "many replies added up"),
         **_answers("mesh.services", Services, "the directory"),
         "mesh.services.question": _document("mesh.services.question", ServicesQuestion, "Question: the directory"),
@@ -58,6 +62,48 @@ def schemas(kinds: Kinds) -> dict[str, dict[str, Any]]:
         name = f"mesh.{kind}.question"
         made[name] = _mesh_question(name, question, f"Question: {kind} of many instances, added up")
     return dict(sorted(made.items()))
+
+
+def hoisted(every: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same schemas as components of one document: what several of them define alike stands there once.
+
+    Args:
+        every: of `schemas`.
+    """
+    definitions = {name: document.get("$defs", {}) for name, document in every.items()}
+    own = _defined_differently(definitions)
+    made: dict[str, dict[str, Any]] = {}
+    for name, document in every.items():
+        names = {one: f"{name}.{one}" if one in own else one for one in definitions[name]}
+        made |= {names[one]: _renamed(schema, names) for one, schema in definitions[name].items()}
+        made[name] = _renamed({key: value for key, value in document.items() if not key.startswith("$")}, names)
+    return dict(sorted(made.items()))
+
+
+def _defined_differently(definitions: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Names under which not everybody defines the same, and whatever refers to such a name."""
+    variants: dict[str, list[Any]] = {}
+    for defined in definitions.values():
+        for name, schema in defined.items():
+            variants.setdefault(name, []).append(schema)
+    found = {name for name, given in variants.items() if any(schema != given[0] for schema in given)}
+    while more := {
+        name
+        for name, given in variants.items()
+        if name not in found and any(_refers(given[0], _REF.format(name=one)) for one in found)
+    }:
+        found |= more
+    return found
+
+
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(schema, dict):
+        renamed = {key: _renamed(value, names) for key, value in schema.items()}
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            renamed["$ref"] = f"#/components/schemas/{names[reference.rpartition('/')[2]]}"
+        return renamed
+    return [_renamed(one, names) for one in schema] if isinstance(schema, list) else schema
 
 
 def _answers(name: str, answer: type[Answer], what: str) -> dict[str, dict[str, Any]]:

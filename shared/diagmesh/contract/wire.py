@@ -29,7 +29,7 @@ WIRE_VERSION: Final = 1
 QUESTION_LIMIT_BYTES: Final = 64 * 1024
 """A request body above this is declined with 413."""
 ANSWER_LIMIT_BYTES: Final = 512 * 1024
-"""A reply above this is replaced by a 413 of ours, so that the asker hears something."""
+"""A reply above this goes out in chunks to askers that can take them; others hear 413, which is more than nothing."""
 
 Token = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A service, instance or kind name as it stands in a subject."""
@@ -60,10 +60,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Args:
         timeout_ms: the budget, counted from receipt; never above the budget of the kind.
         detail: how much to tell.
+        chunks: the asker can put a reply together that comes in several messages (above 512 KiB).
     """
 
     timeout_ms: Annotated[int, Meta(ge=1, le=600_000)] | None = None
     detail: Detail = Detail.NORMAL
+    chunks: bool = False
 
 
 class Nothing(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

@@ -8,7 +8,7 @@ from diagmesh.expected import Absence, Gathered, Key
 from diagmesh.gather.plan import Ask, Lacking, Plan
 from diagmesh.gather.tally import Tally
 
-__all__ = ["sum_up", "unheard"]
+__all__ = ["sum_up", "unheard", "with_unread"]
 
 _MOST_LACKING: Final = 1000
 """Replicas that were never seen have no names: so many are listed, all are counted."""
@@ -19,6 +19,13 @@ def unheard(tally: Tally) -> set[Key]:
     if tally.complete:  # nearly always, and this is asked for everybody at each question
         return set()
     return tally.known.keys() - tally.heard.keys()
+
+
+def with_unread(known: Absence | None, reason: str) -> Absence:
+    """Why somebody counts as silent whose reply came and cannot be read; that he is gone explains half a reply."""
+    if known is not None and known.state is InstanceState.NOT_CONNECTED:
+        return Absence(known.state, f"{known.detail}; {reason}")
+    return Absence(InstanceState.UNKNOWN, reason)
 
 
 def sum_up(

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox, Message
+from diagmesh.contract.chunks import CHUNK_HEADER
 from diagmesh.contract.mesh import Ended, InstanceState
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
-from diagmesh.gather.outcome import sum_up, unheard
+from diagmesh.gather.large import Large
+from diagmesh.gather.outcome import sum_up, unheard, with_unread
 from diagmesh.gather.plan import Plan
 from diagmesh.gather.tally import Tally
 
@@ -50,6 +52,8 @@ class Gather:
         self._absences = absences
         self._clock = clock
         self._tally = Tally(plan)
+        self._tally.on_large = self._too_large
+        self._large = Large(bus, plan, self._left_s, self._fetched)
         self._expected = self._tally.known
         self._waiting: set[Key] = {one.key for one in plan.expected if one.live} | plan.hoped
         # All lost, or nobody known: a short chance for whoever is there after all.
@@ -82,9 +86,11 @@ class Gather:
                 look = asyncio.create_task(self._look(self._absences), name="look")
             await self._ask(inbox)
             await self._until_done()
+            self._tally.settle(self._clock())
             await self._explain()
         finally:
             inbox.close()
+            await self._large.close()
             if look is not None:
                 look.cancel()
                 await asyncio.wait({look})
@@ -143,7 +149,7 @@ class Gather:
     async def _until_done(self) -> None:
         while not self._done.is_set():
             now = self._clock()
-            left = self._started + self._plan.timeout_s - now
+            left = self._left_s()
             quiet = self._quiet_until() - now
             if left <= 0:
                 self._end(Ended.TIMEOUT if self._waiting or self._plan.quiet_s is None else Ended.COMPLETE)
@@ -155,8 +161,11 @@ class Gather:
                     async with asyncio.timeout(min(left, quiet, self._quiet_s or left)):
                         await self._done.wait()
 
+    def _left_s(self) -> float:
+        return self._started + self._plan.timeout_s - self._clock()
+
     def _quiet_until(self) -> float:
-        if self._quiet_s is None:
+        if self._quiet_s is None or self._tally.large:
             return float("inf")
         first = not self._tally.replies and self._plan.first_s is not None
         return self._last_at + (self._plan.first_s or 0.0 if first else self._quiet_s)
@@ -177,16 +186,29 @@ class Gather:
             self._nobody(token)
             return
         now = self._clock()
-        key = self._tally.take(token, data, now)
-        if key is None:
-            return
-        self._last_at = now
+        chunk = message.headers is not None and CHUNK_HEADER in message.headers
+        key = self._tally.chunk(token, message, now) if chunk else self._tally.take(token, data, now)
+        if chunk or key is not None:
+            self._last_at = now
+        if key is not None:
+            self._counted(key)
+
+    def _counted(self, key: Key) -> None:
         self._news.set()
         self._waiting.discard(key)
         if not self._waiting:
             self._maybe_complete()
         if self._limit is not None and len(self._tally.replies) >= self._limit:
             self._end(Ended.LIMIT)
+
+    def _too_large(self, key: Key) -> None:
+        self._waiting.add(key)
+        self._large.add(key)
+
+    def _fetched(self, key: Key, data: bytes, why: str) -> None:
+        if not self._done.is_set() and self._tally.again(key, data, self._clock(), why) is not None:
+            self._last_at = self._clock()
+            self._counted(key)
 
     def _maybe_complete(self) -> None:
         # With a quiet gap there is no list of who should answer: only time, or a 503 for each question, ends it.
@@ -239,8 +261,8 @@ class Gather:
 
     async def _explain(self) -> None:
         """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
-        for key, reason in self._tally.unreadable.items():
-            self._why[key] = Absence(InstanceState.UNKNOWN, reason)
+        for key, reason in self._tally.unread().items():
+            self._why[key] = with_unread(self._why.get(key), reason)
         left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
         open_ = [self._expected[key] for key in unheard(self._tally) - self._why.keys() - self._waiting]
         if self._absences is None or self._ended is not Ended.COMPLETE or not open_ or left_s <= 0:

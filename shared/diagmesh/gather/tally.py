@@ -1,15 +1,19 @@
 """Replies as they arrive: decoded, attributed, counted once; whatever cannot be believed is kept with the reason."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from diagmesh.bus.core import Message
+from diagmesh.contract.chunks import Assemblies, Taken
 from diagmesh.contract.mesh import Rival, Unexpected
 from diagmesh.contract.names import check_token, shown
-from diagmesh.contract.wire import Reply
+from diagmesh.contract.wire import Reply, Status
 from diagmesh.errors import BadName
 from diagmesh.expected import Expected, Key, label
+from diagmesh.gather.large import fits_in_chunks
 from diagmesh.gather.plan import Ask, Plan
 
 __all__ = ["Tally"]
@@ -39,7 +43,8 @@ class Tally:
 
     Args:
         plan: what was asked whom.
-        most_bytes: of replies taken; whatever comes after that is only counted.
+        most_bytes: of replies taken; whatever comes after that is only counted. Half of it, on top, may be held of
+            those in chunks that are not complete.
     """
 
     def __init__(self, plan: Plan, most_bytes: int = _MOST_BYTES) -> None:
@@ -51,12 +56,15 @@ class Tally:
         self.asked_at: datetime | None = None
         self.arrived_s: list[float] = []
         self.rivals: dict[Key, tuple[Rival, ...]] = {}
+        self.large: dict[Key, Reply] = {}
+        self.on_large: Callable[[Key], None] = lambda _: None
         self._began = 0.0
         self._kind = plan.kind
         self._asks = plan.asks
         self.known: dict[Key, Expected] = {one.key: one for one in plan.expected}
         self._uncounted = 0
         self._bytes_left = most_bytes
+        self._chunks = Assemblies(most_bytes // 2)
         counts: dict[str, int] = {}
         for one in plan.expected:
             counts[one.key.service] = counts.get(one.key.service, 0) + 1
@@ -72,7 +80,7 @@ class Tally:
         # In this order what passes in between makes the replies come later, never sooner than they did.
         self._began, self.asked_at = now, asked_at
 
-    def take(self, token: int, data: bytes, at: float = 0.0) -> Key | None:
+    def take(self, token: int, data: bytes, at: float = 0.0) -> Key | None:  # noqa: PLR0911  one for each fate
         """Count one reply; called for each message, so every microsecond counts.
 
         Args:
@@ -90,9 +98,7 @@ class Tally:
             return None
         ask = self._asks[token]
         try:
-            reply = _reply.decode(data)
-            if not data.isascii():
-                data.decode()  # the answer is handed on as it came: nobody else looks whether it is text at all
+            reply = _decoded(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return self._cannot_read(ask, data, error)
         key = Key(reply.service, reply.instance)
@@ -106,11 +112,73 @@ class Tally:
             if not _can_be(key[1]):
                 self._doubt(key, "answers under a name that no sidecar can have")
                 return None
-            self.newcomers.append(key)
+            if key not in self.large:
+                self.newcomers.append(key)
+        if reply.problem is not None and key not in self.large and fits_in_chunks(reply):
+            self.large[key] = reply
+            self.on_large(key)
+            return None
+        return self._count(key, reply, at)
+
+    def again(self, key: Key, data: bytes, at: float, why: str = "") -> Key | None:
+        """What came of asking for a large answer in chunks; if it is no answer, the first word of it is counted.
+
+        Args:
+            key: whose.
+            data: the reply.
+            at: as of `take`.
+            why: the reason why there is none.
+
+        Returns:
+            As `take`.
+        """
+        first = self.large.get(key)
+        if first is None or key in self.heard:
+            return None
+        self._bytes_left -= len(data)
+        try:
+            reply = _decoded(data) if not why else first
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            reply, why = first, f"its reply cannot be read: {error}"
+        if not why and ((reply.service, reply.instance) != key or reply.kind != self._kind):
+            why = "somebody else replied"
+        if not why and self._bytes_left < 0:
+            why = "there was no room for it"
+        if why:
+            self._doubt(key, shown(f"its answer did not come in chunks: {why}", _REASON_CHARACTERS))
+        return self._count(key, reply if not why and reply.status is Status.ANSWERED else first, at)
+
+    def settle(self, at: float) -> None:
+        """Count the large answers that did not come in time by the first word of them: that they are too large."""
+        for key in [key for key in self.large if key not in self.heard]:
+            self._count(key, self.large[key], at)
+
+    def _count(self, key: Key, reply: Reply, at: float) -> Key:
         self.heard[key] = reply
+        self.large.pop(key, None)
         self.replies.append(reply)
         self.arrived_s.append(at - self._began)
         return key
+
+    def chunk(self, token: int, message: Message, at: float) -> Key | None:
+        """Keep one chunk of a reply, and count the reply when it is whole; arguments and result as of `take`."""
+        taken = self._chunks.take(token, message.headers or {}, message.data)
+        if taken.data is not None:
+            return self.take(token, taken.data, at)
+        return self._broken(token, taken) if taken.wrong else None
+
+    def unread(self) -> dict[Key, str]:
+        """Whose reply came and cannot be read, with the reason; call it when no more is taken."""
+        for token, lost in self._chunks.incomplete():
+            self._broken(token, lost)
+        return self.unreadable
+
+    def _broken(self, token: int, taken: Taken) -> Key | None:
+        """A reply came in chunks that will never be a whole one; its sender is known by his own word only."""
+        ask = self._asks[token]
+        service, _, instance = taken.origin.partition("/")
+        key = Key(ask.service, instance if service == ask.service and instance else ask.instance)
+        return None if key in self.heard else self._unread(key, taken.wrong)
 
     def notes(self) -> list[str]:
         """What limits the count, in words."""
@@ -149,12 +217,21 @@ class Tally:
             instance = _origin.decode(data).instance or ask.instance
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             instance = ask.instance
-        key = Key(ask.service, instance)
+        return self._unread(Key(ask.service, instance), reason)
+
+    def _unread(self, key: Key, reason: str) -> Key | None:
         self._doubt(key, reason)
         if key in self.known and key not in self.heard:
             self.unreadable[key] = reason
             return key
         return None
+
+
+def _decoded(data: bytes) -> Reply:
+    reply = _reply.decode(data)
+    if not data.isascii():
+        data.decode()  # the answer is handed on as it came: nobody else looks whether it is text at all
+    return reply
 
 
 def _twice(reply: Reply, first: Reply) -> str:

@@ -3,17 +3,20 @@
 import logging
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
 import msgspec
 
+from diagmesh.contract.chunks import message_limit, reply_limit
 from diagmesh.contract.codec import encode, problem_of
+from diagmesh.contract.coding import packed
 from diagmesh.contract.findings import Finding
-from diagmesh.contract.wire import ANSWER_LIMIT_BYTES, WIRE_VERSION, Answer, Problem, Reply, Status
+from diagmesh.contract.wire import WIRE_VERSION, Answer, Problem, Reply, Status
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.kinds import Judge
 
-__all__ = ["Identity", "Outgoing", "Scribe", "status_of"]
+__all__ = ["Form", "Identity", "Outgoing", "Scribe", "form_of", "status_of"]
 
 log = logging.getLogger("diagmesh.serve")
 
@@ -23,8 +26,6 @@ _STATUS: Final[tuple[tuple[type[Refusal], Status], ...]] = (
     (Late, Status.LATE),
     (Failed, Status.FAILED),
 )
-_HEADROOM_BYTES: Final = 1024
-"""Kept free below the server's max_payload for headers."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +37,47 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     host: str
 
 
+class Form(NamedTuple):
+    """How the asker takes a reply; `form_of` makes it.
+
+    Args:
+        message_bytes: of a reply that goes into one message.
+        most_bytes: of the largest reply: the same, unless it may come in chunks.
+        chunked_bytes: what that would be in chunks.
+        msgpack: whether MessagePack is wanted instead of JSON.
+    """
+
+    message_bytes: int
+    most_bytes: int
+    chunked_bytes: int
+    msgpack: bool
+
+
+@lru_cache(maxsize=64)
+def form_of(max_payload: int, *, chunks: bool = False, msgpack: bool = False) -> Form:
+    """The form of a reply.
+
+    Args:
+        max_payload: what the server takes in one message, bytes.
+        chunks: whether several messages will do.
+        msgpack: whether MessagePack is wanted.
+    """
+    one, chunked = message_limit(max_payload), reply_limit(max_payload, chunks=True)
+    return Form(one, chunked if chunks else one, chunked, msgpack)
+
+
 class Outgoing(NamedTuple):
     """One reply on its way out."""
 
     reply: str
     data: bytes
     problem: Problem | None
+    form: Form
+
+    @property
+    def in_chunks(self) -> bool:
+        """Whether it is too large for one message."""
+        return len(self.data) > self.form.message_bytes
 
 
 def status_of(refusal: Refusal) -> Status:
@@ -63,7 +99,7 @@ class Scribe:
         self,
         kind: str,
         since_ns: int,
-        max_payload: int,
+        form: Form,
         *,
         answer: Answer | None = None,
         judge: Judge | None = None,
@@ -74,34 +110,28 @@ class Scribe:
         Args:
             kind: the kind that was asked.
             since_ns: ``time.perf_counter_ns`` when the question came.
-            max_payload: what the server takes, bytes.
+            form: how the asker takes it.
             answer: what was seen.
             judge: what that means; the findings go into the reply.
             refusal: or why there is no answer.
         """
         if answer is not None:
             try:
-                limit = min(ANSWER_LIMIT_BYTES, max_payload - _HEADROOM_BYTES)
-                data = self._answered(kind, since_ns, answer, judge, limit)
-                if len(data) <= limit:
+                data = self._answered(kind, since_ns, answer, judge, form)
+                if len(data) <= form.most_bytes:
                     return data, None
-                refusal = Failed(
-                    f"the answer has {len(data)} bytes; the limit is {limit}",
-                    code=413,
-                    error="answer too large",
-                    hint='ask for less, e.g. with {"detail": "brief"}',
-                )
-            except (TypeError, ValueError, RecursionError) as error:
+                refusal = _too_large(len(data), form)
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 log.exception("the answer of %s cannot be encoded", kind)
                 refusal = Failed(f"the answer cannot be encoded ({type(error).__name__})")
         problem = problem_of(refusal or Failed())
-        return encode(self._reply(kind, since_ns, refusal=refusal, problem=problem)), problem
+        return _coded(self._reply(kind, since_ns, refusal=refusal, problem=problem), form), problem
 
-    def _answered(self, kind: str, since_ns: int, answer: Answer, judge: Judge | None, limit_bytes: int) -> bytes:
+    def _answered(self, kind: str, since_ns: int, answer: Answer, judge: Judge | None, form: Form) -> bytes:
         """The reply with what the answer means; findings that do not fit beside the answer are left out, not it."""
         if judge is None:
             # Not yet encoded: the whole reply is encoded at once.
-            return encode(self._reply(kind, since_ns, answer=cast(msgspec.Raw, answer)))
+            return _coded(self._reply(kind, since_ns, answer=cast(msgspec.Raw, answer)), form)
         raw = msgspec.Raw(encode(answer))
         reply = self._reply(kind, since_ns, answer=raw)
         try:
@@ -110,12 +140,12 @@ class Scribe:
             log.exception("the answer of %s cannot be judged", kind)
             findings = ()
         if not findings:
-            return encode(reply)
-        data = encode(self._reply(kind, since_ns, answer=raw, findings=findings))
-        if len(data) <= limit_bytes:
+            return _coded(reply, form)
+        data = _coded(self._reply(kind, since_ns, answer=raw, findings=findings), form)
+        if len(data) <= form.most_bytes:
             return data
         log.warning("%d findings of %s do not fit into the reply and are left out", len(findings), kind)
-        return encode(reply)
+        return _coded(reply, form)
 
     def _reply(
         self,
@@ -142,3 +172,20 @@ class Scribe:
             problem=problem,
             findings=findings,
         )
+
+
+def _coded(reply: Reply, form: Form) -> bytes:
+    data = encode(reply)
+    return packed(data) if form.msgpack else data
+
+
+def _too_large(size: int, form: Form) -> Failed:
+    takes_chunks = form.most_bytes > form.message_bytes
+    less = 'ask for less, e.g. with {"detail": "brief"}'
+    chunks = f'ask with {{"chunks": true}} and put the chunks together, or {less}'
+    return Failed(
+        f"the answer has {size} bytes; the limit is {form.most_bytes} in {'chunks' if takes_chunks else 'one message'}",
+        code=413,
+        error="answer too large",
+        hint=less if takes_chunks or size > form.chunked_bytes else chunks,
+    )

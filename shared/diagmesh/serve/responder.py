@@ -13,14 +13,15 @@ from collections.abc import Callable
 from typing import Final
 
 from diagmesh.bus.core import Bus, Message
-from diagmesh.contract.codec import error_headers
+from diagmesh.contract.coding import json_body, wants_msgpack
 from diagmesh.contract.mesh import ASK_HEADER
 from diagmesh.contract.subjects import is_inbox, kind_of
 from diagmesh.contract.wire import Answer, Problem, Question, Status
 from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.deadlines import Deadlines
 from diagmesh.serve.kinds import Asked, Endpoint, Kinds
-from diagmesh.serve.replies import Identity, Outgoing, Scribe, status_of
+from diagmesh.serve.replies import Form, Identity, Outgoing, Scribe, form_of, status_of
+from diagmesh.serve.sending import send
 from diagmesh.workers import current_budget_s, current_kind
 
 __all__ = ["KindStats", "Responder"]
@@ -45,11 +46,12 @@ class KindStats:
 class _Job:
     """One question in work."""
 
-    __slots__ = ("asked", "endpoint", "reply", "settled", "since_ns", "task")
+    __slots__ = ("asked", "endpoint", "form", "reply", "settled", "since_ns", "task")
 
-    def __init__(self, endpoint: Endpoint, asked: Asked, reply: str, since_ns: int) -> None:
+    def __init__(self, endpoint: Endpoint, asked: Asked, reply: str, form: Form, since_ns: int) -> None:
         self.endpoint = endpoint
         self.asked = asked
+        self.form = form
         self.reply = reply
         self.since_ns = since_ns
         self.settled = False
@@ -125,14 +127,16 @@ class Responder:
         if not is_inbox(message.reply):
             self._not_ours_to_answer(message)
             return
-        kind = kind_of(message.subject)
+        kind, form = kind_of(message.subject), form_of(self._bus.max_payload)
         try:
-            self._admit(kind, message, since_ns)
+            if message.headers:
+                form = form_of(self._bus.max_payload, msgpack=wants_msgpack(message.headers))
+            self._admit(kind, message, form, since_ns)
         except Refusal as refusal:
             self.turned_away(kind, refusal)
-            self._post(self._refused(kind, message.reply, since_ns, refusal))
+            self._post(self._refused(kind, message.reply, form, since_ns, refusal))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  somebody else's decoder may fail in any way
-            self._post(self._refused(kind, message.reply, since_ns, _incident(kind, error)))
+            self._post(self._refused(kind, message.reply, form, since_ns, _incident(kind, error)))
 
     def _not_ours_to_answer(self, message: Message) -> None:
         if not message.reply:
@@ -141,7 +145,7 @@ class Responder:
         self.forged += 1
         self._emit("forged-reply", f"a question on {message.subject[:200]} asked for its reply on a non-inbox subject")
 
-    def _admit(self, kind: str, message: Message, since_ns: int) -> None:
+    def _admit(self, kind: str, message: Message, form: Form, since_ns: int) -> None:
         endpoint = self._kinds.find(kind)
         if endpoint is None:
             raise Declined(
@@ -160,11 +164,13 @@ class Responder:
                 error="busy",
                 hint="ask again in a moment",
             )
-        question = endpoint.decode(message.data)
+        question = endpoint.decode(json_body(message.headers, message.data) if message.headers else message.data)
         asked_s = endpoint.budget_s if question.timeout_ms is None else question.timeout_ms / 1000
         budget_s = min(asked_s, endpoint.most_s)
         asked = Asked(kind=kind, subject=message.subject, budget_s=budget_s, headers=message.headers, body=message.data)
-        job = _Job(endpoint, asked, message.reply, since_ns)
+        if question.chunks:
+            form = form_of(self._bus.max_payload, chunks=True, msgpack=form.msgpack)
+        job = _Job(endpoint, asked, message.reply, form, since_ns)
         self._jobs.add(job)
         self._busy[kind] = self._busy.get(kind, 0) + 1
         self._budgets.add(job, budget_s)
@@ -178,6 +184,10 @@ class Responder:
         outgoing: Outgoing | None = None
         try:
             outgoing = self._settle(job, answer=await job.endpoint.look(question, job.asked))
+            if outgoing is not None and outgoing.in_chunks:
+                # It keeps its place while it goes out, so that large replies cannot pile up behind a slow connection.
+                await self._publish(outgoing)
+                outgoing = None
         except Refusal as refusal:
             outgoing = self._settle(job, refusal=refusal)
         except BaseException as error:  # noqa: BLE001  whatever an agent does, its asker hears of it and the sidecar lives
@@ -200,18 +210,16 @@ class Responder:
         job.settled = True
         self._budgets.drop(job)
         kind, judge = job.asked.kind, job.endpoint.judge
-        data, problem = self._scribe.write(
-            kind, job.since_ns, self._bus.max_payload, answer=answer, judge=judge, refusal=refusal
-        )
+        data, problem = self._scribe.write(kind, job.since_ns, job.form, answer=answer, judge=judge, refusal=refusal)
         self._count(kind, job.since_ns, problem, refusal)
-        return Outgoing(job.reply, data, problem)
+        return Outgoing(job.reply, data, problem, job.form)
 
     # --- the reply goes out
 
-    def _refused(self, kind: str, reply: str, since_ns: int, refusal: Refusal) -> Outgoing:
-        data, problem = self._scribe.write(kind, since_ns, self._bus.max_payload, refusal=refusal)
+    def _refused(self, kind: str, reply: str, form: Form, since_ns: int, refusal: Refusal) -> Outgoing:
+        data, problem = self._scribe.write(kind, since_ns, form, refusal=refusal)
         self._count(kind, since_ns, problem, refusal)
-        return Outgoing(reply, data, problem)
+        return Outgoing(reply, data, problem, form)
 
     def _post(self, outgoing: Outgoing | None) -> None:
         """Publish from where nothing can be awaited."""
@@ -239,12 +247,11 @@ class Responder:
         self.observe(kind, Status.ANSWERED if problem is None else refused, took_ns / 1e9)
 
     async def _publish(self, outgoing: Outgoing) -> None:
-        headers = error_headers(outgoing.problem) if outgoing.problem is not None else None
         try:
-            await self._bus.publish(outgoing.reply, outgoing.data, headers=headers)
-        except BusError as error:
+            await send(self._bus, self._identity, outgoing)
+        except (BusError, TimeoutError) as error:
             self.unsent += 1
-            log.warning("a reply could not be sent: %s", error)
+            log.warning("a reply could not be sent: %s", str(error) or "its chunks took too long")
         except Exception:
             self.unsent += 1
             log.exception("a reply could not be sent")

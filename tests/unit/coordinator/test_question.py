@@ -25,7 +25,11 @@ def test_the_selection_is_ours_and_the_rest_goes_to_the_agents() -> None:
     body = b'{"services":["orders"],"each":true,"timeout_ms":900,"detail":"full","window_s":60}'
     question = decode_fanout(body, ResourcesQuestion)
     assert (question.chosen.services, question.chosen.each, question.timeout_ms) == (("orders",), True, 900)
-    assert msgspec.json.decode(question.body(800)) == {"timeout_ms": 800, "detail": "full", "window_s": 60}
+    assert msgspec.json.decode(question.body(800)) == {
+        "timeout_ms": 800,
+        "detail": "full",
+        "window_s": 60,
+    }
 
 
 def test_fields_of_an_unknown_kind_are_passed_on_for_the_agents_to_judge() -> None:

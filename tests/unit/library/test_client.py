@@ -85,7 +85,7 @@ async def test_one_named_instance_answers_typed() -> None:
     assert (heard.where, heard.answer, heard.problem) == ("orders/i22", Depth(depth=3), None)
     assert heard.answer is heard.answer, "decoded once"
     asked = msgspec.json.decode(crowd.asked[-1].data)
-    assert asked == {"timeout_ms": 1800}, "the agent hears of its budget"
+    assert asked == {"timeout_ms": 1800, "chunks": True}, "the agent hears of its budget"
 
 
 async def test_an_unknown_kind_is_a_plain_object() -> None:
@@ -96,7 +96,7 @@ async def test_an_unknown_kind_is_a_plain_object() -> None:
 async def test_the_question_goes_with_it() -> None:
     crowd, mesh = await mesh_with("i1")
     await mesh.one("resources", "orders", ResourcesQuestion(window_s=5, timeout_ms=70), instance="i1")
-    assert msgspec.json.decode(crowd.asked[-1].data) == {"timeout_ms": 70, "window_s": 5.0}
+    assert msgspec.json.decode(crowd.asked[-1].data) == {"timeout_ms": 70, "chunks": True, "window_s": 5.0}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,7 @@ async def test_a_coordinators_sum_comes_back_typed() -> None:
         "limit": 3,
         "each": True,
         "timeout_ms": 1500,
+        "chunks": True,
     }
 
 

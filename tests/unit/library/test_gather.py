@@ -1,17 +1,23 @@
 """Ask many: attribution, early end, partial results, and why it ended."""
 
 import asyncio
+import re
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
+from typing import cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
+from diagmesh.contract.chunks import FROM_HEADER, SIZE_HEADER, cut
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import Ended, InstanceState, Rival
+from diagmesh.contract.wire import Problem, Status
 from diagmesh.errors import MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
 from diagmesh.gather import Ask, Gather, Lacking, Plan, asks_for, learn
@@ -59,6 +65,141 @@ async def test_it_ends_with_the_last_expected_answer() -> None:
     assert sorted(message.subject for message in crowd.asked) == ["diag.orders.health.all"] * 2 + [
         "diag.payments.health.all"
     ]
+
+
+async def in_chunks(crowd: Crowd, *keys: Key, lost: Collection[int] = (), lie: str = "") -> None:
+    """Instances whose replies come in chunks of 40 bytes, mixed with those of the others."""
+
+    async def send(message: Message) -> None:
+        bodies = [encode(reply(*key, answer={"state": "up", "reason": "x" * 100})) for key in keys]
+        sent = [cut(data, 40, key.instance, "/".join(key)) for key, data in zip(keys, bodies, strict=True)]
+        for number, row in enumerate(zip(*sent, strict=True)):
+            for data, headers in row:
+                if number not in lost or headers[FROM_HEADER] != "orders/i2":
+                    await crowd.bus.publish(message.reply, data, headers=headers | ({SIZE_HEADER: lie} if lie else {}))
+
+    tasks: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+    await crowd.bus.subscribe("diag.orders.*.all", lambda one: tasks.append(loop.create_task(send(one))))
+
+
+async def test_mixed_chunks_of_several_are_put_together() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2)
+    result = await run(crowd, plan(I1, I2))
+    assert (result.ended, result.silent, result.unexpected) == (Ended.COMPLETE, (), ())
+    assert [one.instance for one in result.replies] == ["i1", "i2"]
+    assert all(b"xxxx" in bytes(one.answer) for one in result.replies)  # type: ignore[arg-type]
+
+
+async def test_who_lost_a_chunk_is_named_with_what_came() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2, lost=(2, 3))
+    result = await run(crowd, plan(I1, I2, timeout_s=0.5), Verdicts(i2=HUNG))
+    assert (result.ended, [one.instance for one in result.replies]) == (Ended.TIMEOUT, ["i1"])
+    (silent,) = result.silent
+    assert re.fullmatch(r"unknown: \d+ of \d+ chunks of its reply came", silent.reason)
+
+
+async def test_who_went_away_amid_his_chunks_is_gone() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2, lost=(2, 3))
+    result = await run(crowd, plan(I1, I2), Verdicts(i2=GONE))
+    assert result.ended is Ended.COMPLETE
+    (silent,) = result.silent
+    assert re.fullmatch(r"not connected: gone; \d+ of \d+ chunks of its reply came", silent.reason)
+
+
+async def test_chunks_that_lie_are_not_waited_for() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1, I2, lie="7")
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2))
+    assert time.monotonic() - began < 2.5, "the deadline is 5 s"
+    assert sorted(one.instance for one in result.silent) == ["i1", "i2"]
+    assert {one.reason for one in result.unexpected} == {"its chunks have more than the 7 bytes they announce"}
+
+
+TOO_LARGE = Problem(code=413, error="answer too large", hint='ask with {"chunks": true}, or for less')
+
+
+class Heavy:
+    """Instances whose answers fit into no message: they refuse, and send chunks when asked for them."""
+
+    def __init__(self, crowd: Crowd, *keys: Key, good: bool = True) -> None:
+        self._crowd = crowd
+        self._keys = keys
+        self._good = good
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.asked: list[dict[str, object]] = []
+        self.at_a_time = self.most_at_a_time = 0
+
+    async def start(self) -> None:
+        for key in self._keys:
+            for to in ("all", key.instance):
+                await self._crowd.bus.subscribe(f"diag.{key.service}.*.{to}", partial(self._take, key))
+
+    def _take(self, key: Key, message: Message) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(key, message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, key: Key, message: Message) -> None:
+        asked = msgspec.json.decode(message.data or b"{}")
+        refusal = encode(reply(*key, status=Status.FAILED, problem=TOO_LARGE))
+        if not asked.get("chunks"):
+            await self._crowd.bus.publish(message.reply, refusal)
+            return
+        self.asked.append(asked)
+        self.at_a_time += 1
+        self.most_at_a_time = max(self.at_a_time, self.most_at_a_time)
+        await asyncio.sleep(0.02)
+        self.at_a_time -= 1
+        data = encode(reply(*key, answer={"text": "x" * 100}))
+        for slice_, headers in list(cut(data, 40, key.instance, "/".join(key)))[: None if self._good else 2]:
+            await self._crowd.bus.publish(message.reply, slice_, headers=headers)
+
+
+async def test_large_answers_are_asked_for_again_in_chunks_a_few_at_a_time() -> None:
+    crowd = Crowd()
+    keys = [Key("orders", f"i{number}") for number in range(7)]
+    heavy = Heavy(crowd, *keys)
+    await heavy.start()
+    await crowd.instance(*P1)
+    result = await run(crowd, plan(*keys[:6], P1, body=b'{"window_s":5,"timeout_ms":900}'))
+    assert (result.ended, result.silent, result.unexpected) == (Ended.COMPLETE, (), ())
+    assert {(one.service, one.instance) for one in result.replies} == {*keys, P1}, "the newcomer, too"
+    assert all(one.status is Status.ANSWERED for one in result.replies)
+    assert result.newcomers == (keys[6],)
+    assert heavy.most_at_a_time == 2
+    assert len(heavy.asked) == 7, "each once"
+    assert all(one["window_s"] == 5 and 900 < cast(int, one["timeout_ms"]) <= 4500 for one in heavy.asked)
+
+
+async def test_a_large_answer_that_does_not_come_is_one_that_was_too_large() -> None:
+    crowd = Crowd()
+    await Heavy(crowd, I1, good=False).start()
+    await crowd.instance(*I2)
+    result = await run(crowd, plan(I1, I2, timeout_s=0.5))
+    statuses = {one.instance: (one.status, one.problem) for one in result.replies}
+    assert statuses == {"i2": (Status.ANSWERED, None), "i1": (Status.FAILED, TOO_LARGE)}
+    assert result.silent == ()
+
+
+async def test_who_refuses_chunks_too_is_counted_with_his_first_word() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.>", lambda _: [encode(reply(*I1, status=Status.FAILED, problem=TOO_LARGE))])
+    result = await run(crowd, plan(I1))
+    assert (result.ended, [one.problem for one in result.replies]) == (Ended.COMPLETE, [TOO_LARGE])
+
+
+async def test_another_who_answers_for_him_is_not_believed() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.all", lambda _: [encode(reply(*I1, status=Status.FAILED, problem=TOO_LARGE))])
+    await crowd.on("diag.orders.*.i1", lambda _: [encode(reply(*I2, answer={"state": "up"}))])
+    result = await run(crowd, plan(I1))
+    assert [(one.instance, one.problem) for one in result.replies] == [("i1", TOO_LARGE)]
+    assert [one.reason for one in result.unexpected] == ["its answer did not come in chunks: somebody else replied"]
 
 
 async def test_an_absent_service_ends_its_wait_at_once() -> None:

@@ -12,6 +12,7 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.client import Mesh
 from diagmesh.contract import subjects
+from diagmesh.contract.chunks import cut
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import ASK_HEADER, Ended, MeshAnswer
 from diagmesh.contract.wire import Problem, Reply, Status
@@ -40,9 +41,16 @@ class Pair:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def add(
-        self, name: str, says: Said = FINE, *, first: bool = False, after_s: float = 0.0, alive: bool = True
+        self,
+        name: str,
+        says: Said = FINE,
+        *,
+        first: bool = False,
+        after_s: float = 0.0,
+        alive: bool = True,
+        chunks: slice | None = None,
     ) -> Callable[[], Any]:
-        """One coordinator. ``alive``: whether it says how it is; returns what ends it."""
+        """One coordinator. ``alive``: whether it says how it is; ``chunks``: which it sends; returns what ends it."""
         bus, under_way = self.server.bus(), set[str]()
 
         async def answer(message: Message) -> None:
@@ -50,8 +58,8 @@ class Pair:
             under_way.add(ask_id)
             await asyncio.sleep(after_s)
             under_way.discard(ask_id)
-            if says is not None:
-                await bus.publish(message.reply, encode(_reply(name, says)))
+            for data, headers in _messages(name, says, chunks):
+                await bus.publish(message.reply, data, headers=headers)
 
         async def look(message: Message) -> None:
             about = msgspec.json.decode(message.data)["about"]
@@ -79,6 +87,14 @@ class Pair:
         return [name for name, _ in self.asked]
 
 
+def _messages(name: str, says: Said, chunks: slice | None) -> list[tuple[bytes, dict[str, str] | None]]:
+    if says is None:
+        return []
+    data = encode(_reply(name, says))
+    several: list[tuple[bytes, dict[str, str] | None]] = [*cut(data, 50, name, f"mesh/{name}")]
+    return [(data, None)] if chunks is None else several[chunks]
+
+
 def _reply(name: str, said: Any, kind: str = "health") -> Reply:
     if isinstance(said, Problem):
         status = Status.DECLINED if said.code == 429 else Status.UNAVAILABLE
@@ -104,6 +120,25 @@ async def test_a_silent_one_costs_the_hedge_and_the_other_has_what_time_is_left(
     assert first == 3000
     assert second <= 2500
     assert pair.asked[1][1].subject == "diag.mesh.health.c2"
+
+
+async def test_an_answer_in_chunks_is_one_answer(pair: Pair) -> None:
+    await pair.add("c1", first=True, chunks=slice(None))
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, result.answer.expected, result.hedged) == ("c1", 1, "")
+
+
+async def test_half_an_answer_is_none_and_the_other_is_asked(pair: Pair) -> None:
+    await pair.add("c1", first=True, alive=False, chunks=slice(2))
+    await pair.add("c2")
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, pair.order) == ("c2", ["c1", "c2"])
+
+
+async def test_half_an_answer_is_told_when_nobody_else_can_be_asked(pair: Pair) -> None:
+    await pair.add("c1", first=True, chunks=slice(2))
+    with pytest.raises(NoAnswer, match=r"within 0.7 s: mesh/c1, .*: 2 of \d+ chunks of its reply came"):
+        await pair.mesh.mesh("health", timeout_s=0.2)
 
 
 async def test_whoever_says_that_it_works_on_it_is_waited_for_and_nobody_else_is_asked(pair: Pair) -> None:

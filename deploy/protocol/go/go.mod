@@ -1,4 +1,4 @@
-module diagmesh.test/asker
+module diagmesh.example/protocol
 
 go 1.25.0
 
