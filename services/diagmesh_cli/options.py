@@ -5,10 +5,11 @@ from typing import Annotated, Final
 
 from cyclopts import Group, Parameter
 
+from diagmesh.contract.selector import Labels, requirements
 from diagmesh.settings import NatsSettings
 from diagmesh_cli.local import rundir
 
-__all__ = ["FLAGS", "VALUED", "Common", "Shown", "connection"]
+__all__ = ["FLAGS", "VALUED", "Common", "Labelled", "Shown", "connection"]
 
 _DEFAULTS: Final = NatsSettings()
 _CONNECTION: Final = Group("Connection", sort_key=100)
@@ -64,6 +65,27 @@ class Common(Shown):
     tls_cert_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_CERT_FILE", "NATS_CERT")] = ""
     tls_key_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_KEY_FILE", "NATS_KEY")] = ""
     timeout: Annotated[float, _option("SECONDS")] = 2.0
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Common):
+    """What every command takes that can ask a part of the mesh.
+
+    Args:
+        label: only whom it fits: zone=a, zone!=a, 'zone in (a,b)', zone, !zone; all, if given several times.
+    """
+
+    label: Annotated[tuple[str, ...], Parameter(metavar="SELECTOR", negative="", show_default=False)] = ()
+
+    @property
+    def labels(self) -> Labels:
+        """What all of them ask for together, as one selector.
+
+        Raises:
+            BadName: one of them is no selector.
+        """
+        return ",".join(str(one) for part in self.label for one in requirements(part)) or {}
 
 
 FLAGS: Final = tuple(f"--{one.name.replace('_', '-')}" for one in fields(Common) if one.default is False)

@@ -14,7 +14,7 @@ from rich.live import Live
 from diagmesh.errors import BusError, Refusal
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.history import History, Look
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Labelled
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError, explain
 from diagmesh_cli.views.watch import WatchView, plain_lines
@@ -29,7 +29,7 @@ _FLAG: Final = Parameter(negative="", show_default=False)
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Asking(Common):
+class Asking(Labelled):
     """Where the mesh is, how to show it, and whether to ask once or again and again.
 
     Args:

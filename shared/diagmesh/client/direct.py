@@ -8,7 +8,7 @@ from diagmesh.bus.core import Bus
 from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, MeshQuestion, ServiceEntry, Services
 from diagmesh.errors import Unavailable
 from diagmesh.expected import Expected, Key
-from diagmesh.gather import Ask, Plan, choose, learn, means
+from diagmesh.gather import Ask, Plan, Selector, choose, learn
 
 __all__ = ["NO_COORDINATOR", "by_directory", "learned"]
 
@@ -23,6 +23,7 @@ class _Entry:
     def __init__(self, service: str, entry: InstanceEntry) -> None:
         self.key = Key(service, entry.instance)
         self.labels = entry.labels
+        self.labels_problem = entry.labels_problem
         self._entry = entry
 
     def expected(self, _: float, /) -> Expected:
@@ -88,7 +89,8 @@ async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, tim
         Unavailable: labels are selected by, which only a directory knows.
         BusError: the question could not be asked.
     """
-    if selection.labels:
+    selector = Selector(selection)
+    if selector.by_labels:
         raise Unavailable(
             "instances are selected by labels, and no coordinator answered: only its directory knows the labels",
             hint="start a coordinator, or select by services and instances",
@@ -97,7 +99,7 @@ async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, tim
     names = frozenset[Key]()
     if not selection.services:
         names = await learn(bus, kind, total_s=_learn_s(timeout_s))
-        names = frozenset(key for key in names if means(selection, key, {}))
+        names = frozenset(key for key in names if selector.names(key))
     services = tuple(dict.fromkeys(selection.services)) or tuple(sorted({key.service for key in names}))
     asks = tuple(Ask(service=service) for service in services)
     if selection.instances and selection.services:

@@ -20,6 +20,7 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
+from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Nothing, Question
 from diagmesh.errors import NoResponders
 from diagmesh.gather import Gather, Plan
@@ -139,14 +140,19 @@ class Mesh:
 
     # --- many instances
 
-    async def services(self, *services: str, timeout_s: float = _TIMEOUT_S) -> Services:
+    async def services(self, *services: str, labels: Labels = "", timeout_s: float = _TIMEOUT_S) -> Services:
         """The directory of a coordinator: who is there, who is missing and why.
+
+        Args:
+            services: only these.
+            labels: only who has these (see `mesh`).
+            timeout_s: the longest to wait.
 
         Raises:
             BusError: as `one`; `NoResponders` when there is no coordinator.
             Refusal: the coordinator cannot tell.
         """
-        question = ServicesQuestion(services=services)
+        question = ServicesQuestion(services=services, labels=labels or {})
         return (await self.one(Services, "mesh", question, timeout_s=timeout_s)).answer
 
     @overload

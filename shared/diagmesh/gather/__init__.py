@@ -1,10 +1,10 @@
 """Ask many: one question per service, replies attributed by where they arrive, back the moment the last one is in."""
 
-from diagmesh.gather.choice import Choice, Listed, Listing, choose, means
+from diagmesh.gather.choice import Choice, Listed, Listing, choose
 from diagmesh.gather.learn import learn
-from diagmesh.gather.plan import Ask, Lacking, Plan, agent_budget_ms, asks_for
+from diagmesh.gather.plan import Ask, Lacking, Plan, agent_budget_ms
 from diagmesh.gather.round import Absences, Gather
-from diagmesh.gather.selection import check_instances, check_services, named
+from diagmesh.gather.selection import Selector, check_instances, check_services, named
 
 __all__ = [
     "Absences",
@@ -15,12 +15,11 @@ __all__ = [
     "Listed",
     "Listing",
     "Plan",
+    "Selector",
     "agent_budget_ms",
-    "asks_for",
     "check_instances",
     "check_services",
     "choose",
     "learn",
-    "means",
     "named",
 ]
