@@ -8,9 +8,12 @@ import orjson
 from cyclopts import Parameter
 from rich.console import Group
 
-from diagmesh.client import Heard, Mesh, MeshResult
+from diagmesh.client import Heard, Mesh, MeshResult, Stream
 from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import WIRE_VERSION, Detail, Question, Reply, Status
+from diagmesh.gather import Progress
+from diagmesh_cli.careful import ask_in_batches
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.history import Look
 from diagmesh_cli.output import Output
@@ -52,14 +55,16 @@ async def ask(
     service, _, instance = target.partition("/")
     if one and (not service or instance):
         raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
-    if asking.label and (one or instance):
-        raise UsageError("--label chooses among many: leave out --one and the instance")
+    if (asking.label or asking.batch is not None) and (one or instance):
+        raise UsageError("--label and --batch are for many: leave out --one and the instance")
     checked(asking)
-    chosen: dict[str, Any] = {"services": (service,) if service else (), "labels": asking.labels}
+    chosen = {"services": (service,) if service else (), "labels": asking.labels, **asking.care}
     async with connected(asking, output) as mesh:
         if asking.watch:
             take = _taker(mesh, kind, target, question, chosen, asking, one=one)
             return await watch(kind, target, take, asking, output)
+        if asking.batch is not None:
+            return await _carefully(mesh, kind, question, chosen, asking, output, each=each or bool(service))
         async with output.waiting(f"{kind} of {target or 'the mesh'}"):
             if one or instance:
                 heard = await mesh.one(kind, service, question, instance=instance, timeout_s=asking.timeout)
@@ -85,6 +90,17 @@ def _taker(
         return Taken(Look(each=result.each, silent=result.silent), mesh_reply(result), of_sum(result.answer))
 
     return take
+
+
+async def _carefully(
+    mesh: Mesh, kind: str, question: Question, chosen: dict[str, Any], asking: Asking, output: Output, *, each: bool
+) -> Exit:
+    def stream_of(progress: Progress) -> Stream[Any]:
+        return mesh.stream(kind, question, timeout_s=asking.timeout, progress=progress, **chosen)
+
+    result = await ask_in_batches(stream_of, output, f"{kind} in batches", each=each)
+    output.show(mesh_reply(result), sum_of(result, output.out.width))
+    return Exit.INTERRUPTED if result.ended is Ended.INTERRUPTED else of_sum(result.answer)
 
 
 async def _many(

@@ -23,7 +23,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Nothing, Question
 from diagmesh.errors import NoResponders
-from diagmesh.gather import Gather, Plan
+from diagmesh.gather import BatchGather, Gather, Plan, Progress, gathering
 from diagmesh.membership import Membership
 from diagmesh.settings import NatsSettings
 
@@ -180,7 +180,7 @@ class Mesh:
             question: the fields of the kind; default: none.
             timeout_s: the longest that the asking may take.
             selection: the fields of `diagmesh.contract.mesh.MeshQuestion` that say whom to ask: ``services``,
-                ``instances``, ``labels``, ``limit``, ``each``.
+                ``instances``, ``labels``, ``limit``, ``each``, ``batch``, ``pause_ms``.
 
         Raises:
             BusError: as `one`, except that the lack of a coordinator is no error.
@@ -235,12 +235,24 @@ class Mesh:
 
     @overload
     def stream(
-        self, kind: type[A], question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+        self,
+        kind: type[A],
+        question: Question | None = ...,
+        *,
+        timeout_s: float = ...,
+        progress: Progress | None = ...,
+        **selection: Any,
     ) -> Stream[A]: ...
 
     @overload
     def stream(
-        self, kind: str, question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+        self,
+        kind: str,
+        question: Question | None = ...,
+        *,
+        timeout_s: float = ...,
+        progress: Progress | None = ...,
+        **selection: Any,
     ) -> Stream[Any]: ...
 
     def stream(
@@ -249,15 +261,20 @@ class Mesh:
         question: Question | None = None,
         *,
         timeout_s: float = _TIMEOUT_S,
+        progress: Progress | None = None,
         **selection: Any,
     ) -> Stream[A] | Stream[Any]:
-        """The replies as they come; the stream then says why it ended and who was silent. Arguments as `mesh`."""
+        """The replies as they come; the stream then says why it ended and who was silent. Arguments as `mesh`.
+
+        Asked from here, so that `Stream.stop` ends it; ``progress`` is told before each batch how many are asked, and
+        of how many.
+        """
         name, answer_type = kind_and_type(kind)
         chosen = selection_of(selection)
 
-        async def prepare() -> tuple[Gather, tuple[str, ...]]:
+        async def prepare() -> tuple[Gather | BatchGather, tuple[str, ...]]:
             plan, notes = await self._plan(name, question, chosen, timeout_s)
-            return Gather(self._bus, plan, self._membership.absences), notes
+            return gathering(self._bus, plan, self._membership.absences, progress), notes
 
         return Stream(prepare, answer_type)
 
@@ -286,7 +303,9 @@ class Mesh:
     async def _plan(
         self, kind: str, question: Question | None, selection: MeshQuestion, timeout_s: float
     ) -> tuple[Plan, tuple[str, ...]]:
-        body = encode(with_budget(question or Nothing(), timeout_s))
+        def body(agent_s: float) -> bytes:
+            return encode(with_budget(question or Nothing(), agent_s))
+
         try:
             directory = await self.services(timeout_s=timeout_s)
         except NoResponders:
@@ -302,7 +321,7 @@ class Mesh:
         timeout_s: float,
     ) -> MeshResult[A]:
         plan, notes = await self._plan(kind, question, selection, timeout_s)
-        gathered = await Gather(self._bus, plan, self._membership.absences).run()
+        gathered = await gathering(self._bus, plan, self._membership.absences).run()
         answer = add_up(gathered, answer_type, each=selection.each)
         each = tuple(Heard(one, answer_type) for one in answer.each or ())
         return MeshResult(answer=msgspec.structs.replace(answer, notes=(*notes, *answer.notes)), each=each)

@@ -13,6 +13,7 @@ from diagmesh.contract.wire import Answer, Question, Reply, Status
 
 __all__ = [
     "ASK_HEADER",
+    "Batch",
     "CoordinatorEntry",
     "Ended",
     "Field",
@@ -21,6 +22,7 @@ __all__ = [
     "MeshAnswer",
     "MeshQuestion",
     "NotAsked",
+    "PauseMs",
     "Rival",
     "ServiceEntry",
     "Services",
@@ -34,16 +36,19 @@ __all__ = [
 
 ASK_HEADER: Final = "Diag-Ask"
 """A random id of a question to a coordinator; whoever waits for the answer can ask who works on it (`coordinator`)."""
+Batch = Annotated[int, Meta(ge=1, le=100_000)]
+PauseMs = Annotated[int, Meta(ge=0, le=60_000)]
 
 
 class Ended(StrEnum):
-    """Why a gather stopped."""
+    """Why a gather stopped. Only who asks himself can interrupt: a coordinator never says so."""
 
     COMPLETE = "complete"
     TIMEOUT = "timeout"
     LIMIT = "limit"
     CONNECTION_LOST = "connection lost"
     WARMING = "warming"
+    INTERRUPTED = "interrupted"
 
 
 class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -57,6 +62,9 @@ class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         labels: what the labels must be: ``{"zone": "a", "tier": ["1", "2"]}`` (all of the keys, one of the values), or
             a selector as in Kubernetes: ``"zone=a,tier in (1,2),version!=1.2,!canary"``. Nobody else is asked.
         limit: stop after this many answers.
+        batch: ask so many instances at a time, and of one service never more than half; the next when all of them
+            answered or were given up. Who knows whom to ask asks by name: nobody beyond the directory is asked.
+        pause_ms: between two batches.
         each: return the single replies too.
     """
 
@@ -64,6 +72,8 @@ class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     instances: tuple[str, ...] = ()
     labels: Labels = {}
     limit: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    batch: Batch | None = None
+    pause_ms: PauseMs = 0
     each: bool = False
 
 

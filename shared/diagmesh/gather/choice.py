@@ -8,6 +8,7 @@ import msgspec
 from diagmesh.contract.mesh import MeshQuestion, NotAsked
 from diagmesh.errors import Declined
 from diagmesh.expected import Expected, Key, label
+from diagmesh.gather.batches import batches_of, share_s
 from diagmesh.gather.plan import Ask, Lacking, Plan
 from diagmesh.gather.selection import Selector, check_services, named
 
@@ -69,6 +70,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         limit: stop after so many replies.
         not_asked: who may belong to the selection, and why nobody knows it.
         notes: what limits the choice.
+        batches: who is asked together; none: all at once.
+        pause_s: between two batches.
     """
 
     asks: tuple[Ask, ...]
@@ -79,6 +82,16 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None
     not_asked: tuple[NotAsked, ...] = ()
     notes: tuple[str, ...] = ()
+    batches: tuple[tuple[Key, ...], ...] = ()
+    pause_s: float = 0.0
+
+    def share_s(self, timeout_s: float) -> float:
+        """How long one instance may take, where the whole round may take so long.
+
+        Raises:
+            Declined: 400, the batches do not fit into it.
+        """
+        return share_s(len(self.batches), self.pause_s, timeout_s)
 
     def plan(self, kind: str, body: bytes, timeout_s: float) -> Plan:
         """The round that asks them."""
@@ -94,6 +107,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             limit=self.limit,
             not_asked=self.not_asked,
             notes=self.notes,
+            batches=self.batches,
+            pause_s=self.pause_s,
         )
 
 
@@ -128,10 +143,13 @@ def choose(listing: Listing, selection: MeshQuestion, hoped: frozenset[Key], now
         if selector.by_labels and not chosen and not unsure:
             raise selector.nobody(one.labels for one in candidates)
     asked = frozenset[Key]() if selector.by_labels else hopeful
+    keys = [*(one.key for one in chosen), *asked]
     return Choice(
         # Everybody: also services of which no instance is known, declared or named before we heard of them. Of a
         # selection nobody else may be asked, so each by name: whoever has just come is on the subject of all, too.
-        asks=_all_of(services) if selector.everybody else _each_of([*(one.key for one in chosen), *asked]),
+        asks=_all_of(services) if selector.everybody and selection.batch is None else _each_of(keys),
+        batches=batches_of(keys, selection.batch) if selection.batch is not None else (),
+        pause_s=selection.pause_ms / 1000,
         expected=tuple(one.expected(now) for one in chosen),
         hoped=asked,
         lacking=_lacking(listing, services) if selector.everybody else (),

@@ -10,6 +10,8 @@ from diagmesh.gather.tally import Tally
 
 __all__ = ["sum_up", "unheard"]
 
+_OURS: Final = (Ended.CONNECTION_LOST, Ended.INTERRUPTED)
+_BECAUSE: Final = {Ended.LIMIT: "the limit was reached", Ended.INTERRUPTED: "it was interrupted"}
 _MOST_LACKING: Final = 1000
 """Replicas that were never seen have no names: so many are listed, all are counted."""
 
@@ -56,7 +58,7 @@ def sum_up(
         expected=len(plan.expected) + len(tally.newcomers) + lacking + len(plan.not_asked),
         newcomers=tuple(tally.newcomers),
         not_waited_for=0 if told else len(missing),
-        ended=Ended.WARMING if plan.warming and ended is not Ended.CONNECTION_LOST else ended,
+        ended=Ended.WARMING if plan.warming and ended not in _OURS else ended,
         took_s=took_s,
         asked_at=tally.asked_at,
         arrived_s=tally.arrived_s,
@@ -74,7 +76,7 @@ def sum_up(
 def _limits(plan: Plan, tally: Tally, ended: Ended, not_waited_for: int) -> list[str]:
     notes = []
     if not_waited_for:
-        because = "the limit was reached" if ended is Ended.LIMIT else "our own connection was lost"
+        because = _BECAUSE.get(ended, "our own connection was lost")
         notes.append(f"{not_waited_for} expected were not heard because {because}; that says nothing about them")
     if (more := sum(one.count for one in plan.lacking) - _MOST_LACKING) > 0:
         notes.append(f"{more} of the declared replicas are not named among the silent; they are counted")

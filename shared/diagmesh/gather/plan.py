@@ -58,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         limit: stop after so many replies.
         not_asked: who may be meant and is not asked, with the reason.
         notes: what limits this plan.
+        batches: who is asked together, one batch after the other; none asks all at once.
+        pause_s: between two batches.
         quiet_s: stop when nothing came for so long although somebody may still answer; None waits for the known.
         first_s: with ``quiet_s``, how long to wait for the first reply.
     """
@@ -75,6 +77,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_s: float | None = None
     not_asked: tuple[NotAsked, ...] = ()
     notes: tuple[str, ...] = ()
+    batches: tuple[tuple[Key, ...], ...] = ()
+    pause_s: float = 0.0
 
 
 def agent_budget_ms(wait_s: float) -> int:

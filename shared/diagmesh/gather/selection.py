@@ -62,11 +62,13 @@ class Selector:
         selection: of a mesh question.
 
     Raises:
-        Declined: 400 for what can be no instance or no selector of labels.
+        Declined: 400 for what can be no instance, no selector of labels, or a pause between no batches.
     """
 
     def __init__(self, selection: MeshQuestion) -> None:
         check_instances(selection.instances)
+        if selection.pause_ms and selection.batch is None:
+            raise Declined("pause_ms: there is no pause without batch", hint='{"batch": 5, "pause_ms": 200}')
         self._instances = frozenset(selection.instances)
         try:
             self._labels = requirements(selection.labels)
