@@ -138,6 +138,22 @@ async def test_the_command_goes_carefully_and_keeps_what_came_at_ctrl_c(calm: Ca
     assert [look.key.instance for look in calm.looks.begun] == ["i0"], "the asking ended with the command"
 
 
+async def test_a_careful_check(calm: Calm) -> None:
+    words = ("check", "--batch", "2", "--pause", "5ms", "--code", "PROC", "--label", "zone=b")
+    code, reply = await diagmesh(calm, *words, "--timeout", "20")
+    chosen = sum(labels["zone"] == "b" for labels in LABELS.values())
+    assert reply["answer"]["expected"] == chosen, (code, reply)
+    assert (reply["answer"]["not_asked"], reply["answer"]["silent"]) == ([], [])
+    assert len(calm.looks.begun) == chosen
+    assert calm.looks.most_at_once <= 2
+    code, reply = await diagmesh(calm, *words, "--timeout", "0.5")
+    assert (code, reply["problem"]["code"]) == (2, 400)
+    needed_s = int(reply["problem"]["hint"].split()[1]) / 1000
+    code, reply = await diagmesh(calm, *words, "--timeout", str(needed_s))
+    assert reply.get("problem") is None
+    assert (await diagmesh(calm, *words, "--direct"))[0] == 64
+
+
 async def test_labels_on_the_command_line(calm: Calm) -> None:
     code, reply = await diagmesh(calm, "ask", "health", "--each", "--label", "zone=b", "--timeout", "10")
     assert code == 0

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from diagmesh.contract.findings import Finding
-from diagmesh.contract.mesh import Ended, NotAsked, Silent
+from diagmesh.contract.mesh import Batch, Ended, NotAsked, PauseMs, Silent
 from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Question
 
@@ -72,12 +72,16 @@ class CheckQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=T
         services: service names; empty for all.
         instances: ``instance`` or ``service/instance``; empty for all.
         labels: as in any question to the mesh.
+        batch: as in any question to the mesh; the kinds that the rules read are then asked one after the other.
+        pause_ms: between two batches.
         codes: of the rules to apply, or their families (``RES``); empty for all.
     """
 
     services: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     labels: Labels = {}
+    batch: Batch | None = None
+    pause_ms: PauseMs = 0
     codes: tuple[str, ...] = ()
 
 

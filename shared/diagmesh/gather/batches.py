@@ -58,13 +58,14 @@ def batches_of(keys: Sequence[Key], size: int) -> tuple[tuple[Key, ...], ...]:
     return tuple(map(tuple, batches))
 
 
-def share_s(batches: int, pause_s: float, timeout_s: float) -> float:
+def share_s(batches: int, pause_s: float, timeout_s: float, rest_s: float = _REST_S) -> float:
     """How long one batch may take; a quick one leaves the later ones more.
 
     Args:
         batches: how many; none shares nothing.
         pause_s: between two of them.
         timeout_s: for all of it.
+        rest_s: what is needed besides.
 
     Raises:
         Declined: 400, the time cannot be enough; it says how much would be.
@@ -75,7 +76,7 @@ def share_s(batches: int, pause_s: float, timeout_s: float) -> float:
     share = (timeout_s - pauses_s) / batches
     if share >= _LEAST_S:
         return share
-    needed_s = math.ceil((pauses_s + batches * _LEAST_S + _REST_S) * 10) / 10
+    needed_s = math.ceil((pauses_s + batches * _LEAST_S + rest_s) * 10) / 10
     more = (
         "" if needed_s <= _COORDINATOR_S else "; a coordinator takes 60 s at most, diagmesh ask --batch ten times that"
     )

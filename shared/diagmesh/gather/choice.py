@@ -93,6 +93,17 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         """
         return share_s(len(self.batches), self.pause_s, timeout_s)
 
+    def round_s(self, timeout_s: float, rounds: int, rest_s: float) -> float:
+        """How long each of several rounds may take: all at the same time, or one after the other where batches go.
+
+        Raises:
+            Declined: 400, the batches of all of them do not fit into it.
+        """
+        count = len(self.batches)
+        if not count:
+            return timeout_s
+        return count * share_s(count * rounds, self.pause_s, timeout_s, rest_s) + (count - 1) * self.pause_s
+
     def plan(self, kind: str, body: bytes, timeout_s: float) -> Plan:
         """The round that asks them."""
         return Plan(
