@@ -120,7 +120,9 @@ async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch |
     keeper, own_log = NameKeeper(), OwnLog()
     places: list[_Place] = []
     try:
-        targets = settings.targets
+        targets = tuple(
+            msgspec.structs.replace(target, labels=settings.labels_of(target)) for target in settings.targets
+        )
         if launch is not None:
             targets = tuple(msgspec.structs.replace(target, instance=launch.instance) for target in targets)
         places.extend(

@@ -1,6 +1,7 @@
 """A check without a coordinator: the instances are asked from here, and the rules are applied here."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -53,7 +54,8 @@ async def check_directly(mesh: Mesh, question: CheckQuestion, timeout_s: float) 
 
 
 async def _gather(mesh: Mesh, kind: str, question: CheckQuestion, timeout_s: float) -> Gathered:
-    stream = mesh.stream(kind, timeout_s=timeout_s, services=question.services, instances=question.instances)
+    chosen: dict[str, Any] = {"services": question.services, "instances": question.instances, "labels": question.labels}
+    stream = mesh.stream(kind, timeout_s=timeout_s, **chosen)
     async for _ in stream:
         pass  # what came is in the result
     return msgspec.structs.replace(stream.result, notes=stream.notes)
@@ -78,4 +80,5 @@ async def _directory(mesh: Mesh, question: CheckQuestion, timeout_s: float) -> S
         directory = await mesh.services(*question.services, timeout_s=timeout_s)
     except NoResponders:
         return None
-    return selected(directory, MeshQuestion(services=question.services, instances=question.instances))
+    selection = MeshQuestion(services=question.services, instances=question.instances, labels=question.labels)
+    return selected(directory, selection)

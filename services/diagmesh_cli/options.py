@@ -1,15 +1,20 @@
 """The options that commands share: how to show a result, and where the mesh is."""
 
+import re
 from dataclasses import dataclass, fields
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from cyclopts import Group, Parameter
 
+from diagmesh.contract.selector import Labels, requirements
 from diagmesh.settings import NatsSettings
 from diagmesh_cli.local import rundir
+from diagmesh_cli.trouble import UsageError
 
-__all__ = ["FLAGS", "VALUED", "Common", "Shown", "connection"]
+__all__ = ["FLAGS", "VALUED", "Batched", "Common", "Labelled", "Shown", "connection"]
 
+_PAUSE: Final = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>ms|s)?\Z", re.ASCII)
+_LONGEST_PAUSE_MS: Final = 60_000
 _DEFAULTS: Final = NatsSettings()
 _CONNECTION: Final = Group("Connection", sort_key=100)
 _OUTPUT: Final = Group("Output", sort_key=101)
@@ -64,6 +69,64 @@ class Common(Shown):
     tls_cert_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_CERT_FILE", "NATS_CERT")] = ""
     tls_key_file: Annotated[str, _option("FILE", "DIAGMESH_NATS__TLS_KEY_FILE", "NATS_KEY")] = ""
     timeout: Annotated[float, _option("SECONDS")] = 2.0
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Common):
+    """What every command takes that can ask a part of the mesh.
+
+    Args:
+        label: only whom it fits: zone=a, zone!=a, 'zone in (a,b)', zone, !zone; all, if given several times.
+    """
+
+    label: Annotated[tuple[str, ...], Parameter(metavar="SELECTOR", negative="", show_default=False)] = ()
+
+    @property
+    def labels(self) -> Labels:
+        """What all of them ask for together, as one selector.
+
+        Raises:
+            BadName: one of them is no selector.
+        """
+        return ",".join(str(one) for part in self.label for one in requirements(part)) or {}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Batched(Labelled):
+    """What every command takes that can go carefully.
+
+    Args:
+        batch: ask so many at a time, and never more than half of a service.
+        pause: between two batches: 200ms, 1s.
+    """
+
+    batch: Annotated[int | None, Parameter(metavar="N", negative="", show_default=False)] = None
+    pause: Annotated[str, Parameter(metavar="TIME", negative="", show_default=False)] = ""
+
+    @property
+    def care(self) -> dict[str, Any]:
+        """The fields of a selection that say how carefully; none when it need not be careful.
+
+        Raises:
+            UsageError: a number that cannot be, or a pause without batches.
+        """
+        if self.batch is None:
+            if self.pause:
+                raise UsageError("--pause is between two batches: say --batch N, too")
+            return {}
+        if self.batch < 1:
+            raise UsageError(f"--batch {self.batch}: say 1 or more instances")
+        return {"batch": self.batch, "pause_ms": _milliseconds(self.pause) if self.pause else 0}
+
+
+def _milliseconds(text: str) -> int:
+    found = _PAUSE.match(text)
+    ms = float(found["number"]) * (1 if found["unit"] == "ms" else 1000) if found else -1.0
+    if not 0 <= ms <= _LONGEST_PAUSE_MS:
+        raise UsageError(f"--pause {text!r}: write it as 200ms or 1.5s, a minute at most")
+    return round(ms)
 
 
 FLAGS: Final = tuple(f"--{one.name.replace('_', '-')}" for one in fields(Common) if one.default is False)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -68,15 +68,18 @@ class Output:
         self.err.print(text, style="dim", soft_wrap=True)
 
     @asynccontextmanager
-    async def waiting(self, what: str) -> AsyncIterator[None]:
-        """Say on standard error what is awaited, when it takes longer than half a second and is a terminal."""
+    async def waiting(self, what: str) -> AsyncIterator[Callable[[str], None]]:
+        """Say on standard error what is awaited, when it takes longer than half a second and is a terminal.
+
+        What is given says how far it has come.
+        """
         if not self.err.is_terminal:
-            yield
+            yield lambda _: None
             return
         spinner = self.err.status(Text(f"{what} …", "dim"))
         timer = asyncio.get_running_loop().call_later(_PATIENCE_S, spinner.start)
         try:
-            yield
+            yield lambda said: spinner.update(Text(f"{what}: {said} …", "dim"))
         finally:
             timer.cancel()
             spinner.stop()

@@ -66,7 +66,7 @@ def of_check(check: Check, fail_on: Severity, *, strict: bool = False) -> Exit:
     """
     if not check.expected and not check.findings:
         return Exit.NOBODY
-    unsure = check.silent or check.ended is not Ended.COMPLETE
+    unsure = check.silent or check.not_asked or check.ended is not Ended.COMPLETE
     if unsure or any(_unsure(one, strict=strict) for one in check.verdicts):
         return Exit.UNSURE
     return _of_findings(check.findings, fail_on)

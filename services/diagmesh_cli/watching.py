@@ -14,7 +14,7 @@ from rich.live import Live
 from diagmesh.errors import BusError, Refusal
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.history import History, Look
-from diagmesh_cli.options import Common
+from diagmesh_cli.options import Batched
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError, explain
 from diagmesh_cli.views.watch import WatchView, plain_lines
@@ -29,7 +29,7 @@ _FLAG: Final = Parameter(negative="", show_default=False)
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Asking(Common):
+class Asking(Batched):
     """Where the mesh is, how to show it, and whether to ask once or again and again.
 
     Args:
@@ -59,6 +59,8 @@ def checked(asking: Asking) -> float:
     """
     if not asking.watch and (asking.every is not None or asking.count is not None):
         raise UsageError("--every and --count belong to --watch")
+    if asking.watch and asking.batch is not None:
+        raise UsageError("--batch asks once: leave out --watch")
     every_s = _EVERY_S if asking.every is None else asking.every
     if not _SHORTEST_S <= every_s <= _LONGEST_S:
         raise UsageError(f"--every {every_s:g}: say {_SHORTEST_S:g} to {_LONGEST_S:g} seconds")

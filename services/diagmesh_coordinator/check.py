@@ -16,7 +16,7 @@ from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.diagnose import Engine, chosen
 from diagmesh.errors import Declined, MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Gathered
-from diagmesh.gather import Choice, Gather, agent_budget_ms, choose
+from diagmesh.gather import Choice, Gather, Plan, agent_budget_ms, choose, gathering
 from diagmesh.packs import RulePack
 from diagmesh.serve import Asked
 from diagmesh.settings import RuleSettings
@@ -32,6 +32,9 @@ KIND: Final = "check"
 _JUDGING_SHARE: Final = 0.2
 _LONGEST_JUDGING_S: Final = 1.0
 _ENVELOPE_BYTES: Final = 4096
+_REST_S: Final = 0.1
+_GRAIN_S: Final = 0.001
+"""A share of a share is not refused for the last bit of a number."""
 
 
 class Checker:
@@ -70,13 +73,20 @@ class Checker:
         engine = self._engine(question.codes)
         budget_s = asked.budget_s - min(_LONGEST_JUDGING_S, _JUDGING_SHARE * asked.budget_s)
         kinds = kinds_of(engine.rules)
-        selection = MeshQuestion(services=question.services, instances=question.instances, labels=question.labels)
+        selection = MeshQuestion(
+            services=question.services,
+            instances=question.instances,
+            labels=question.labels,
+            batch=question.batch,
+            pause_ms=question.pause_ms,
+        )
         hoped = await self._directory.hoped(budget_s / 2)
         choice = choose(
             self._directory.roster, selection, hoped, self._directory.now(), warming=self._directory.warming
         )
         left_s = max(0.01, budget_s - (time.monotonic() - began))
-        body = encode({"timeout_ms": agent_budget_ms(left_s), "detail": question.detail})
+        round_s = choice.round_s(left_s, len(kinds), _LONGEST_JUDGING_S + _REST_S)
+        body = encode({"timeout_ms": agent_budget_ms(choice.share_s(round_s + _GRAIN_S)), "detail": question.detail})
         peers = of_coordinators(engine.rules, selection)
         directory, gathered, coordinators = await asyncio.gather(
             services(
@@ -85,7 +95,7 @@ class Checker:
                 ServicesQuestion(services=question.services),
                 msgspec.structs.replace(asked, budget_s=left_s),
             ),
-            self._gather(choice, kinds, body, left_s),
+            self._gather(choice, kinds, body, round_s),
             self._gather_coordinators(peers, body, left_s),
         )
         labels = {known.key: known.labels for known in self._directory.roster}
@@ -125,11 +135,20 @@ class Checker:
         return Engine(self._pack, self._settings, codes)
 
     async def _gather(self, choice: Choice, kinds: Sequence[str], body: bytes, timeout_s: float) -> list[Gathered]:
-        """Each kind as if it were asked for alone, all at the same time; whatever came is kept."""
-        rounds = (
-            Gather(self._bus, choice.plan(kind, body, timeout_s), self._directory.absences).run() for kind in kinds
-        )
+        """Each kind as if it were asked for alone, all at the same time, or carefully; whatever came is kept."""
+        plans = [choice.plan(kind, body, timeout_s) for kind in kinds]
         try:
-            return await asyncio.gather(*rounds)
+            if choice.batches:
+                return await self._one_by_one(plans)
+            return await asyncio.gather(*(Gather(self._bus, plan, self._directory.absences).run() for plan in plans))
         except (NotPermitted, MessageTooLarge) as error:
             raise Unavailable(f"the coordinator cannot ask: {error}") from None
+
+    async def _one_by_one(self, plans: Sequence[Plan]) -> list[Gathered]:
+        """No instance is asked two questions at once, and between two batches is always the pause."""
+        gathered: list[Gathered] = []
+        for plan in plans:
+            if gathered:
+                await asyncio.sleep(plan.pause_s)
+            gathered.append(await gathering(self._bus, plan, self._directory.absences).run())
+        return gathered

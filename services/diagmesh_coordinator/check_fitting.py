@@ -41,5 +41,6 @@ def _cut(check: Check, judged: int, longest: int) -> Check:
         findings=rest.findings(check.findings),
         suppressed=rest.inner(rest.first(check.suppressed, "suppressed"), "instances", "what is suppressed"),
         silent=silent.first(check.silent, "silent"),
+        not_asked=silent.first(check.not_asked, "not asked"),
         notes=(*rest.first(check.notes, "notes"), *names.note(unjudged, silent, rest)),
     )

@@ -15,7 +15,7 @@ from diagmesh.contract.mesh import MeshAnswer, MeshQuestion
 from diagmesh.contract.wire import Answer
 from diagmesh.errors import MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Key
-from diagmesh.gather import Gather, Plan, agent_budget_ms, choose
+from diagmesh.gather import BatchGather, Gather, Plan, agent_budget_ms, choose, gathering
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fitting import fitted
@@ -46,7 +46,8 @@ async def fan_out(
         asked: kind and budget.
 
     Raises:
-        Refusal: `Declined` for a selection that means nobody; `Unavailable` when we may not ask.
+        Refusal: `Declined` for a selection that means nobody, or batches that take longer; `Unavailable` when we may
+            not ask.
     """
     began = time.monotonic()
     budget_s = gather_s(asked.budget_s)
@@ -54,8 +55,9 @@ async def fan_out(
     hoped = await directory.hoped(max(0.0, budget_s / 2 - (time.monotonic() - began)))
     choice = choose(directory.roster, question.chosen, hoped, directory.now(), warming=directory.warming)
     left_s = max(0.01, budget_s - (time.monotonic() - began))
-    plan = _not_waiting_for(not_back, choice.plan(asked.kind, question.body(agent_budget_ms(left_s)), left_s))
-    round_ = Gather(bus, plan, partial(directory.absences, not_back=not_back))
+    body = question.body(agent_budget_ms(choice.share_s(left_s)))
+    plan = _not_waiting_for(not_back, choice.plan(asked.kind, body, left_s))
+    round_ = gathering(bus, plan, partial(directory.absences, not_back=not_back))
     return await _added_up(bus, round_, directory.problems, answer, question.chosen)
 
 
@@ -70,7 +72,7 @@ async def fan_out_coordinators(
     left_s = gather_s(asked.budget_s)
     body = question.body(agent_budget_ms(left_s))
     plan = coordinators_plan(directory, us, question.chosen, asked.kind, body, left_s)
-    round_ = Gather(bus, plan, directory.absences)
+    round_ = gathering(bus, plan, directory.absences)
     return await _added_up(bus, round_, directory.problems, answer, question.chosen)
 
 
@@ -94,7 +96,7 @@ def coordinators_plan(
 
 async def _added_up(
     bus: Bus,
-    round_: Gather,
+    round_: Gather | BatchGather,
     problems_now: Callable[[], tuple[str, ...]],
     answer: type[Answer] | None,
     chosen: MeshQuestion,

@@ -49,6 +49,7 @@ class Cut:
             total,
             each=None,
             silent=self.first(total.silent, "silent"),
+            not_asked=self.first(total.not_asked, "not asked"),
             unexpected=self.first(total.unexpected, "unexpected"),
             findings=self.findings(total.findings),
             fields={name: self._field(name, field) for name, field in total.fields.items()} if fields else {},

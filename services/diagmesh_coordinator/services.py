@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from diagmesh import __version__
+from diagmesh.checking import selected
 from diagmesh.contract.mesh import (
     CoordinatorEntry,
     Ended,
     InstanceEntry,
     InstanceState,
+    MeshQuestion,
     ServiceEntry,
     Services,
     ServicesQuestion,
 )
 from diagmesh.errors import Declined
 from diagmesh.expected import Absence, Key
-from diagmesh.gather import check_services, named
+from diagmesh.gather import Selector, check_services, named
 from diagmesh.roster import Known
 from diagmesh.serve import Asked, Identity
 from diagmesh_coordinator.directory import Directory
@@ -31,7 +33,8 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     """The directory, or a part of it.
 
     Raises:
-        Declined: 404 for a service that is not known, except while warming; 400 for what is no name.
+        Declined: 404 for a service that is not known or labels that nobody has, except while warming; 400 for what
+            is no name and no selector.
     """
     began = directory.now()
     not_back = await directory.not_back(asked.budget_s / 2)
@@ -39,12 +42,17 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     now = directory.now()
     roster, warming = directory.roster, directory.warming
     check_services(question.services, roster.services())
+    selection = MeshQuestion(labels=question.labels)
+    selector = Selector(selection)
     chosen = tuple(dict.fromkeys(question.services)) or roster.services()
     wrong = [service for service in chosen if service not in roster.services()]
     if wrong and not warming:
         hint = f"services: {named(roster.services())}"
         raise Declined(f"no such service: {named(wrong)}", code=404, error="unknown target", hint=hint)
     known = [one for service in chosen for one in roster.instances(service)]
+    found = any(selector.means(one.key, one.labels) or one.labels_problem for one in known)
+    if selector.by_labels and not found and not warming:
+        raise selector.nobody(one.labels for one in known)
     # A sidecar that was killed a moment ago still counts as live by its heartbeats: its connection tells.
     left_s = gather_s(asked.budget_s) - (directory.now() - began)
     peers = directory.coordinators
@@ -65,7 +73,7 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     live = sum(one.state is InstanceState.LIVE for entry in entries for one in entry.instances)
     unheard = hoped - {one.key for one in known}
     notes = (f"{len(unheard)} answered when asked, but were not heard of yet",) if unheard else ()
-    return Services(
+    whole = Services(
         services=entries,
         live=live,
         missing=sum(len(entry.instances) + entry.lacking for entry in entries) - live,
@@ -77,6 +85,7 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
         problems=(*directory.problems(), *directory.unread(), *notes),
         registry=directory.registry.told(),
     )
+    return selected(whole, selection)
 
 
 def _where_it_stands(known: Known, absence: Absence | None, now: float, *, down: bool) -> tuple[InstanceState, str]:
@@ -98,6 +107,7 @@ def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> 
         version=known.beat.version,
         kinds=known.beat.kinds,
         labels=known.beat.labels,
+        labels_problem=known.labels_problem,
         last_seen=known.last_seen,
         interval_s=known.beat.interval_s,
         rivals=known.rivals(now),

@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 
 from diagmesh.clocks import offsets_of
-from diagmesh.contract.mesh import Ended, InstanceState, MeshQuestion, Rival, Services, Silent
+from diagmesh.contract.mesh import Ended, InstanceState, MeshQuestion, NotAsked, Rival, Services, Silent
 from diagmesh.contract.verdicts import Check
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Engine
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Gathered, Key
-from diagmesh.gather import means
+from diagmesh.gather import Selector
 
 __all__ = ["check_of", "kinds_of", "notes_of", "of_coordinators", "selected"]
 
@@ -52,7 +52,15 @@ def check_of(
     """
     silent = _silent(gathered)
     replies = [reply for one in gathered for reply in one.replies]
-    seen = Evidence(replies, silent=silent, directory=directory, offsets=offsets_of(gathered), rivals=_rivals(gathered))
+    not_asked = _not_asked(gathered)
+    seen = Evidence(
+        replies,
+        silent=silent,
+        not_asked=not_asked,
+        directory=directory,
+        offsets=offsets_of(gathered),
+        rivals=_rivals(gathered),
+    )
     peers = _of_coordinators(coordinators, directory) if coordinators is not None else None
     diagnosis = engine.diagnose(seen, labels, peers)
     rounds = (*gathered, *([coordinators] if coordinators is not None else ()))
@@ -63,6 +71,7 @@ def check_of(
         asked=tuple(one.kind for one in rounds),
         expected=max(one.expected for one in gathered),
         silent=silent,
+        not_asked=not_asked,
         ended=min((one.ended for one in rounds), key=_WORST_END_FIRST.index),
         notes=tuple(notes),
     )
@@ -83,12 +92,17 @@ def notes_of(gathered: Iterable[Gathered], directory: Services | None) -> tuple[
 
 
 def selected(directory: Services, selection: MeshQuestion) -> Services:
-    """The part of a directory that a selection means; what is lacking belongs to nobody's selection of instances."""
-    if not selection.instances and not selection.labels:
+    """The part of a directory that a selection means; what is lacking belongs to nobody's selection of instances.
+
+    Raises:
+        Declined: that can be no selection.
+    """
+    selector = Selector(selection)
+    if selector.everybody:
         return directory
     entries = []
     for entry in directory.services:
-        kept = tuple(one for one in entry.instances if means(selection, Key(entry.service, one.instance), one.labels))
+        kept = tuple(one for one in entry.instances if selector.means(Key(entry.service, one.instance), one.labels))
         if kept:
             entries.append(msgspec.structs.replace(entry, instances=kept, declared=None, lacking=0))
     listed = [one for entry in entries for one in entry.instances]
@@ -101,6 +115,12 @@ def _silent(gathered: Sequence[Gathered]) -> tuple[Silent, ...]:
     named = {(one.service, one.instance): one for each in gathered for one in each.silent if one.instance}
     unnamed = [one for one in gathered[0].silent if not one.instance]
     return (*(named[key] for key in sorted(named)), *unnamed)
+
+
+def _not_asked(gathered: Sequence[Gathered]) -> tuple[NotAsked, ...]:
+    """Whoever was not asked one of the questions, once."""
+    named = {(one.service, one.instance): one for each in gathered for one in each.not_asked}
+    return tuple(named[key] for key in sorted(named))
 
 
 def _rivals(gathered: Sequence[Gathered]) -> Mapping[Key, tuple[Rival, ...]]:

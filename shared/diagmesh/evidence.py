@@ -7,7 +7,7 @@ import msgspec
 
 from diagmesh.clocks import Offset
 from diagmesh.contract.kinds import kind_of_type
-from diagmesh.contract.mesh import InstanceState, Rival, Services, Silent
+from diagmesh.contract.mesh import InstanceState, NotAsked, Rival, Services, Silent
 from diagmesh.contract.wire import Answer, Reply
 from diagmesh.expected import Key
 
@@ -24,6 +24,7 @@ class Evidence:
     Args:
         replies: all of them, of all kinds; at most one per instance and kind.
         silent: who was expected and not heard, per kind or as a whole.
+        not_asked: who was meant and not asked: nobody judges them, and they are not silent.
         directory: who is there and who should be; None where only single answers are judged.
         offsets: how far the clock of each instance is ahead of ours, where that was measured.
         rivals: instances for which several sidecars replied to one question.
@@ -34,6 +35,7 @@ class Evidence:
         replies: Iterable[Reply],
         *,
         silent: Iterable[Silent] = (),
+        not_asked: Iterable[NotAsked] = (),
         directory: Services | None = None,
         offsets: Mapping[Key, Offset] | None = None,
         rivals: Mapping[Key, tuple[Rival, ...]] | None = None,
@@ -60,6 +62,9 @@ class Evidence:
             if one.instance:
                 keys[Key(one.service, one.instance)] = None
                 self._silence.setdefault(Key(one.service, one.instance), one.reason)
+        for left_out in not_asked:
+            keys[Key(left_out.service, left_out.instance)] = None
+            self._silence.setdefault(Key(left_out.service, left_out.instance), f"not asked: {left_out.reason}")
         self.keys: Final = tuple(sorted(keys))
 
     def each(self, answer: type[A]) -> Iterator[tuple[Key, A]]:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from diagmesh.contract.mesh import Ended, InstanceState, Rival, Silent, Unexpected
+from diagmesh.contract.mesh import Ended, InstanceState, NotAsked, Rival, Silent, Unexpected
 from diagmesh.contract.wire import Reply
 
 __all__ = ["NOT_PERMITTED", "Absence", "Expected", "Gathered", "Key", "label"]
@@ -57,6 +57,7 @@ class Gathered(msgspec.Struct, kw_only=True):
         expected: how many should have answered, with those that answered unknown and those declared but never seen.
         silent: the expected who were not heard; of the declared replicas that were never seen only the first are named.
         unnamed: how many declared replicas that were never seen are not named among the silent.
+        not_asked: who should have been asked, or perhaps, and was not, with the reason; they count as expected.
         newcomers: instances that answered although nobody knew of them; they count as expected.
         not_waited_for: how many expected were not heard because of a limit or our own connection; never silent.
         took_s: time from the first question to the end.
@@ -79,6 +80,7 @@ class Gathered(msgspec.Struct, kw_only=True):
     asked_at: datetime | None = None
     arrived_s: Sequence[float] = ()
     rivals: Mapping[Key, tuple[Rival, ...]] = {}
+    not_asked: tuple[NotAsked, ...] = ()
 
 
 def label(key: Key) -> str:

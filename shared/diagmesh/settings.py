@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from diagmesh.contract.labels import check_labels, labels_of
 from diagmesh.contract.names import check_token
 from diagmesh.errors import BadName, SettingsError
 
@@ -29,6 +30,7 @@ ENVIRONMENT_PREFIX: Final = "DIAGMESH_"
 _NO_SETTINGS: Final = frozenset({"DIAGMESH_DEBUG", "DIAGMESH_FIXTURES", "DIAGMESH_UPDATE_GOLDEN"})
 """Variables with our prefix that are for the CLI and for tests."""
 _INBOX: Final = re.compile(r"_INBOX(_[A-Za-z0-9_-]+)?(\.[A-Za-z0-9_-]+)*\Z")
+_LABELS: Final = "labels"
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
@@ -143,7 +145,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
         systemd: name of its systemd unit.
         container: id (or a prefix of at least 12 characters) of its container.
         probes: doors to knock at.
-        labels: free labels, told with every heartbeat.
+        labels: told with every heartbeat, over those of the sidecar: keys and values as in Kubernetes, 32 at most.
         nats: the optional observer connection in the account of the application.
         sample_s: pace of the cheap samples.
     """
@@ -168,6 +170,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
             check_token(self.service, "service")
             if self.instance:
                 check_token(self.instance, "instance")
+            check_labels(self.labels)
         except BadName as error:
             raise ValueError(str(error)) from None
         ways = (self.pid, self.pid_file, self.port, self.exe, self.command, self.systemd, self.container)
@@ -182,6 +185,7 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
         nats: the connection of every instance that has none of its own under ``connections``.
         connections: per service, where one sidecar serves several services with different credentials.
         targets: the instances (``[[targets]]`` in TOML).
+        labels: of all of them (``DIAGMESH_LABELS=zone=a,version=1.2``); a target's own win.
         heartbeat_s: pace of the heartbeats.
         concurrency: questions in work at a time per instance, over all kinds.
         disable: kinds that are not served.
@@ -195,6 +199,7 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     nats: NatsSettings = NatsSettings()
     connections: dict[str, NatsSettings] = {}
     targets: tuple[TargetSettings, ...] = ()
+    labels: dict[str, str] = {}
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=300)] = 5.0
     concurrency: Annotated[int, Meta(ge=1, le=1024)] = 32
     disable: tuple[str, ...] = ()
@@ -203,6 +208,19 @@ class SidecarSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     control: tuple[str, ...] = ()
     log_level: str = "info"
     alive_file: str = ""
+
+    def __post_init__(self) -> None:
+        """Nobody has more labels than one may have, with those of all targets counted."""
+        try:
+            check_labels(self.labels)
+            for target in self.targets:
+                check_labels(self.labels_of(target))
+        except BadName as error:
+            raise ValueError(str(error)) from None
+
+    def labels_of(self, target: TargetSettings) -> dict[str, str]:
+        """The labels of one target, with those of all of them."""
+        return {**self.labels, **target.labels}
 
 
 class CoordinatorNatsSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -264,7 +282,7 @@ def load(kind: type[S], path: str | None, environment: Mapping[str, str] | None 
     """Read settings from a TOML file, then lay the environment over it.
 
     ``DIAGMESH_HEARTBEAT_S=2`` sets ``heartbeat_s``, ``DIAGMESH_NATS__URL=…`` sets ``nats.url``: two underscores
-    separate tables, letters fold to lower case.
+    separate tables, letters fold to lower case. ``DIAGMESH_LABELS=zone=a,version=1.2`` holds a whole table.
 
     Raises:
         SettingsError: file missing or no TOML, an unknown key, a wrong type or value; the message names the key and
@@ -311,6 +329,13 @@ def _overlay(tree: dict[str, Any], kind: type[msgspec.Struct], environment: Mapp
             node = node.setdefault(table, {})
             if not isinstance(node, dict):
                 raise SettingsError(f"environment: {name}: {table!r} is no table")
-        node[key] = value
+        node[key] = value if [*tables, key] != [_LABELS] else node.get(key, {}) | _labels(name, value)
         used.append(name)
     return used
+
+
+def _labels(variable: str, text: str) -> dict[str, str]:
+    try:
+        return labels_of(text)
+    except BadName as error:
+        raise SettingsError(f"environment: {variable}: {error}") from None

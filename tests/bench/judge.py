@@ -20,7 +20,7 @@ from diagmesh.contract.verdicts import Check, Verdict
 from diagmesh.contract.wire import Reply
 from diagmesh.diagnose import Engine
 from diagmesh.expected import Expected, Gathered, Key
-from diagmesh.gather import Gather, Plan, asks_for
+from diagmesh.gather import Ask, Gather, Plan
 from diagmesh.packs import load_rules
 from diagmesh.settings import NatsSettings
 
@@ -52,10 +52,7 @@ def plans(told: Replies) -> list[Plan]:
     keys = [Key(*one) for one in told.instances]
     answering = {Key(one.service, one.instance) for one in told.replies}
     expected = tuple(Expected(key=key, live=key in answering) for key in keys)
-    totals: dict[str, float] = {}
-    for key in keys:
-        totals[key.service] = totals.get(key.service, 0) + 1
-    asks = asks_for(keys, totals)
+    asks = tuple(Ask(service=service) for service in sorted({key.service for key in keys}))
     return [Plan(kind=kind, asks=asks, expected=expected, timeout_s=_PATIENCE_S) for kind in KINDS]
 
 

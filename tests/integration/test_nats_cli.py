@@ -16,6 +16,11 @@ from support.smallmesh import HEARTBEAT_S, SmallMesh
 
 Nats = Callable[..., str]
 SIDECARS: Final = (("orders", "i1"), ("orders", "i2"), ("payments", "p1"))
+LABELS: Final = {
+    "orders/i1": {"DIAGMESH_LABELS": "zone=a,version=1.2"},
+    "orders/i2": {"DIAGMESH_LABELS": "zone=b"},
+    "payments/p1": {"DIAGMESH_LABELS": "zone=a"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +28,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallMesh]:
     """Two instances of orders, one of payments, a coordinator: nobody is hurt in it."""
     with SmallMesh(tmp_path_factory.mktemp("mesh")) as mesh:
         for service, instance in SIDECARS:
-            mesh.sidecar(service, instance)
+            mesh.sidecar(service, instance, environment=LABELS[f"{service}/{instance}"])
         mesh.coordinator()
         yield mesh
 
@@ -33,7 +38,7 @@ def hurt_mesh(tmp_path: Path) -> Iterator[SmallMesh]:
     """The same, for tests that kill and freeze."""
     with SmallMesh(tmp_path) as mesh:
         for service, instance in SIDECARS[:2]:
-            mesh.sidecar(service, instance)
+            mesh.sidecar(service, instance, environment=LABELS[f"{service}/{instance}"])
         mesh.coordinator()
         yield mesh
 
@@ -223,6 +228,61 @@ def test_micro_info(nats: Nats) -> None:
     assert re.search(r"diag\.(orders|payments)\.health", printed), printed
 
 
+def stats(nats: Nats) -> int:
+    """How many health questions all sidecars have taken so far, by their own count."""
+    rows = [line for line in nats("micro", "stats", "diag-agent").splitlines() if "health" in line]
+    assert len(rows) == len(SIDECARS), rows
+    return sum(int(re.findall(r"\d[\d,]*", row.split("health", 1)[1])[0].replace(",", "")) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("labels", "chosen"),
+    [
+        ('{"zone": "a"}', ["orders/i1", "payments/p1"]),
+        ('"zone=a,!version"', ["payments/p1"]),
+        ('"version in (1.1,1.2)"', ["orders/i1"]),
+        ('{"zone": ["a", "b"]}', ["orders/i1", "orders/i2", "payments/p1"]),
+    ],
+)
+def test_a_selection_by_labels_asks_nobody_else(nats: Nats, labels: str, chosen: list[str]) -> None:
+    before = stats(nats)
+    answer = only_reply(nats("req", "diag.mesh.health", f'{{"each": true, "labels": {labels}}}'))["answer"]
+    assert sorted(f"{one['service']}/{one['instance']}" for one in answer["each"]) == chosen
+    assert (answer["expected"], answer["silent"], answer["ended"]) == (len(chosen), [], "complete")
+    assert stats(nats) - before == len(chosen)
+
+
+@pytest.mark.parametrize(
+    ("labels", "code", "says"),
+    [
+        ('{"zone": "c"}', "404", "nobody has zone=c"),
+        ('{"zoen": "a"}', "404", "nobody has a label 'zoen'"),
+        ('"zone in a"', "400", "selects by no label"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["health", "services", "check"])
+def test_labels_that_nobody_has_are_no_good_news(nats: Nats, kind: str, labels: str, code: str, says: str) -> None:
+    printed = nats("req", f"diag.mesh.{kind}", f'{{"labels": {labels}}}')
+    assert headers(printed)["Nats-Service-Error-Code"] == code
+    assert says in only_reply(printed)["problem"]["detail"]
+
+
+def test_labels_choose_in_directory_and_check(nats: Nats) -> None:
+    services = only_reply(nats("req", "diag.mesh.services", '{"labels": "zone=a"}'))["answer"]
+    listed = [(entry["service"], one["instance"]) for entry in services["services"] for one in entry["instances"]]
+    assert listed == [("orders", "i1"), ("payments", "p1")]
+    assert (services["live"], services["missing"]) == (2, 0)
+    check = only_reply(nats("req", "diag.mesh.check", '{"labels": {"zone": "b"}}'))["answer"]
+    assert (check["expected"], check["silent"]) == (1, [])
+
+
+def test_an_instance_is_asked_by_its_name_not_by_its_labels(nats: Nats) -> None:
+    """Only a coordinator knows who has which labels: at the subject of all they would be ignored, so it is refused."""
+    refused = replies(nats("req", "diag.orders.health.all", '{"labels": {"zone": "a"}}', "--replies=0", "--timeout=1s"))
+    assert {one["problem"]["code"] for one in refused} == {400}
+    assert all("labels" in one["problem"]["detail"] for one in refused)
+
+
 def test_micro_stats_counts_questions(nats: Nats) -> None:
     asked = 3
     for _ in range(asked):
@@ -247,6 +307,16 @@ def test_a_killed_sidecar_is_not_connected_and_not_waited_for(nats_hurt: Nats, h
     assert (reply["answer"]["expected"], reply["answer"]["answered"], reply["answer"]["ended"]) == (2, 1, "complete")
     assert reply["took_ms"] < 1500
     assert hurt_mesh.watched["orders/i1"].running
+
+
+def test_a_killed_sidecar_is_still_chosen_by_its_last_labels(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:
+    hurt_mesh.sidecars["orders/i2"].kill()
+    printed = nats_hurt("req", "diag.mesh.health", '{"labels": {"zone": "b"}}')
+    assert silent_of(printed)["i2"].startswith("not connected")
+    answer = only_reply(printed)["answer"]
+    assert (answer["expected"], answer["answered"]) == (1, 0)
+    elsewhere = nats_hurt("req", "diag.mesh.health", '{"labels": {"zone": "a"}}')
+    assert silent_of(elsewhere) == {}, "whoever is not meant is not missing"
 
 
 def test_a_frozen_sidecar_is_connected_but_silent(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:

@@ -8,9 +8,12 @@ import orjson
 from cyclopts import Parameter
 from rich.console import Group
 
-from diagmesh.client import Heard, Mesh, MeshResult
+from diagmesh.client import Heard, Mesh, MeshResult, Stream
 from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import WIRE_VERSION, Detail, Question, Reply, Status
+from diagmesh.gather import Progress
+from diagmesh_cli.careful import ask_in_batches
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.history import Look
 from diagmesh_cli.output import Output
@@ -52,16 +55,21 @@ async def ask(
     service, _, instance = target.partition("/")
     if one and (not service or instance):
         raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
+    if (asking.label or asking.batch is not None) and (one or instance):
+        raise UsageError("--label and --batch are for many: leave out --one and the instance")
     checked(asking)
+    chosen = {"services": (service,) if service else (), "labels": asking.labels, **asking.care}
     async with connected(asking, output) as mesh:
         if asking.watch:
-            take = _taker(mesh, kind, target, question, asking, one=one)
+            take = _taker(mesh, kind, target, question, chosen, asking, one=one)
             return await watch(kind, target, take, asking, output)
+        if asking.batch is not None:
+            return await _carefully(mesh, kind, question, chosen, asking, output, each=each or bool(service))
         async with output.waiting(f"{kind} of {target or 'the mesh'}"):
             if one or instance:
                 heard = await mesh.one(kind, service, question, instance=instance, timeout_s=asking.timeout)
             else:
-                result = await _many(mesh, kind, service, question, each=each, timeout_s=asking.timeout)
+                result = await _many(mesh, kind, question, chosen, each=each or bool(service), asking=asking)
         if one or instance:
             return _show_one(output, heard)
         output.show(mesh_reply(result), sum_of(result, output.out.width))
@@ -69,7 +77,7 @@ async def ask(
 
 
 def _taker(
-    mesh: Mesh, kind: str, target: str, question: Question, asking: Asking, *, one: bool
+    mesh: Mesh, kind: str, target: str, question: Question, chosen: dict[str, Any], asking: Asking, *, one: bool
 ) -> Callable[[], Awaitable[Taken]]:
     """Takes one look of a watch: always with every single answer."""
     service, _, instance = target.partition("/")
@@ -78,20 +86,29 @@ def _taker(
         if one or instance:
             heard = await mesh.one(kind, service, question, instance=instance, timeout_s=asking.timeout)
             return Taken(Look(each=(heard,)), heard.reply, of_reply(heard.reply))
-        result = await _many(mesh, kind, service, question, each=True, timeout_s=asking.timeout)
+        result = await _many(mesh, kind, question, chosen, each=True, asking=asking)
         return Taken(Look(each=result.each, silent=result.silent), mesh_reply(result), of_sum(result.answer))
 
     return take
 
 
+async def _carefully(
+    mesh: Mesh, kind: str, question: Question, chosen: dict[str, Any], asking: Asking, output: Output, *, each: bool
+) -> Exit:
+    def stream_of(progress: Progress) -> Stream[Any]:
+        return mesh.stream(kind, question, timeout_s=asking.timeout, progress=progress, **chosen)
+
+    result = await ask_in_batches(stream_of, output, f"{kind} in batches", each=each)
+    output.show(mesh_reply(result), sum_of(result, output.out.width))
+    return Exit.INTERRUPTED if result.ended is Ended.INTERRUPTED else of_sum(result.answer)
+
+
 async def _many(
-    mesh: Mesh, kind: str, service: str, question: Question, *, each: bool, timeout_s: float
+    mesh: Mesh, kind: str, question: Question, chosen: dict[str, Any], *, each: bool, asking: Asking
 ) -> MeshResult[Any]:
-    if service:
-        return await mesh.all(kind, question, services=(service,), timeout_s=timeout_s)
     if each:
-        return await mesh.all(kind, question, timeout_s=timeout_s)
-    return await mesh.mesh(kind, question, timeout_s=timeout_s)
+        return await mesh.all(kind, question, timeout_s=asking.timeout, **chosen)
+    return await mesh.mesh(kind, question, timeout_s=asking.timeout, **chosen)
 
 
 def _show_one(output: Output, heard: Heard[Any]) -> Exit:

@@ -12,15 +12,17 @@ from diagmesh.client import Heard
 from diagmesh.contract.codec import encode
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.names import check_token
+from diagmesh.contract.selector import Labels
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
 from diagmesh_cli.direct_check import check_directly
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.options import Common, connection
+from diagmesh_cli.options import Batched, Common, connection
 from diagmesh_cli.output import Output
 from diagmesh_cli.report.context import Made
 from diagmesh_cli.reports import Reports
 from diagmesh_cli.session import connected
+from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_check
 from diagmesh_cli.views.check import check_view
 from diagmesh_cli.views.replies import page
@@ -39,7 +41,7 @@ async def check(
     fail_on: _SEVERITY = "warning",
     strict: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     reports: Reports = Reports(),  # noqa: B008  likewise
-    common: Common = Common(),  # noqa: B008  frozen, and its defaults are the point
+    common: Batched = Batched(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
     """Judge the mesh by all rules: what is the matter, worst first, and what could not be judged.
 
@@ -52,7 +54,10 @@ async def check(
         reports: which files to write.
         common: where the mesh is, how to show it.
     """
-    output, question, worst_allowed = Output.of(common), question_of(target, code), Severity(fail_on)
+    output, worst_allowed = Output.of(common), Severity(fail_on)
+    question = msgspec.structs.replace(question_of(target, code, common.labels), **common.care)
+    if direct and common.batch is not None:
+        raise UsageError("--batch needs a coordinator here: leave out --direct")
     reports.ready()
     async with connected(common, output) as mesh:
         async with output.waiting(f"the check of {target or 'the mesh'}"):
@@ -95,7 +100,7 @@ def _made(common: Common, target: str, question: CheckQuestion, reply: Reply) ->
     )
 
 
-def question_of(target: str, codes: tuple[str, ...]) -> CheckQuestion:
+def question_of(target: str, codes: tuple[str, ...], labels: Labels = "") -> CheckQuestion:
     """The question for a target as it is typed.
 
     Raises:
@@ -108,5 +113,6 @@ def question_of(target: str, codes: tuple[str, ...]) -> CheckQuestion:
     return CheckQuestion(
         services=(service,) if service else (),
         instances=(target,) if instance else (),
+        labels=labels or {},
         codes=tuple(one.upper() for one in codes),
     )

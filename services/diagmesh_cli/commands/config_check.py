@@ -31,11 +31,13 @@ class CheckedConfig(msgspec.Struct, frozen=True, kw_only=True):
         file: the checked file.
         kind: whose settings they are.
         warnings: what works but should not stay so.
+        labels: of each instance, as its heartbeats will tell them; an instance without a name is its service.
     """
 
     file: str
     kind: str
     warnings: tuple[str, ...] = ()
+    labels: dict[str, dict[str, str]] = {}
 
 
 def check(
@@ -55,6 +57,7 @@ def check(
     output = Output.of(shown)
     found = check_file(file, kind)
     lines = [Text(f"{found.file}: fine settings of a {found.kind}", "" if found.warnings else "green")]
+    lines += [Text(f"labels of {name}: {_pairs(labels)}", "dim") for name, labels in found.labels.items()]
     lines += [Text(f"warning: {warning}", "yellow") for warning in found.warnings]
     output.show(found, Group(*lines), wrap=False)
     return Exit.FINDINGS if found.warnings else Exit.WELL
@@ -88,7 +91,21 @@ def check_file(file: Path, kind: str | None = None) -> CheckedConfig:
         warnings += _sidecar_warnings(settings)
     else:
         warnings += _coordinator_warnings(settings)
-    return CheckedConfig(file=str(file), kind=kind, warnings=tuple(warnings))
+    return CheckedConfig(file=str(file), kind=kind, warnings=tuple(warnings), labels=_labels(settings))
+
+
+def _labels(settings: SidecarSettings | CoordinatorSettings) -> dict[str, dict[str, str]]:
+    if not isinstance(settings, SidecarSettings):
+        return {}
+    told = {
+        f"{target.service}/{target.instance}" if target.instance else target.service: settings.labels_of(target)
+        for target in settings.targets
+    }
+    return {name: labels for name, labels in told.items() if labels}
+
+
+def _pairs(labels: dict[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _check_sidecar(settings: SidecarSettings) -> None:

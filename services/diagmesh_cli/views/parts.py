@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from diagmesh.contract.findings import Finding
-from diagmesh.contract.mesh import Silent, Unexpected
+from diagmesh.contract.mesh import NotAsked, Silent, Unexpected
 from diagmesh.contract.wire import Blind, Problem, Reply
 from diagmesh_cli.views.words import ago, took, verdict, whose
 
@@ -20,6 +20,7 @@ __all__ = [
     "indented",
     "more_line",
     "names",
+    "not_asked_lines",
     "origin",
     "problem_line",
     "silent_lines",
@@ -76,6 +77,19 @@ def silent_lines(silent: Iterable[Silent]) -> Iterator[RenderableType]:
         said.add(one.reason)
 
     yield from bounded([*(one for one in every if one.instance), *nameless.values()], lines_of)
+
+
+def not_asked_lines(not_asked: Iterable[NotAsked]) -> Iterator[RenderableType]:
+    """Who was meant and not asked: a line per reason."""
+    reasons: dict[str, list[str]] = {}
+    for one in not_asked:
+        reasons.setdefault(one.reason, []).append(f"{one.service}/{one.instance}")
+    yield from bounded(reasons.items(), _not_asked)
+
+
+def _not_asked(reason_and_names: tuple[str, list[str]]) -> Iterator[RenderableType]:
+    reason, whom = reason_and_names
+    yield indented(Text.assemble(("not asked ", "yellow"), (names(whom), "bold"), f": {reason}"))
 
 
 def unexpected_lines(unexpected: Iterable[Unexpected]) -> Iterator[RenderableType]:

@@ -10,7 +10,15 @@ from rich.text import Text
 from diagmesh.client import Heard, MeshResult
 from diagmesh.contract.mesh import Ended, Field, MeshAnswer
 from diagmesh.errors import Unreadable
-from diagmesh_cli.views.parts import finding_lines, indented, origin, problem_line, silent_lines, unexpected_lines
+from diagmesh_cli.views.parts import (
+    finding_lines,
+    indented,
+    not_asked_lines,
+    origin,
+    problem_line,
+    silent_lines,
+    unexpected_lines,
+)
 from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.words import plural, quantity, verdict, whose
 
@@ -73,7 +81,8 @@ def sum_of(result: MeshResult[Any], width: int) -> RenderableType:
         parts += [Text(), *rows(result.each, answer.of)]
     elif len(verdicts) < len(answer.fields):
         parts += [Text(), *_numbers(answer, width)]
-    parts += [*silent_lines(answer.silent), *unexpected_lines(answer.unexpected), *finding_lines(answer.findings)]
+    parts += [*silent_lines(answer.silent), *not_asked_lines(answer.not_asked)]
+    parts += [*unexpected_lines(answer.unexpected), *finding_lines(answer.findings)]
     parts += [indented(Text(f"note: {note}", "dim")) for note in answer.notes]
     return Group(*parts)
 
@@ -86,6 +95,8 @@ def _headline(result: MeshResult[Any]) -> Text:
         text.append(f", {count} {status}", "yellow")
     if answer.silent:
         text.append(f", {len(answer.silent)} silent", "red")
+    if answer.not_asked:
+        text.append(f", {len(answer.not_asked)} not asked", "yellow")
     if answer.ended is not Ended.COMPLETE:
         text.append(f" · ended: {answer.ended}", "yellow")
     return text.append(f" · by {result.coordinator}" if result.coordinator else " · added up here", "dim")

@@ -12,7 +12,7 @@ from diagmesh.contract.answers.health import Health
 from diagmesh.contract.mesh import Ended, Services
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import Refusal, Unreadable
-from diagmesh_cli.views.parts import bounded, finding_lines, indented, silent_lines, unexpected_lines
+from diagmesh_cli.views.parts import bounded, finding_lines, indented, not_asked_lines, silent_lines, unexpected_lines
 from diagmesh_cli.views.per_service import ORDER, ServiceSeen, seen_per_service, service_lines
 from diagmesh_cli.views.services import coordinator_lines, doubts
 from diagmesh_cli.views.words import plural, verdict
@@ -38,6 +38,7 @@ def status_view(status: MeshStatus) -> RenderableType:
     parts: list[RenderableType] = [_headline(status, found), Text(), *service_lines(found)]
     parts += finding_lines(health.findings)
     parts += silent_lines(health.silent)
+    parts += not_asked_lines(health.not_asked)
     parts += unexpected_lines(health.unexpected)
     parts += bounded(_blind(status.health.each), _not_seen)
     if health.ended not in (Ended.COMPLETE, Ended.WARMING):

@@ -57,6 +57,7 @@ def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = Fals
         expected=gathered.expected,
         answered=len(gathered.replies),
         silent=gathered.silent,
+        not_asked=gathered.not_asked,
         unexpected=gathered.unexpected,
         by_status={str(status): count for status, count in sorted(by_status.items())},
         worst=worst_of(gathered.replies, _bad_verdicts(columns), gathered.silent),

@@ -12,7 +12,7 @@ from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Question
 from diagmesh.errors import Declined
-from diagmesh.gather import agent_budget_ms, check_instances, check_services
+from diagmesh.gather import Selector, agent_budget_ms, check_services
 
 __all__ = ["kind_and_type", "mesh_body", "selection_of", "with_budget", "within"]
 
@@ -52,7 +52,7 @@ def selection_of(fields: dict[str, Any]) -> MeshQuestion:
     except msgspec.ValidationError as error:
         raise Declined(str(error)) from None
     check_services(chosen.services)
-    check_instances(chosen.instances)
+    Selector(chosen)
     return chosen
 
 

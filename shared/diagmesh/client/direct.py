@@ -1,19 +1,20 @@
 """Ask the instances ourselves, with the coordinator's directory if there is one and by what can be learned if not."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from diagmesh.bus.core import Bus
 from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, MeshQuestion, ServiceEntry, Services
 from diagmesh.errors import Declined, Unavailable
 from diagmesh.expected import Expected, Key
-from diagmesh.gather import Ask, Plan, choose, learn, means
+from diagmesh.gather import Ask, Plan, Selector, batches_of, choose, learn, share_s
 
 __all__ = ["NO_COORDINATOR", "by_directory", "learned", "of_coordinators"]
 
 NO_COORDINATOR: Final = "no coordinator answered: the instances were asked directly, and nobody knows who should answer"
 _QUIET_S: Final = 0.3
+Body = Callable[[float], bytes]
 _LEARN_S: Final = 1.0
 
 
@@ -23,6 +24,7 @@ class _Entry:
     def __init__(self, service: str, entry: InstanceEntry) -> None:
         self.key = Key(service, entry.instance)
         self.labels = entry.labels
+        self.labels_problem = entry.labels_problem
         self._entry = entry
 
     def expected(self, _: float, /) -> Expected:
@@ -58,7 +60,7 @@ class _Told:
 
 
 async def by_directory(
-    bus: Bus, services: Services, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float
+    bus: Bus, services: Services, selection: MeshQuestion, kind: str, body: Body, timeout_s: float
 ) -> Plan:
     """Whom to ask, by the directory of a coordinator: the same choice as the coordinator's own.
 
@@ -67,18 +69,19 @@ async def by_directory(
         services: the directory.
         selection: which part of it.
         kind: the question.
-        body: its body.
+        body: its body for an agent that may take so long.
         timeout_s: the longest that all of it may take.
 
     Raises:
-        Declined: the selection means nobody.
+        Declined: the selection means nobody, or its batches do not fit into the time.
         BusError: the names could not be asked for.
     """
     began = time.monotonic()
     warming = services.ended is Ended.WARMING
     hoped = await learn(bus, kind, total_s=_learn_s(timeout_s)) if warming else frozenset[Key]()
     choice = choose(_Told(services), selection, hoped, began, warming=warming)
-    return choice.plan(kind, body, _left_s(timeout_s, began))
+    left_s = _left_s(timeout_s, began)
+    return choice.plan(kind, body(choice.share_s(left_s)), left_s)
 
 
 def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:
@@ -87,6 +90,7 @@ def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body
     Raises:
         Declined: the selection means none of them.
     """
+    selector = Selector(selection)
     expected = tuple(
         Expected(
             key=Key("mesh", one.instance),
@@ -96,7 +100,7 @@ def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body
         )
         for one in services.coordinators
     )
-    chosen = tuple(one for one in expected if means(selection, one.key, {}))
+    chosen = tuple(one for one in expected if selector.means(one.key, {}))
     if selection.services or not chosen:
         names = ", ".join(one.key.instance for one in expected)
         raise Declined("no coordinator is meant by this selection", hint=f"instances: {names}")
@@ -106,25 +110,29 @@ def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body
     return Plan(kind=kind, asks=asks, expected=chosen, body=body, timeout_s=timeout_s, limit=selection.limit)
 
 
-async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:
+async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: Body, timeout_s: float) -> Plan:
     """Whom to ask, by who answers when everybody is asked, or by the names that the caller gave.
 
     Raises:
+        Declined: the batches do not fit into the time.
         Unavailable: labels are selected by, which only a directory knows.
         BusError: the question could not be asked.
     """
-    if selection.labels:
+    selector = Selector(selection)
+    if selector.by_labels:
         raise Unavailable(
             "instances are selected by labels, and no coordinator answered: only its directory knows the labels",
             hint="start a coordinator, or select by services and instances",
         )
     began = time.monotonic()
     names = frozenset[Key]()
-    if not selection.services:
+    if not selection.services or selection.batch is not None:
         names = await learn(bus, kind, total_s=_learn_s(timeout_s))
-        names = frozenset(key for key in names if means(selection, key, {}))
+        wanted = frozenset(selection.services)
+        names = frozenset(key for key in names if selector.names(key) and (not wanted or key.service in wanted))
     services = tuple(dict.fromkeys(selection.services)) or tuple(sorted({key.service for key in names}))
     asks = tuple(Ask(service=service) for service in services)
+    batches = batches_of(sorted(names), selection.batch) if selection.batch is not None else ()
     if selection.instances and selection.services:
         asks = tuple(
             Ask(service=service, instance=one.rpartition("/")[2])
@@ -134,12 +142,14 @@ async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: bytes, tim
         )
     elif selection.instances:
         asks = tuple(Ask(service=key.service, instance=key.instance) for key in sorted(names))
-    left_s = _left_s(timeout_s, began)
+    left_s, pause_s = _left_s(timeout_s, began), selection.pause_ms / 1000
     return Plan(
         kind=kind,
-        asks=asks,
+        asks=asks if selection.batch is None else (),
         hoped=names,
-        body=body,
+        body=body(share_s(len(batches), pause_s, left_s)),
+        batches=batches,
+        pause_s=pause_s,
         timeout_s=left_s,
         limit=selection.limit,
         quiet_s=None if names else _QUIET_S,

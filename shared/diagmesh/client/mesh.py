@@ -20,9 +20,10 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
 from diagmesh.contract.names import check_token
+from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Nothing, Question
 from diagmesh.errors import NoResponders
-from diagmesh.gather import Gather, Plan
+from diagmesh.gather import BatchGather, Gather, Plan, Progress, gathering
 from diagmesh.membership import Membership
 from diagmesh.settings import NatsSettings
 
@@ -139,14 +140,19 @@ class Mesh:
 
     # --- many instances
 
-    async def services(self, *services: str, timeout_s: float = _TIMEOUT_S) -> Services:
+    async def services(self, *services: str, labels: Labels = "", timeout_s: float = _TIMEOUT_S) -> Services:
         """The directory of a coordinator: who is there, who is missing and why.
+
+        Args:
+            services: only these.
+            labels: only who has these (see `mesh`).
+            timeout_s: the longest to wait.
 
         Raises:
             BusError: as `one`; `NoResponders` when there is no coordinator.
             Refusal: the coordinator cannot tell.
         """
-        question = ServicesQuestion(services=services)
+        question = ServicesQuestion(services=services, labels=labels or {})
         return (await self.one(Services, "mesh", question, timeout_s=timeout_s)).answer
 
     @overload
@@ -174,7 +180,7 @@ class Mesh:
             question: the fields of the kind; default: none.
             timeout_s: the longest that the asking may take.
             selection: the fields of `diagmesh.contract.mesh.MeshQuestion` that say whom to ask: ``services``,
-                ``instances``, ``labels``, ``limit``, ``each``.
+                ``instances``, ``labels``, ``limit``, ``each``, ``batch``, ``pause_ms``.
 
         Raises:
             BusError: as `one`, except that the lack of a coordinator is no error.
@@ -231,12 +237,24 @@ class Mesh:
 
     @overload
     def stream(
-        self, kind: type[A], question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+        self,
+        kind: type[A],
+        question: Question | None = ...,
+        *,
+        timeout_s: float = ...,
+        progress: Progress | None = ...,
+        **selection: Any,
     ) -> Stream[A]: ...
 
     @overload
     def stream(
-        self, kind: str, question: Question | None = ..., *, timeout_s: float = ..., **selection: Any
+        self,
+        kind: str,
+        question: Question | None = ...,
+        *,
+        timeout_s: float = ...,
+        progress: Progress | None = ...,
+        **selection: Any,
     ) -> Stream[Any]: ...
 
     def stream(
@@ -245,15 +263,20 @@ class Mesh:
         question: Question | None = None,
         *,
         timeout_s: float = _TIMEOUT_S,
+        progress: Progress | None = None,
         **selection: Any,
     ) -> Stream[A] | Stream[Any]:
-        """The replies as they come; the stream then says why it ended and who was silent. Arguments as `mesh`."""
+        """The replies as they come; the stream then says why it ended and who was silent. Arguments as `mesh`.
+
+        Asked from here, so that `Stream.stop` ends it; ``progress`` is told before each batch how many are asked, and
+        of how many.
+        """
         name, answer_type = kind_and_type(kind)
         chosen = selection_of(selection)
 
-        async def prepare() -> tuple[Gather, tuple[str, ...]]:
+        async def prepare() -> tuple[Gather | BatchGather, tuple[str, ...]]:
             plan, notes = await self._plan(name, question, chosen, timeout_s)
-            return Gather(self._bus, plan, self._membership.absences), notes
+            return gathering(self._bus, plan, self._membership.absences, progress), notes
 
         return Stream(prepare, answer_type)
 
@@ -282,7 +305,9 @@ class Mesh:
     async def _plan(
         self, kind: str, question: Question | None, selection: MeshQuestion, timeout_s: float
     ) -> tuple[Plan, tuple[str, ...]]:
-        body = encode(with_budget(question or Nothing(), timeout_s))
+        def body(agent_s: float) -> bytes:
+            return encode(with_budget(question or Nothing(), agent_s))
+
         try:
             directory = await self.services(timeout_s=timeout_s)
         except NoResponders:
@@ -290,7 +315,7 @@ class Mesh:
                 raise
             return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
         if kind == ITSELF:
-            return of_coordinators(directory, selection, kind, body, timeout_s), ()
+            return of_coordinators(directory, selection, kind, body(timeout_s), timeout_s), ()
         return await by_directory(self._bus, directory, selection, kind, body, timeout_s), ()
 
     async def _direct(
@@ -302,7 +327,7 @@ class Mesh:
         timeout_s: float,
     ) -> MeshResult[A]:
         plan, notes = await self._plan(kind, question, selection, timeout_s)
-        gathered = await Gather(self._bus, plan, self._membership.absences).run()
+        gathered = await gathering(self._bus, plan, self._membership.absences).run()
         answer = add_up(gathered, answer_type, each=selection.each)
         each = tuple(Heard(one, answer_type) for one in answer.each or ())
         return MeshResult(answer=msgspec.structs.replace(answer, notes=(*notes, *answer.notes)), each=each)

@@ -6,12 +6,13 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from diagmesh.aggregate import add_up
 from diagmesh.client.heard import Heard
 from diagmesh.contract.mesh import Ended, MeshAnswer, Silent, Unexpected
 from diagmesh.contract.wire import Answer, Reply
 from diagmesh.errors import DiagmeshError
 from diagmesh.expected import Gathered
-from diagmesh.gather import Gather
+from diagmesh.gather import BatchGather, Gather
 
 __all__ = ["MeshResult", "Stream"]
 
@@ -60,11 +61,13 @@ class Stream(Generic[A]):
     """
 
     def __init__(
-        self, prepare: Callable[[], Awaitable[tuple[Gather, tuple[str, ...]]]], answer_type: type[A] | None
+        self,
+        prepare: Callable[[], Awaitable[tuple[Gather | BatchGather, tuple[str, ...]]]],
+        answer_type: type[A] | None,
     ) -> None:
         self._prepare = prepare
         self._type = answer_type
-        self._gather: Gather | None = None
+        self._gather: Gather | BatchGather | None = None
         self._notes: tuple[str, ...] = ()
 
     async def __aiter__(self) -> AsyncGenerator[Heard[A], None]:
@@ -77,6 +80,21 @@ class Stream(Generic[A]):
         async with contextlib.aclosing(self._gather.stream()) as replies:
             async for reply in replies:
                 yield Heard(reply, self._type)
+
+    def stop(self) -> None:
+        """End it now, from another task: what came is kept, who was not asked is named."""
+        if self._gather is not None:
+            self._gather.stop()
+
+    def sum(self, *, each: bool = False) -> MeshResult[A]:
+        """What came, added up, with every single reply if they are wanted.
+
+        Raises:
+            DiagmeshError: the stream was not iterated to its end.
+        """
+        answer = add_up(self.result, self._type, each=each)
+        heard = tuple(Heard(one, self._type) for one in answer.each or ())
+        return MeshResult(answer=msgspec.structs.replace(answer, notes=(*self._notes, *answer.notes)), each=heard)
 
     @property
     def result(self) -> Gathered:

@@ -8,10 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from diagmesh.contract.findings import Finding
+from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Question, Reply, Status
 
 __all__ = [
     "ASK_HEADER",
+    "Batch",
     "CoordinatorEntry",
     "Ended",
     "Field",
@@ -19,6 +21,8 @@ __all__ = [
     "InstanceState",
     "MeshAnswer",
     "MeshQuestion",
+    "NotAsked",
+    "PauseMs",
     "Registry",
     "RegistryState",
     "Rival",
@@ -34,33 +38,44 @@ __all__ = [
 
 ASK_HEADER: Final = "Diag-Ask"
 """A random id of a question to a coordinator; whoever waits for the answer can ask who works on it (`coordinator`)."""
+Batch = Annotated[int, Meta(ge=1, le=100_000)]
+PauseMs = Annotated[int, Meta(ge=0, le=60_000)]
 
 
 class Ended(StrEnum):
-    """Why a gather stopped."""
+    """Why a gather stopped. Only who asks himself can interrupt: a coordinator never says so."""
 
     COMPLETE = "complete"
     TIMEOUT = "timeout"
     LIMIT = "limit"
     CONNECTION_LOST = "connection lost"
     WARMING = "warming"
+    INTERRUPTED = "interrupted"
 
 
 class MeshQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The request body of ``diag.mesh.<kind>``: a selection and the common fields (the kind's own come on top).
 
+    Only a coordinator knows who has which labels: ``diag.<service>.<kind>`` and its ``.all`` take no selection.
+
     Args:
         services: service names; empty means everybody.
         instances: ``instance`` or ``service/instance``.
-        labels: all of these labels with exactly these values.
+        labels: what the labels must be: ``{"zone": "a", "tier": ["1", "2"]}`` (all of the keys, one of the values), or
+            a selector as in Kubernetes: ``"zone=a,tier in (1,2),version!=1.2,!canary"``. Nobody else is asked.
         limit: stop after this many answers.
+        batch: ask so many instances at a time, and of one service never more than half; the next when all of them
+            answered or were given up. Who knows whom to ask asks by name: nobody beyond the directory is asked.
+        pause_ms: between two batches.
         each: return the single replies too.
     """
 
     services: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
+    labels: Labels = {}
     limit: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    batch: Batch | None = None
+    pause_ms: PauseMs = 0
     each: bool = False
 
 
@@ -86,6 +101,12 @@ class Silent(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     reason: str
     last_seen: datetime | None = None
+
+
+class NotAsked(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Somebody who is meant, or may be, and was not asked: never silent, and nothing is said about it."""
+
+    reason: str
 
 
 class Unexpected(Where, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -134,6 +155,7 @@ class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=Fals
         expected: how many should have answered.
         answered: how many expected ones replied with an answer or a problem.
         silent: the expected who were not heard, each with a reason.
+        not_asked: expected ones who were not asked at all, each with a reason; never silent.
         unexpected: replies that were not counted, each with a reason.
         by_status: how many replies of each status (silent included).
         worst: whom to look at first.
@@ -148,6 +170,7 @@ class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=Fals
     expected: int
     answered: int
     silent: tuple[Silent, ...] = ()
+    not_asked: tuple[NotAsked, ...] = ()
     unexpected: tuple[Unexpected, ...] = ()
     by_status: dict[str, int] = {}
     worst: Worst | None = None
@@ -183,6 +206,7 @@ class InstanceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """One instance in the directory.
 
     Args:
+        labels_problem: why the labels that its sidecar told are not taken in; empty when they are.
         rivals: all that live under this name, where they are more than one; the newest last.
     """
 
@@ -195,6 +219,7 @@ class InstanceEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     version: str = ""
     kinds: tuple[str, ...] = ()
     labels: dict[str, str] = {}
+    labels_problem: str = ""
     last_seen: datetime | None = None
     interval_s: float | None = None
     rivals: tuple[Rival, ...] = ()
@@ -263,9 +288,15 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 
 class ServicesQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """``diag.mesh.services``: which part of the directory."""
+    """``diag.mesh.services``: which part of the directory.
+
+    Args:
+        services: service names; empty means all.
+        labels: as in any question to the mesh; what is lacking of the declared replicas has none.
+    """
 
     services: tuple[str, ...] = ()
+    labels: Labels = {}
 
 
 class Services(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):

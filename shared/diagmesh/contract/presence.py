@@ -21,7 +21,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         host: where it runs.
         kinds: what it answers.
         version: of diagmesh.
-        labels: free labels of the instance.
+        labels: of the instance: 32 at most, keys and values as in Kubernetes and of 63 characters at most.
         bye: a last word: the instance leaves on purpose and is no longer expected.
     """
 

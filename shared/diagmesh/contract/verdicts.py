@@ -5,7 +5,8 @@ from enum import StrEnum
 import msgspec
 
 from diagmesh.contract.findings import Finding
-from diagmesh.contract.mesh import Ended, Silent
+from diagmesh.contract.mesh import Batch, Ended, NotAsked, PauseMs, Silent
+from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Question
 
 __all__ = ["Check", "CheckQuestion", "NotJudged", "RuleVerdict", "Suppressed", "Verdict"]
@@ -70,13 +71,17 @@ class CheckQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=T
     Args:
         services: service names; empty for all.
         instances: ``instance`` or ``service/instance``; empty for all.
-        labels: all of these labels.
+        labels: as in any question to the mesh.
+        batch: as in any question to the mesh; the kinds that the rules read are then asked one after the other.
+        pause_ms: between two batches.
         codes: of the rules to apply, or their families (``RES``); empty for all.
     """
 
     services: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
+    labels: Labels = {}
+    batch: Batch | None = None
+    pause_ms: PauseMs = 0
     codes: tuple[str, ...] = ()
 
 
@@ -90,6 +95,7 @@ class Check(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
         asked: the kinds that the rules made us ask for.
         expected: how many instances should have answered.
         silent: who did not, with the reason.
+        not_asked: who was not asked at all, with the reason; nobody judged them.
         ended: why the asking ended.
         notes: what limits all this.
         settings: fingerprint of the settings of the coordinator that judged; another one may judge by others.
@@ -101,6 +107,7 @@ class Check(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=False):
     asked: tuple[str, ...] = ()
     expected: int = 0
     silent: tuple[Silent, ...] = ()
+    not_asked: tuple[NotAsked, ...] = ()
     ended: Ended = Ended.COMPLETE
     notes: tuple[str, ...] = ()
     settings: str = ""

@@ -1,18 +1,18 @@
 """Whom a selection means, by a directory; a selection that means nobody is refused, not answered with nothing."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from diagmesh.contract.mesh import MeshQuestion
+from diagmesh.contract.mesh import MeshQuestion, NotAsked
 from diagmesh.errors import Declined
 from diagmesh.expected import Expected, Key, label
-from diagmesh.gather.plan import Ask, Lacking, Plan, asks_for
-from diagmesh.gather.selection import check_instances, check_services, named
+from diagmesh.gather.batches import batches_of, share_s
+from diagmesh.gather.plan import Ask, Lacking, Plan
+from diagmesh.gather.selection import Selector, check_services, named
 
-__all__ = ["Choice", "Listed", "Listing", "choose", "means"]
+__all__ = ["Choice", "Listed", "Listing", "choose"]
 
 
 class Listed(Protocol):
@@ -26,6 +26,11 @@ class Listed(Protocol):
     @property
     def labels(self) -> Mapping[str, str]:
         """What its sidecar's settings say of it."""
+        ...
+
+    @property
+    def labels_problem(self) -> str:
+        """Why its labels are not known; empty when they are."""
         ...
 
     def expected(self, now: float, /) -> Expected:
@@ -63,6 +68,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         lacking: declared replicas that were never seen.
         warming: whether others may belong to the selection who were not heard yet.
         limit: stop after so many replies.
+        not_asked: who may belong to the selection, and why nobody knows it.
+        notes: what limits the choice.
+        batches: who is asked together; none: all at once.
+        pause_s: between two batches.
     """
 
     asks: tuple[Ask, ...]
@@ -71,6 +80,29 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[Lacking, ...]
     warming: bool
     limit: int | None
+    not_asked: tuple[NotAsked, ...] = ()
+    notes: tuple[str, ...] = ()
+    batches: tuple[tuple[Key, ...], ...] = ()
+    pause_s: float = 0.0
+
+    def share_s(self, timeout_s: float) -> float:
+        """How long one instance may take, where the whole round may take so long.
+
+        Raises:
+            Declined: 400, the batches do not fit into it.
+        """
+        return share_s(len(self.batches), self.pause_s, timeout_s)
+
+    def round_s(self, timeout_s: float, rounds: int, rest_s: float) -> float:
+        """How long each of several rounds may take: all at the same time, or one after the other where batches go.
+
+        Raises:
+            Declined: 400, the batches of all of them do not fit into it.
+        """
+        count = len(self.batches)
+        if not count:
+            return timeout_s
+        return count * share_s(count * rounds, self.pause_s, timeout_s, rest_s) + (count - 1) * self.pause_s
 
     def plan(self, kind: str, body: bytes, timeout_s: float) -> Plan:
         """The round that asks them."""
@@ -84,6 +116,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             body=body,
             timeout_s=timeout_s,
             limit=self.limit,
+            not_asked=self.not_asked,
+            notes=self.notes,
+            batches=self.batches,
+            pause_s=self.pause_s,
         )
 
 
@@ -101,45 +137,58 @@ def choose(listing: Listing, selection: MeshQuestion, hoped: frozenset[Key], now
         Declined: 404, naming what is not known and what is; 400 for what is no name.
     """
     check_services(selection.services, listing.services())
-    check_instances(selection.instances)
+    selector = Selector(selection)
     services = tuple(dict.fromkeys(selection.services)) or tuple(
         sorted({*listing.services(), *(key.service for key in hoped)})
     )
     known = [one for service in services for one in listing.instances(service)]
-    everybody = not selection.instances and not selection.labels
-    chosen = known if everybody else [one for one in known if means(selection, one.key, one.labels)]
+    candidates = known if selector.everybody else [one for one in known if selector.names(one.key)]
+    unsure = [one for one in candidates if one.labels_problem] if selector.by_labels else []
+    sure = [one for one in candidates if not one.labels_problem] if unsure else candidates
+    chosen = sure if selector.everybody else [one for one in sure if selector.means(one.key, one.labels)]
     hopeful = hoped and frozenset(
-        # What is only hoped for has no labels that anybody knows.
-        key
-        for key in hoped - {one.key for one in known}
-        if key.service in services and means(selection, key, {})
+        key for key in hoped - {one.key for one in known} if key.service in services and selector.names(key)
     )
     if not warming:
-        _check(listing, selection, chosen)
+        _check(listing, selection, [*chosen, *unsure])
+        if selector.by_labels and not chosen and not unsure:
+            raise selector.nobody(one.labels for one in candidates)
+    asked = frozenset[Key]() if selector.by_labels else hopeful
+    keys = [*(one.key for one in chosen), *asked]
     return Choice(
-        # Everybody: also services of which no instance is known, declared or named before we heard of them.
-        asks=tuple(Ask(service=service) for service in services) if everybody else _some(listing, chosen, hopeful),
+        # Everybody: also services of which no instance is known, declared or named before we heard of them. Of a
+        # selection nobody else may be asked, so each by name: whoever has just come is on the subject of all, too.
+        asks=_all_of(services) if selector.everybody and selection.batch is None else _each_of(keys),
+        batches=batches_of(keys, selection.batch) if selection.batch is not None else (),
+        pause_s=selection.pause_ms / 1000,
         expected=tuple(one.expected(now) for one in chosen),
-        hoped=hopeful,
-        lacking=_lacking(listing, services) if everybody else (),
+        hoped=asked,
+        lacking=_lacking(listing, services) if selector.everybody else (),
         warming=warming,
         limit=selection.limit,
+        not_asked=tuple(_unsure(one) for one in unsure),
+        notes=_unlabelled(hopeful - asked),
     )
 
 
-def means(selection: MeshQuestion, key: Key, labels: Mapping[str, str]) -> bool:
-    """Whether a selection means this instance of a chosen service (``i1`` or ``orders/i1``; all of the labels)."""
-    if selection.instances and key.instance not in selection.instances and label(key) not in selection.instances:
-        return False
-    return all(labels.get(name) == value for name, value in selection.labels.items())
+def _all_of(services: Sequence[str]) -> tuple[Ask, ...]:
+    return tuple(Ask(service=service) for service in services)
 
 
-def _some(listing: Listing, chosen: Sequence[Listed], hopeful: frozenset[Key]) -> tuple[Ask, ...]:
-    # Of a service with hoped-for instances nobody knows how many there are, so a selection never means all of it.
-    unsure = {key.service for key in hopeful}
-    services = {one.key.service for one in chosen} | unsure
-    totals = {service: math.inf if service in unsure else len(listing.instances(service)) for service in services}
-    return asks_for([*(one.key for one in chosen), *hopeful], totals)
+def _each_of(keys: Sequence[Key]) -> tuple[Ask, ...]:
+    return tuple(Ask(service=key.service, instance=key.instance) for key in sorted(keys))
+
+
+def _unsure(one: Listed) -> NotAsked:
+    reason = f"nobody knows whether it is meant: its labels are not known ({one.labels_problem})"
+    return NotAsked(service=one.key.service, instance=one.key.instance, reason=reason)
+
+
+def _unlabelled(keys: Collection[Key]) -> tuple[str, ...]:
+    """What is only hoped for has no labels that anybody knows."""
+    if not keys:
+        return ()
+    return (f"not asked, because their labels were not heard yet: {named([label(key) for key in sorted(keys)])}",)
 
 
 def _check(listing: Listing, selection: MeshQuestion, chosen: Sequence[Listed]) -> None:
@@ -151,8 +200,6 @@ def _check(listing: Listing, selection: MeshQuestion, chosen: Sequence[Listed]) 
     )
     if wrong := [instance for instance in selection.instances if instance not in names]:
         raise _unknown(f"no such instance in this selection: {named(wrong)}", "see diag.mesh.services")
-    if selection.labels and not chosen:
-        raise _unknown("nobody in this selection has all of these labels", "see diag.mesh.services")
 
 
 def _unknown(detail: str, hint: str) -> Declined:

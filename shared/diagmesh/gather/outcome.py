@@ -10,6 +10,8 @@ from diagmesh.gather.tally import Tally
 
 __all__ = ["sum_up", "unheard", "with_unread"]
 
+_OURS: Final = (Ended.CONNECTION_LOST, Ended.INTERRUPTED)
+_BECAUSE: Final = {Ended.LIMIT: "the limit was reached", Ended.INTERRUPTED: "it was interrupted"}
 _MOST_LACKING: Final = 1000
 """Replicas that were never seen have no names: so many are listed, all are counted."""
 
@@ -60,26 +62,32 @@ def sum_up(
         silent=(*(_silent(plan, missing, why, deaf) if told else ()), *named),
         unnamed=lacking - len(named),
         unexpected=tuple(tally.unexpected),
-        expected=len(plan.expected) + len(tally.newcomers) + lacking,
+        expected=len(plan.expected) + len(tally.newcomers) + lacking + len(plan.not_asked),
         newcomers=tuple(tally.newcomers),
         not_waited_for=0 if told else len(missing),
-        ended=Ended.WARMING if plan.warming and ended is not Ended.CONNECTION_LOST else ended,
+        ended=Ended.WARMING if plan.warming and ended not in _OURS else ended,
         took_s=took_s,
         asked_at=tally.asked_at,
         arrived_s=tally.arrived_s,
         rivals=tally.rivals,
-        notes=(*dict.fromkeys(notes), *tally.notes(), *_limits(plan, tally, ended, 0 if told else len(missing))),
+        not_asked=plan.not_asked,
+        notes=(
+            *plan.notes,
+            *dict.fromkeys(notes),
+            *tally.notes(),
+            *_limits(plan, tally, ended, 0 if told else len(missing)),
+        ),
     )
 
 
 def _limits(plan: Plan, tally: Tally, ended: Ended, not_waited_for: int) -> list[str]:
     notes = []
     if not_waited_for:
-        because = "the limit was reached" if ended is Ended.LIMIT else "our own connection was lost"
+        because = _BECAUSE.get(ended, "our own connection was lost")
         notes.append(f"{not_waited_for} expected were not heard because {because}; that says nothing about them")
     if (more := sum(one.count for one in plan.lacking) - _MOST_LACKING) > 0:
         notes.append(f"{more} of the declared replicas are not named among the silent; they are counted")
-    nobody = not plan.expected and not plan.hoped and not tally.replies
+    nobody = not plan.expected and not plan.hoped and not tally.replies and not plan.not_asked
     if nobody and not plan.warming and plan.quiet_s is None:
         notes.append("nobody is known: no sidecar was heard of (is one running, on this server?)")
     return notes

@@ -1,14 +1,14 @@
 """What to ask whom, and when to stop."""
 
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from diagmesh.contract import subjects
+from diagmesh.contract.mesh import NotAsked
 from diagmesh.expected import Expected, Key
 
-__all__ = ["Ask", "Lacking", "Plan", "agent_budget_ms", "asks_for"]
+__all__ = ["Ask", "Lacking", "Plan", "agent_budget_ms"]
 
 _AGENT_SHARE: Final = 0.9
 
@@ -56,6 +56,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         body: the request body.
         timeout_s: the longest that this may take.
         limit: stop after so many replies.
+        not_asked: who may be meant and is not asked, with the reason.
+        notes: what limits this plan.
+        batches: who is asked together, one batch after the other; none asks all at once.
+        pause_s: between two batches.
         quiet_s: stop when nothing came for so long although somebody may still answer; None waits for the known.
         first_s: with ``quiet_s``, how long to wait for the first reply.
     """
@@ -71,27 +75,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     limit: int | None = None
     quiet_s: float | None = None
     first_s: float | None = None
+    not_asked: tuple[NotAsked, ...] = ()
+    notes: tuple[str, ...] = ()
+    batches: tuple[tuple[Key, ...], ...] = ()
+    pause_s: float = 0.0
 
 
 def agent_budget_ms(wait_s: float) -> int:
     """What an agent is given by somebody who waits so long: a little less, so that its word of being late arrives."""
     return max(1, int(wait_s * 1000 * _AGENT_SHARE))
-
-
-def asks_for(chosen: Sequence[Key], totals: Mapping[str, float]) -> tuple[Ask, ...]:
-    """One question per service where all of it was chosen, else one per instance.
-
-    Args:
-        chosen: whom to ask.
-        totals: how many instances each service has.
-    """
-    by_service: dict[str, list[Key]] = {}
-    for key in chosen:
-        by_service.setdefault(key.service, []).append(key)
-    asks: list[Ask] = []
-    for service, keys in sorted(by_service.items()):
-        if len(keys) >= totals.get(service, 0):
-            asks.append(Ask(service=service))
-        else:
-            asks.extend(Ask(service=service, instance=key.instance) for key in sorted(keys))
-    return tuple(asks)

@@ -131,6 +131,10 @@ class Gather:
             running.cancel()
             await asyncio.wait({running})
 
+    def stop(self) -> None:
+        """End it now: who was asked is not waited for any longer, and not silent."""
+        self._end(Ended.INTERRUPTED)
+
     async def _ask(self, inbox: Inbox) -> None:
         kind, body = self._plan.kind, self._plan.body
         try:

@@ -6,8 +6,10 @@ from typing import Final
 
 import msgspec
 
+from diagmesh.contract.labels import check_labels
 from diagmesh.contract.mesh import Rival
 from diagmesh.contract.presence import Heartbeat
+from diagmesh.errors import BadName
 from diagmesh.expected import Expected, Key
 
 __all__ = ["Boot", "Known", "heard_again", "heard_first", "recalled", "without_boot"]
@@ -17,8 +19,6 @@ _LIVE_INTERVALS: Final = 3.0
 
 _MOST_BOOTS: Final = 4
 _MOST_KINDS: Final = 64
-_MOST_LABELS: Final = 32
-_LABEL_CHARACTERS: Final = 4096
 _TEXT_CHARACTERS: Final = 255
 _ALTERNATES: Final = 0.25
 """An older boot heard this share of an interval after a newer one is alive, not just late on its way."""
@@ -47,6 +47,7 @@ class Known(msgspec.Struct, kw_only=True):
         boots: the starts heard lately, the newest last.
         last_seen: when it was last heard, for people.
         presumed_until: it is known from hearsay only, and counts as live until then (monotonic seconds).
+        labels_problem: why the labels that it told are not taken in.
     """
 
     key: Key
@@ -54,6 +55,7 @@ class Known(msgspec.Struct, kw_only=True):
     boots: list[Boot]
     last_seen: datetime
     presumed_until: float | None = None
+    labels_problem: str = ""
 
     @property
     def heard_at(self) -> float:
@@ -102,16 +104,20 @@ class Known(msgspec.Struct, kw_only=True):
 
 def heard_first(service: str, instance: str, beat: Heartbeat, now: float, at: datetime) -> Known:
     """A new instance by its first heartbeat."""
-    kept = _trimmed(beat)
+    problem = _wrong(beat.labels)
+    kept = _trimmed(beat, problem)
     boots = [Boot(kept.boot, kept.host, now, now, beat.interval_s)]
-    return Known(key=Key(service, instance), beat=kept, boots=boots, last_seen=at)
+    return Known(key=Key(service, instance), beat=kept, boots=boots, last_seen=at, labels_problem=problem)
 
 
 def recalled(key: Key, beat: Heartbeat, last_seen: datetime, last_at: float, presumed_until: float) -> Known:
     """An instance that somebody else has heard, at ``last_at`` by our monotonic clock, as its record tells."""
-    kept = _trimmed(beat)
+    problem = _wrong(beat.labels)
+    kept = _trimmed(beat, problem)
     boots = [Boot(kept.boot, kept.host, last_at, last_at, beat.interval_s)]
-    return Known(key=key, beat=kept, boots=boots, last_seen=last_seen, presumed_until=presumed_until)
+    return Known(
+        key=key, beat=kept, boots=boots, last_seen=last_seen, presumed_until=presumed_until, labels_problem=problem
+    )
 
 
 def without_boot(known: Known, boot: str) -> bool:
@@ -138,14 +144,22 @@ def heard_again(known: Known, beat: Heartbeat, now: float, at: datetime) -> None
     if len(known.boots) > 1:
         known.boots = [boot for boot in known.boots if boot.live(now)]
     if known.boots[-1].boot == name:
-        known.beat = _trimmed(beat)
+        if known.labels_problem or beat.labels != known.beat.labels:
+            known.labels_problem = _wrong(beat.labels)
+        known.beat = _trimmed(beat, known.labels_problem)
 
 
-def _trimmed(beat: Heartbeat) -> Heartbeat:
+def _wrong(labels: Mapping[str, str]) -> str:
+    """Why these can be nobody's labels; empty when they can."""
+    try:
+        check_labels(labels)
+    except BadName as error:
+        return str(error)
+    return ""
+
+
+def _trimmed(beat: Heartbeat, labels_problem: str) -> Heartbeat:
     """Keep no more of a heartbeat than a well-behaved one holds, whatever was sent."""
-    labels = beat.labels
-    if len(labels) > _MOST_LABELS or sum(map(len, labels)) + sum(map(len, labels.values())) > _LABEL_CHARACTERS:
-        labels = {}
     kinds = tuple(kind[:63] for kind in beat.kinds[:_MOST_KINDS])
     cut = slice(_TEXT_CHARACTERS)
     return Heartbeat(
@@ -157,5 +171,5 @@ def _trimmed(beat: Heartbeat) -> Heartbeat:
         host=beat.host[cut],
         kinds=kinds,
         version=beat.version[cut],
-        labels=labels,
+        labels={} if labels_problem else beat.labels,
     )

@@ -227,6 +227,11 @@ class Roster:
             if len(known.boots) > 1 and (rivals := known.rivals(now))  # asked at each question; nearly always nobody
         ]
         found += [
+            f"the labels of {label(known.key)} are not known, no selection by labels finds it: {known.labels_problem}"
+            for known in self
+            if known.labels_problem
+        ]
+        found += [
             f"the directory is full: {count} heartbeats of new instances of {service} were not taken in"
             for service, count in sorted(self._refused.items())
         ]

@@ -42,6 +42,17 @@ def test_the_registry_of_a_coordinator_and_a_bucket_that_its_role_may_not_use(
     assert run(["config", "check", str(written(tmp_path, 'registry = { keep = "off", bucket = "mine" }'))]) == 0
 
 
+def test_it_shows_the_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = '[targets.labels]\ntier = "1"\n[[targets]]\nservice = "payments"\ninstance = "p1"\nport = 1\n'
+    path = written(tmp_path, '[labels]\nzone = "a"\n' + FINE + more)
+    assert run(["config", "check", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "labels of orders: zone=a tier=1\nlabels of payments/p1: zone=a\n" in shown
+    assert run(["config", "check", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["labels"]
+    assert told == {"orders": {"zone": "a", "tier": "1"}, "payments/p1": {"zone": "a"}}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -204,7 +215,7 @@ def test_warnings_are_in_the_json_too(tmp_path: Path, capsys: pytest.CaptureFixt
 text = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
-@given(url=text, label=text, name=text, body=text)
+@given(url=text, label=st.sampled_from(["zone", "app.kubernetes.io/name"]), name=text, body=text)
 def test_written_settings_read_back_the_same(
     tmp_path_factory: pytest.TempPathFactory, url: str, label: str, name: str, body: str
 ) -> None:
@@ -214,7 +225,7 @@ def test_written_settings_read_back_the_same(
             TargetSettings(
                 service="orders",
                 pid=7,
-                labels={label: name},
+                labels={label: "a-1"},
                 probes=(ProbeSettings(name=name, http="http://x", expect_body=body, expect_status=(200, 204)),),
                 nats=NatsSettings(inbox_prefix="_INBOX_observer"),
             ),

@@ -9,7 +9,7 @@ from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import Declined
 from diagmesh.expected import Key
-from diagmesh.gather import Ask, Choice, Lacking, choose, means
+from diagmesh.gather import Ask, Choice, Lacking, Selector, choose
 from diagmesh.roster import Roster
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -47,6 +47,54 @@ def test_a_part_of_a_service_is_asked_one_by_one() -> None:
     assert keys(pick(roster(), services=("orders",), labels={"zone": "a"})) == {"orders/i1"}
 
 
+def test_whoever_has_just_come_is_never_asked_what_is_meant_for_others() -> None:
+    both = Ask(service="orders", instance="i1"), Ask(service="orders", instance="i2")
+    assert pick(roster(), services=("orders",), labels="zone").asks == both, "not on the subject of all"
+    assert pick(roster(), instances=("i1", "i2")).asks == both
+
+
+def test_nobody_is_told_what_there_is() -> None:
+    with pytest.raises(Declined) as caught:
+        pick(roster(), labels={"zone": "z"})
+    assert caught.value.hint == "zone: a, b"
+    with pytest.raises(Declined) as caught:
+        pick(roster(), labels="zoen")
+    assert caught.value.hint == "labels: zone"
+
+
+@pytest.mark.parametrize("labels", ["zone=a=b", "a b", {"zone": ()}, {"-": "a"}, {"zone": "a b"}, "zone in (a"])
+def test_what_is_no_selector_is_declined_with_a_way_to_write_it(labels: Any) -> None:
+    with pytest.raises(Declined) as caught:
+        pick(roster(), labels=labels)
+    assert caught.value.code == 400
+    assert caught.value.detail.startswith("labels: ")
+    assert "zone=a,tier in (1,2),!canary" in caught.value.hint
+
+
+def test_whose_labels_are_not_known_is_reported_and_not_asked() -> None:
+    made = roster()
+    made.hear("orders", "odd", Heartbeat(v=1, boot="b", labels={"zone": "no such value"}), 0, AT)
+    choice = pick(made, labels={"zone": "a"})
+    assert keys(choice) == {"orders/i1", "payments/p1"}
+    (odd,) = choice.not_asked
+    assert (odd.service, odd.instance) == ("orders", "odd")
+    assert "'zone': 'no such value' is no value" in odd.reason
+    assert [one.instance for one in pick(made, labels="zone=z").not_asked] == ["odd"], "it may be meant"
+    assert pick(made, services=("payments",), labels="zone").not_asked == ()
+    everybody = pick(made)
+    assert "orders/odd" in keys(everybody)
+    assert everybody.not_asked == (), "without labels in the question they do not matter"
+    assert any("the labels of orders/odd are not known" in problem for problem in made.problems(1))
+
+
+def test_while_warming_nobody_without_known_labels_is_asked_by_labels() -> None:
+    choice = pick(roster(), frozenset({NEW}), warming=True, labels={"zone": "a"})
+    assert {ask.service for ask in choice.asks} == {"orders", "payments"}
+    assert choice.hoped == frozenset()
+    assert choice.notes == ("not asked, because their labels were not heard yet: fresh/f1",)
+    assert pick(Roster(), frozenset({NEW}), warming=True, labels="!canary").asks == ()
+
+
 def test_naming_a_service_twice_asks_it_once() -> None:
     assert pick(roster(), services=("orders", "orders")).asks == (Ask(service="orders"),)
 
@@ -57,7 +105,11 @@ def test_naming_a_service_twice_asks_it_once() -> None:
         ({"services": ("orders", "nope")}, "no such service: nope"),
         ({"instances": ("i9",)}, "no such instance in this selection: i9"),
         ({"services": ("payments",), "instances": ("i1",)}, "no such instance in this selection: i1"),
-        ({"labels": {"zone": "z"}}, "nobody in this selection has all of these labels"),
+        ({"labels": {"zone": "z"}}, "nobody has zone=z"),
+        ({"labels": {"zoen": "a"}}, "nobody has a label 'zoen'"),
+        ({"labels": "zone=a,zone!=a"}, "nobody has all of these labels: zone=a, zone!=a"),
+        ({"labels": "!zone"}, "nobody has all of these labels: !zone"),
+        ({"services": ("payments",), "labels": {"zone": "b"}}, "nobody has zone=b"),
     ],
 )
 def test_a_selection_that_means_nobody_is_404(fields: dict[str, Any], says: str) -> None:
@@ -147,7 +199,7 @@ def test_a_selection_is_by_instance_and_all_labels() -> None:
     key, labels = Key("orders", "i1"), {"zone": "a", "tier": "1"}
 
     def fits(**fields: Any) -> bool:
-        return means(MeshQuestion(**fields), key, labels)
+        return Selector(MeshQuestion(**fields)).means(key, labels)
 
     assert fits()
     assert fits(instances=("i1",), labels={"zone": "a"})

@@ -20,7 +20,7 @@ from diagmesh.contract.mesh import Ended, InstanceState, Rival
 from diagmesh.contract.wire import Problem, Status
 from diagmesh.errors import MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
-from diagmesh.gather import Ask, Gather, Lacking, Plan, asks_for, learn
+from diagmesh.gather import Ask, Gather, Lacking, Plan, learn
 from diagmesh.gather.tally import Tally
 from support.crowd import Crowd, reply
 
@@ -595,13 +595,6 @@ async def test_that_nobody_is_known_is_said_only_when_it_is_known() -> None:
     assert [note.partition(":")[0] for note in notes] == ["nobody is known"]
     assert (await run(Crowd(), plan(warming=True))).notes == ()
     assert (await run(Crowd(), plan(quiet_s=0.1))).notes == (), "there is no directory"
-
-
-def test_a_whole_service_is_asked_once_and_a_part_of_it_one_by_one() -> None:
-    assert asks_for([I2, I1, P1], {"orders": 2, "payments": 2}) == (
-        Ask(service="orders"),
-        Ask(service="payments", instance="p1"),
-    )
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20))

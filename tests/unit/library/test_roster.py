@@ -202,9 +202,26 @@ def test_what_a_heartbeat_says_is_kept_within_bounds() -> None:
     roster.hear("orders", "i1", swollen, 1, AT)
     (known,) = roster
     assert known.beat.labels == {}
+    assert known.labels_problem.startswith("label 'kkk")
+    assert len(known.labels_problem) < 300
     assert len(known.beat.kinds) == 64
     assert max(map(len, known.beat.kinds)) == 63
     assert (len(known.beat.host), len(known.beat.boot), len(known.boots)) == (255, 255, 1)
+
+
+def test_labels_are_taken_whole_or_not_at_all_and_again_once_they_are_right() -> None:
+    roster = Roster()
+    for labels, kept in (
+        ({"zone": "a"}, {"zone": "a"}),
+        ({"zone": "a b", "tier": "1"}, {}),
+        ({str(number): "x" for number in range(33)}, {}),
+        ({"tier": "1"}, {"tier": "1"}),
+    ):
+        roster.hear("orders", "i1", beat(labels=labels), 0, AT)
+        (known,) = roster
+        assert (known.labels, bool(known.labels_problem)) == (kept, not kept)
+        assert len(roster.problems(0)) == (0 if kept else 1)
+    assert roster.problems(0) == ()
 
 
 def test_changing_boots_do_not_pile_up() -> None:

@@ -40,6 +40,26 @@ def test_the_environment_wins(tmp_path: Path) -> None:
     assert settings.nats.connect_timeout_s == 0.5
 
 
+LABELLED = '[labels]\nzone = "a"\ntier = "1"\n[[targets]]\nservice = "a"\n[targets.labels]\ntier = "2"\n'
+
+
+def test_labels_of_all_targets_and_of_one(tmp_path: Path) -> None:
+    path = write(tmp_path, LABELLED)
+    settings = load(SidecarSettings, path, {})
+    assert settings.labels_of(settings.targets[0]) == {"zone": "a", "tier": "2"}, "its own win"
+    environment = {"DIAGMESH_LABELS": "zone=b,version=1.2", "DIAGMESH_LABELS__NODE": "n7"}
+    settings = load(SidecarSettings, path, environment)
+    told = {"zone": "b", "version": "1.2", "node": "n7", "tier": "2"}
+    assert settings.labels_of(settings.targets[0]) == told, "the environment wins over the file"
+    assert load(CoordinatorSettings, None, environment) == CoordinatorSettings(), "not its business"
+
+
+@pytest.mark.parametrize("value", ["zone", "zone=a b", "zone=a,zone=b"])
+def test_labels_of_the_environment_that_cannot_be(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"environment: DIAGMESH_LABELS: label 'zone'"):
+        load(SidecarSettings, None, {"DIAGMESH_LABELS": value})
+
+
 def test_numbers_of_a_table_from_the_environment() -> None:
     settings = load(CoordinatorSettings, None, {"DIAGMESH_REPLICAS__ORDERS": "3"})
     assert settings.replicas == {"orders": 3}
@@ -56,6 +76,8 @@ def test_numbers_of_a_table_from_the_environment() -> None:
         ("[[targets]]\nservice = 'a'\npid = 1\nport = 2", "in one way"),
         ("[[targets]]\nservice = 'a'\n[[targets.probes]]\nname = 'x'", "exactly one of http, tcp, nats, srv"),
         ("[[targets]]\nservice = 'a'\nport = 70000", "at `$.targets[0].port`"),
+        ("[labels]\n'a b' = 'x'", "label 'a b': that is no key"),
+        ("[[targets]]\nservice = 'a'\nlabels = {zone = 'a b'}", "label 'zone': 'a b' is no value"),
         ("[nats]\ninbox_prefix = 'a b'", "must be _INBOX, or _INBOX_"),
         ("[nats]\ninbox_prefix = '_INBOX.>'", "must be _INBOX, or _INBOX_"),
         ("[nats]\ninbox_prefix = ''", "must be _INBOX, or _INBOX_"),
