@@ -331,6 +331,17 @@ def test_a_frozen_sidecar_is_connected_but_silent(nats_hurt: Nats, hurt_mesh: Sm
     )
 
 
+def test_a_frozen_sidecar_holds_up_no_batch(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:
+    hurt_mesh.sidecars["orders/i1"].freeze()
+    try:
+        printed = nats_hurt("req", "diag.mesh.health", '{"batch": 1, "pause_ms": 50, "timeout_ms": 3000}')
+    finally:
+        hurt_mesh.sidecars["orders/i1"].thaw()
+    answer = only_reply(printed)["answer"]
+    assert silent_of(printed)["i1"].startswith("connected but silent")
+    assert (answer["answered"], answer["not_asked"], answer["ended"]) == (1, [], "timeout")
+
+
 def test_a_sidecar_that_leaves_is_no_longer_expected(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:
     assert hurt_mesh.sidecars["orders/i2"].stop() == 0
     answer = only_reply(nats_hurt("req", "diag.mesh.health", ""))["answer"]

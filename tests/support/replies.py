@@ -29,6 +29,7 @@ from diagmesh.contract.mesh import (
     InstanceEntry,
     InstanceState,
     MeshAnswer,
+    NotAsked,
     Registry,
     RegistryState,
     ServiceEntry,
@@ -48,6 +49,7 @@ __all__ = [
     "DOWN",
     "FINDING",
     "LAUNCHED",
+    "NOT_ASKED",
     "NOW",
     "PROBLEM",
     "SILENT",
@@ -175,6 +177,12 @@ SILENT: Final = (
         instance="",
         reason="not connected: 1 of 2 declared replicas is missing (never heard of, left, or forgotten)",
     ),
+)
+
+
+NOT_ASKED: Final = (
+    NotAsked(service="orders", instance="odd", reason="nobody knows whether it is meant: its labels are not known"),
+    *(NotAsked(service="orders", instance=f"i{n}", reason="it was interrupted before") for n in range(2, 9)),
 )
 
 

@@ -76,3 +76,12 @@ def test_a_problem_in_one_sentence() -> None:
     assert sentence(Problem(code=408, error="no answer")) == "no answer"
     assert sentence(Problem(code=408, error="no answer", detail="no answer within 2 s")) == "no answer within 2 s"
     assert sentence(Problem(code=400, error="usage", detail="say it", hint="so")) == "say it; so"
+
+
+async def test_who_waits_at_a_terminal_is_told_how_far_it_has_come() -> None:
+    output, shown = Output(), io.StringIO()
+    output.err = Terminal(file=shown, force_terminal=True, width=80)
+    async with output.waiting("health in batches") as say, asyncio.timeout(20):
+        say("12 of 40 asked")
+        while "health in batches: 12 of 40 asked …" not in shown.getvalue():
+            await asyncio.sleep(0.05)

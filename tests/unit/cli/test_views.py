@@ -164,6 +164,9 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "health_down": lambda _: page(heard(DOWN, findings=(FINDING,))),
     "health_rows": lambda width: sum_of(result(heard(UP), heard(DOWN, instance="i2"), silent=SILENT), width),
     "health_sum": numbers,
+    "health_interrupted": lambda width: sum_of(
+        result(heard(UP), ended=Ended.INTERRUPTED, expected=9, not_asked=replies.NOT_ASKED), width
+    ),
     "problem": lambda _: page(heard(None, status=Status.DECLINED, problem=PROBLEM)),
     "resources": lambda _: page(heard(USED, kind="resources")),
     "resources_rows": lambda width: sum_of(

@@ -243,6 +243,30 @@ async def test_thresholds_and_suppressions_of_the_settings_hold_by_label(make_po
     assert check.suppressed == (Suppressed(code="PROC-901", instances=("b/1",), why="a dummy"),)
 
 
+async def test_carefully_each_kind_after_the_other(make_pool: MakePool) -> None:
+    pool = await make_pool()
+    for number in (1, 2, 3):
+        await pool.join(f"a/{number}", Depth(metres=30), Pulse(beats=60))
+    check = await pool.check(batch=1, timeout_ms=5000)
+    assert pool.asked == ["depth"] * 3 + ["pulse"] * 3
+    assert (check.expected, check.silent, check.not_asked, check.ended) == (3, (), (), Ended.COMPLETE)
+    assert check.findings == (await pool.check()).findings
+    refused = await pool.reply(batch=1, pause_ms=900, timeout_ms=5000)
+    assert refused.problem is not None
+    assert refused.problem.detail.startswith("batch: 6 batches with 900 ms between them")
+
+
+async def test_whose_labels_cannot_be_read_is_not_judged_and_not_silent(make_pool: MakePool) -> None:
+    pool = await make_pool()
+    await pool.join("a/1", Depth(metres=30), Pulse(beats=60), gear="g1")
+    await pool.join("a/2", Depth(metres=30), Pulse(beats=60), gear="no value")
+    check = await pool.check(labels={"gear": "g1"})
+    assert ([one.instance for one in check.not_asked], check.silent, check.expected) == (["2"], (), 2)
+    left_out = {one.instance: one.why for verdict in check.verdicts for one in verdict.not_judged}
+    assert left_out["a/2"].startswith("not asked: nobody knows whether it is meant")
+    assert all(finding.instances == ("a/1",) for finding in check.findings)
+
+
 async def test_a_part_of_the_mesh_by_service_instance_and_label(make_pool: MakePool) -> None:
     pool = await make_pool()
     for number in (1, 2):
