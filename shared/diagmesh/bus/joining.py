@@ -3,7 +3,7 @@
 from typing import Final
 
 from diagmesh.bus.core import Message
-from diagmesh.contract.chunks import CHUNK_HEADER, Assemblies
+from diagmesh.contract.chunks import CHUNK_HEADER, CHUNKED_LIMIT_BYTES, Assemblies
 from diagmesh.errors import Unreadable
 
 __all__ = ["Joining"]
@@ -34,7 +34,7 @@ class Joining:
         if message.headers is None or CHUNK_HEADER not in message.headers:
             return message
         if self._chunks is None:
-            self._chunks = Assemblies(most_open=_SENDERS)
+            self._chunks = Assemblies(2 * CHUNKED_LIMIT_BYTES, most_open=_SENDERS)
         taken = self._chunks.take(0, message.headers, message.data)
         if taken.wrong:
             raise Unreadable(f"the reply of {taken.origin or 'somebody'} on {self._subject}", taken.wrong)
