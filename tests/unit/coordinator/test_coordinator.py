@@ -75,7 +75,7 @@ async def test_without_a_name_all_of_them_are_added_up_and_the_silent_named(lab:
     lab.connected.append("diag/mesh/frozen")
     second = Running(lab.crowd.server.bus(), CoordinatorSettings(heartbeat_s=BEAT_S), "c2")
     await second.start()
-    await lab.beat("mesh", "frozen")  # to both: the server picks who answers
+    await lab.beat("mesh", "frozen")
     await asyncio.sleep(1.4 * BEAT_S)
     result = await Mesh(lab.bus).all(Coordinator, timeout_s=0.8)
     told = await lab.sum("coordinator", timeout_ms=800)
