@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from faults.fault import Fault, off, on
-from faults.mesh import Copy
+from faults.mesh import Copy, Peer
 from faults.places import compiler, descriptors, memory, one_cpu, quota, small_disk
 from support.shifted import shifted_clock
 
@@ -65,6 +65,26 @@ def _sidecar_thawed(copy: Copy, _: Path) -> None:
 
 def _sidecar_again(copy: Copy, _: Path) -> None:
     copy.attach()
+
+
+def _sidecar_renewed(copy: Copy, _: Path) -> None:
+    copy.sidecar.stop()
+    copy.attach()
+
+
+def _starved(copy: Copy, _: Path) -> None:
+    assert isinstance(copy, Peer)
+    copy.starve()
+
+
+def _fed(copy: Copy, _: Path) -> None:
+    assert isinstance(copy, Peer)
+    copy.feed()
+
+
+def _judging_otherwise(copy: Copy, _: Path) -> None:
+    assert isinstance(copy, Peer)
+    copy.judge_otherwise()
 
 
 def _clock_shifted(copy: Copy, folder: Path) -> None:
@@ -326,6 +346,45 @@ _MESH: Final = (
         inject=_twin,
         remove=_no_twin,
         codes=("MESH-005",),
+    ),
+    Fault(
+        name="coordinator-frozen",
+        does="SIGSTOP to a second coordinator",
+        inject=_sidecar_frozen,
+        remove=_sidecar_thawed,
+        codes=("MESH-006",),
+        service="mesh",
+        alone=True,
+    ),
+    Fault(
+        name="coordinator-killed",
+        does="SIGKILL to a second coordinator",
+        inject=_sidecar_killed,
+        remove=_sidecar_again,
+        codes=("MESH-006",),
+        service="mesh",
+        alone=True,
+        quick=True,
+    ),
+    Fault(
+        name="coordinator-starved",
+        does="a second coordinator is stopped for 0.4 s in each 0.5 s",
+        inject=_starved,
+        remove=_fed,
+        codes=("MESH-007",),
+        may=("MESH-006",),
+        service="mesh",
+        alone=True,
+    ),
+    Fault(
+        name="coordinator-differs",
+        does="a second coordinator starts with other settings",
+        inject=_judging_otherwise,
+        remove=_sidecar_renewed,
+        codes=("MESH-008",),
+        service="mesh",
+        also=("mesh/c1",),
+        alone=True,
     ),
     Fault(name="sidecar-leaves", does="the sidecar ends in good order: no fault", inject=_sidecar_left, quick=True),
 )

@@ -49,6 +49,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         launched: flags of the launcher that starts it; None where a sidecar is put beside it.
         race: its program is built with ``-race``.
         alone: nothing else may go on meanwhile, for it concerns the machine or everybody's questions.
+        also: others at whom its findings may be told, too.
         quick: it is among those that run as a test.
     """
 
@@ -67,6 +68,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     launched: tuple[str, ...] | None = None
     race: bool = False
     alone: bool = False
+    also: tuple[str, ...] = ()
     quick: bool = False
 
     @property

@@ -13,12 +13,21 @@ from support.ports import free_port
 from support.programs import Program, wait_until
 from support.smallmesh import HEARTBEAT_S, SmallMesh
 
-__all__ = ["BASE", "Copy", "DemoMesh"]
+__all__ = ["BASE", "Copy", "DemoMesh", "Peer"]
 
 BASE: Final = (("orders", "i1"), ("payments", "i1"), ("inventory", "i1"))
 _LOAD_PER_S: Final = 20.0
 _AGAIN_S: Final = 30.0
 _LINGER_S: Final = 300  # longer than anybody waits here
+_STARVE: Final = """
+import os, signal, sys, time
+pid, until = int(sys.argv[1]), time.monotonic() + 120
+while time.monotonic() < until:
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.4)
+    os.kill(pid, signal.SIGCONT)
+    time.sleep(0.1)
+"""
 _SAMPLE_S: Final = 0.05  # the ring then holds the last 36 s: what grew is seen soon, and forgotten soon
 
 
@@ -79,6 +88,51 @@ class Copy:
         return self._pid_file
 
 
+class Peer(Copy):
+    """A second coordinator, broken like a copy of a service; it has no service beside it.
+
+    Args:
+        mesh: to which it belongs.
+        instance: its name.
+    """
+
+    def __init__(self, mesh: "DemoMesh", instance: str) -> None:
+        self._mesh, self._instance = mesh, instance
+        self._starver: Program | None = None
+        self.sidecar = self.attach()
+        self.twin = None
+
+    @property
+    def name(self) -> str:
+        """SERVICE/INSTANCE."""
+        return f"mesh/{self._instance}"
+
+    def attach(self, environment: Mapping[str, str] | None = None) -> Program:
+        """Start it (again), with the settings of the first one."""
+        self.sidecar = self._mesh.coordinator(self._instance, self._mesh.judging)
+        return self.sidecar
+
+    def judge_otherwise(self) -> None:
+        """Start it again, with other settings."""
+        self.sidecar.stop()
+        self.sidecar = self._mesh.coordinator(self._instance, f"forget_after_s = 77.0\n{self._mesh.judging}")
+
+    def starve(self) -> None:
+        """Let it run for a tenth of a second in each half, as on a machine that is far too busy; ends by itself."""
+        self._starver = self._mesh.program(["python", "-c", _STARVE, str(self.sidecar.pid)], f"starve-{self._instance}")
+
+    def feed(self) -> None:
+        """Let it run all the time."""
+        if self._starver is not None:
+            self._starver.stop()
+            self.sidecar.thaw()
+
+    def leave(self) -> None:
+        """It ends in good order."""
+        self.feed()
+        self.sidecar.stop()
+
+
 class DemoMesh(SmallMesh):
     """Server, coordinator and the base of the demo under load; use it as a context manager, then `start`.
 
@@ -98,7 +152,8 @@ class DemoMesh(SmallMesh):
         base.connected(*services)
         if not bare:
             base.load(_LOAD_PER_S)
-        self.judge = self.coordinator(more="rules = [" + ", ".join(_inline(one) for one in rules) + "]")
+        self.judging = "rules = [" + ", ".join(_inline(one) for one in rules) + "]"
+        self.judge = self.coordinator(more=self.judging)
         for service in services:
             self._copy(base, service)
 
@@ -112,7 +167,12 @@ class DemoMesh(SmallMesh):
         programs: Path | None = None,
         launched: Sequence[str] | None = None,
     ) -> Copy:
-        """A fresh copy with its sidecar, which works; ``launched`` are the flags of a launcher that starts it."""
+        """A fresh copy with its sidecar, which works; ``launched`` are the flags of a launcher that starts it.
+
+        Of the service ``mesh`` it is a further coordinator.
+        """
+        if service == "mesh":
+            return Peer(self, instance)
         if launched is not None:
             port = free_port()
             within = (*self._launcher(service, instance, folder, port), *launched, "--", *within)

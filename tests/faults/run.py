@@ -136,7 +136,7 @@ class _Runner:
             found = self._watch.counted(injected, *names)
             for copy in copies:
                 await asyncio.to_thread(copy.leave)
-            for name in names:
+            for name in (*names, *fault.also):
                 self._lives[name] = (began, time.monotonic())
         checks = sum(seen.at >= injected for seen in self._watch.seen)
         took_s = time.monotonic() - began
@@ -162,7 +162,7 @@ class _Runner:
                 )
             )
         names = [copy.name for copy in copies]
-        judging = ("PROC-001", *fault.codes)
+        judging = fault.codes if fault.service == "mesh" else ("PROC-001", *fault.codes)
         await self._watch.until(
             lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in judging),
             _STEADY,

@@ -19,6 +19,7 @@ from diagmesh_agents._arguments import parse as parse_sidecar
 from diagmesh_cli.commands.config_check import check_file
 from diagmesh_cli.main import run as cli
 from diagmesh_coordinator.arguments import parse as parse_coordinator
+from diagmesh_coordinator.fingerprint import fingerprint
 from support.house import ROOT
 from support.natsserver import MakeServer
 from support.programs import Program, wait_until
@@ -117,7 +118,13 @@ def test_compose_gives_our_programs_what_they_take(monkeypatch: pytest.MonkeyPat
     assert isinstance(settings, CoordinatorSettings)
     assert settings.metrics == "0.0.0.0:9464"
     assert all(port.startswith("127.0.0.1:") for port in coordinator["ports"])
-    for service, given in ((diag, sidecar), (coordinator, settings)):
+    second = services["coordinator-2"]
+    other = accepted(second["command"], second["environment"], monkeypatch)
+    assert isinstance(other, CoordinatorSettings)
+    assert {settings.instance, other.instance} == {"c1", "c2"}
+    assert fingerprint(settings) == fingerprint(other), "they judge alike"
+    assert settings.coordinators == 2
+    for service, given in ((diag, sidecar), (coordinator, settings), (second, other)):
         assert given.alive_file in service["healthcheck"]["test"][1]
         assert any(given.alive_file.startswith(mount.partition(":")[0]) for mount in service["tmpfs"])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.procs import alive, freeze
+from support.procs import alive, freeze, thaw
 from support.programs import wait_until
 from support.upping import Up, diagmesh
 
@@ -243,3 +243,19 @@ def test_a_second_ctrl_c_ends_it_at_once(make_up: Any) -> None:
     up.send(signal.SIGINT)
     assert up.ended() == 130
     assert up.leftovers() == []
+
+
+def test_with_two_coordinators_one_may_be_frozen(make_up: Any) -> None:
+    up = make_up("--coordinators", "2").ready()
+    well = diagmesh(up, "services")
+    assert (well.returncode, well.stdout.count("coordinator c")) == (0, 2)
+    (second,) = up.processes("coordinator-c2.toml")
+    freeze(second)
+    try:
+        wait_until(lambda: diagmesh(up, "services").returncode == 2, WAIT_S, "the frozen one is missed")
+        listed, asked = diagmesh(up, "services"), diagmesh(up, "ask", "health", "--timeout", "10")
+    finally:
+        thaw(second)
+    assert "connected but silent: it is hung, frozen or overloaded" in " ".join(listed.stdout.split())
+    assert (asked.returncode, asked.stdout.splitlines()[0].rpartition(" ")[2]) == (0, "c1")
+    assert diagmesh(up, "up", "--coordinators", "0").returncode == 64

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from diagmesh_cli.views import health, plain, resources, services
+from diagmesh_cli.views import coordinator, health, plain, resources, services
 from diagmesh_cli.views.view import View
 
 __all__ = ["VIEWS", "view_of"]
 
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
-    {"health": health.VIEW, "resources": resources.VIEW, "services": services.VIEW}
+    {
+        "coordinator": coordinator.VIEW,
+        "health": health.VIEW,
+        "resources": resources.VIEW,
+        "services": services.VIEW,
+    }
 )
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Group, RenderableType
 
 from diagmesh.client import answer_type_of
+from diagmesh.contract.answers.coordinator import CoordinatorState
 from diagmesh.contract.findings import FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, Silent, Worst
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
@@ -36,6 +37,7 @@ from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_page, seen_of, tries
 from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
+from support.coordinators import WELL
 from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
 SEED = Path("/tmp/diagmesh-up-abc/app.nk")  # noqa: S108  only shown
@@ -133,6 +135,7 @@ YOUNG = msgspec.structs.replace(
         *CLEAR.verdicts,
     ),
 )
+YOUNG_ONE = msgspec.structs.replace(WELL, state=CoordinatorState.WARMING, reason="x", loop_lag=None, process=None)
 RULE = Explained(
     code="RES-003",
     title="Memory near its limit",
@@ -156,6 +159,15 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "check": lambda _: check_view(CHECK, "c1"),
     "check_young": lambda _: check_view(YOUNG, "c1"),
     "check_clear": lambda _: check_view(CLEAR, "c1"),
+    "coordinator": lambda _: page(heard(WELL, "mesh", "c1", kind="coordinator")),
+    "coordinator_rows": lambda width: sum_of(
+        result(
+            heard(WELL, "mesh", "c1", kind="coordinator"),
+            heard(YOUNG_ONE, "mesh", "c2", kind="coordinator"),
+            kind="coordinator",
+        ),
+        width,
+    ),
     "explain": lambda _: list_view(Listed(rules=(RULE, MESH_RULE), broken=(Broken("bad.module", "ImportError: no"),))),
     "explain_page": lambda _: page_view(RULE, rendered=True),
     "explain_plain": lambda _: page_view(RULE, rendered=False),
