@@ -74,6 +74,10 @@ class Sources(Collector):
         yield GaugeMetricFamily("diagmesh_services", "Services known or declared", len(services))
         coordinators = sum(one.live(now) for one in self._directory.coordinators)
         yield GaugeMetricFamily("diagmesh_coordinators", "Coordinators heard, this one too", coordinators)
+        declared = self._directory.coordinators.declared("mesh") or 0
+        yield GaugeMetricFamily(
+            "diagmesh_coordinators_declared", "Coordinators that there should be; 0 where nobody says", declared
+        )
 
     def _doubts(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

@@ -368,7 +368,7 @@ _MESH: Final = (
     ),
     Fault(
         name="coordinator-starved",
-        does="a second coordinator is stopped for 0.4 s in each 0.5 s",
+        does="a second coordinator is stopped for 350 ms in each 400 ms",
         inject=_starved,
         remove=_fed,
         codes=("MESH-007",),

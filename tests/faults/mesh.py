@@ -24,9 +24,9 @@ import os, signal, sys, time
 pid, until = int(sys.argv[1]), time.monotonic() + 120
 while time.monotonic() < until:
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.4)
+    time.sleep(0.35)
     os.kill(pid, signal.SIGCONT)
-    time.sleep(0.1)
+    time.sleep(0.05)
 """
 _SAMPLE_S: Final = 0.05  # the ring then holds the last 36 s: what grew is seen soon, and forgotten soon
 
@@ -118,7 +118,7 @@ class Peer(Copy):
         self.sidecar = self._mesh.coordinator(self._instance, f"forget_after_s = 77.0\n{self._mesh.judging}")
 
     def starve(self) -> None:
-        """Let it run for a tenth of a second in each half, as on a machine that is far too busy; ends by itself."""
+        """Let it run for 50 ms in each 400 ms, as on a machine that is far too busy; ends by itself."""
         self._starver = self._mesh.program(["python", "-c", _STARVE, str(self.sidecar.pid)], f"starve-{self._instance}")
 
     def feed(self) -> None:

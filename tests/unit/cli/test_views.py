@@ -18,7 +18,7 @@ from rich.console import Group, RenderableType
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
 from diagmesh.contract.findings import FindingClass, Severity
-from diagmesh.contract.mesh import Ended, Field, Silent, Worst
+from diagmesh.contract.mesh import CoordinatorEntry, Ended, Field, InstanceState, Silent, Worst
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh.packs import Broken
@@ -135,6 +135,22 @@ YOUNG = msgspec.structs.replace(
         *CLEAR.verdicts,
     ),
 )
+FEWER = msgspec.structs.replace(
+    DIRECTORY,
+    coordinators=(
+        *DIRECTORY.coordinators,
+        CoordinatorEntry(
+            instance="c2",
+            boot="b2",
+            host="node-8",
+            last_seen=replies.earlier(40),
+            state=InstanceState.SILENT,
+            reason="it is hung, frozen or overloaded",
+        ),
+    ),
+    coordinators_declared=3,
+    coordinators_lacking=1,
+)
 YOUNG_ONE = msgspec.structs.replace(WELL, state=CoordinatorState.WARMING, reason="x", loop_lag=None, process=None)
 RULE = Explained(
     code="RES-003",
@@ -191,6 +207,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     ),
     "services": lambda _: page(heard(DIRECTORY, "mesh", "c1", kind="services")),
     "services_unkept": lambda _: page(heard(replies.UNKEPT, "mesh", "c1", kind="services")),
+    "services_coordinators": lambda _: page(heard(FEWER, "mesh", "c1", kind="services")),
     "status_unwell": lambda _: status_view(unwell()),
     "status_without_coordinator": lambda _: status_view(MeshStatus(services=None, health=result(heard(UP)))),
     "plain": lambda _: page(heard_plain(UNKNOWN)),
