@@ -206,6 +206,21 @@ async def test_the_command_says_who_helped(pair: Pair, mesh: Mesh) -> None:
     assert done.stderr == "a coordinator did not answer within 500 ms; c2 answered\n"
 
 
+async def test_services_of_the_application_are_helped_across_the_border_of_the_account(pair: Pair, mesh: Mesh) -> None:
+    app = await Mesh.connect(url=pair.url, nkey_file=str(pair.ring.seed_file("app")))
+    hedged: list[str] = []
+    pair.both["c1"].freeze()
+    try:
+        while not hedged:
+            asker = Mesh(app.bus)  # one that has asked nothing yet
+            asker.coordinators.on_hedge = hedged.append
+            assert (await asker.mesh(Health, timeout_s=LONG_S)).coordinator
+    finally:
+        pair.both["c1"].thaw()
+        await app.close()
+    assert hedged == ["a coordinator did not answer within 500 ms; c2 answered"]
+
+
 async def test_a_control_request_is_sent_once_to_each(pair: Pair, mesh: Mesh) -> None:
     settings = NatsSettings(
         url=pair.url, nkey_file=str(pair.ring.seed_file("coordinator")), inbox_prefix="_INBOX_coord"

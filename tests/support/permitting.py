@@ -54,6 +54,8 @@ ACTIONS: Final = (
     Action("ask one instance", "say", "diag.orders.health.i1"),
     Action("ask everybody", "say", "diag.all.health"),
     Action("ask the mesh for its findings", "say", "diag.mesh.check"),
+    Action("ask one coordinator for them", "say", "diag.mesh.check.c1"),
+    Action("ask all coordinators who works", "say", "diag.mesh.coordinator.all"),
     Action("ask the mesh for anything else", "say", "diag.mesh.diagnose"),
     Action("control one instance", "say", "diagctl.orders.chaos.i1"),
     Action("control all instances", "say", "diagctl.orders.chaos.all"),

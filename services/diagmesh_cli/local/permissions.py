@@ -12,8 +12,11 @@ LAYOUTS: Final[tuple[Layout, ...]] = ("simple", "accounts")
 Keys = Mapping[str, Sequence[str]]
 """Per role the public keys that are accepted: one, and the one before it while a key is changed."""
 
-HARMLESS: Final = ("diag.*.health", "diag.*.resources", "diag.mesh.check", "diag.mesh.services")
-"""The questions that application services may ask across the account border."""
+HARMLESS: Final = (
+    *("diag.*.health", "diag.*.resources", "diag.mesh.check", "diag.mesh.services"),
+    *(f"diag.mesh.{kind}.*" for kind in ("health", "resources", "check", "services", "coordinator")),
+)
+"""The questions that application services may ask across the account border; if one coordinator fails, of another."""
 
 _DISCOVERY: Final = ("$SRV.PING", "$SRV.INFO", "$SRV.STATS")
 _OWN_CONNECTIONS: Final = "$SYS.REQ.ACCOUNT.PING.CONNZ"
