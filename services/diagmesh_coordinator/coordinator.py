@@ -51,7 +51,7 @@ class Itself:
         self._before = bus.state.state
         self._task: asyncio.Task[None] | None = None
         self.responder: Responder | None = None
-        bus.watch(self._state_changed)
+        self._unwatch = bus.watch(self._state_changed)
 
     def start(self) -> None:
         """Begin to watch the event loop."""
@@ -59,6 +59,7 @@ class Itself:
 
     async def stop(self) -> None:
         """Watch no more."""
+        self._unwatch()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
