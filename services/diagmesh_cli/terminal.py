@@ -8,11 +8,12 @@ from typing import Any, Final
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-__all__ = ["Terminal", "discard"]
+__all__ = ["BIDI", "Terminal", "discard"]
 
-_BIDI: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+BIDI: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that have what follows written from the other side."""
 _CONTROL: Final = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
-_HARMFUL: Final = dict.fromkeys((*_CONTROL, *map(ord, _BIDI)), "\N{REPLACEMENT CHARACTER}")
+_HARMFUL: Final = dict.fromkeys((*_CONTROL, *map(ord, BIDI)), "\N{REPLACEMENT CHARACTER}")
 """Escape sequences, bells, backspaces, reversed writing: with them a watched service could forge the whole screen."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from diagmesh.contract.findings import Advice, Severity
+from diagmesh.contract.findings import Advice, Fact, Severity
 from diagmesh_cli.report.context import Made
 from diagmesh_cli.reports import Reports
 from support.chromium import chromium, looked_at
@@ -21,7 +21,9 @@ LIGHT, DARK = bytes.fromhex("f4f5f7"), bytes.fromhex("12161d")
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     advice = Advice(now=(f"![x](http://leak.invalid/y.png) {HOSTILE}",))
-    worst = msgspec.structs.replace(CHECK.findings[0], title=HOSTILE, instances=(HOSTILE,), advice=advice)
+    seen = (Fact(what=HOSTILE, value=HOSTILE, at=HOSTILE), Fact(what="x", value=1e30, unit="bytes", limit=1.0))
+    found = {"title": HOSTILE, "instances": (HOSTILE,), "advice": advice, "evidence": seen}
+    worst = msgspec.structs.replace(CHECK.findings[0], **found)
     file = tmp_path / "report.html"
     check = msgspec.structs.replace(CHECK, findings=(worst, *CHECK.findings[1:]), notes=(HOSTILE,))
     Reports(html=file).write(check, MADE, Severity.WARNING)

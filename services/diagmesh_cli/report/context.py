@@ -1,6 +1,6 @@
 """What the template of the report is given: strings and numbers only, every choice made here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ __all__ = ["Made", "context_of"]
 
 _MOST_ROWS: Final = 30
 """Of evidence at once; the rest of a long table is there, folded."""
+_SHORT: Final = 24
+"""Characters of a value that stays on one line; a longer text is broken like any other."""
 _BAR: Final = 92.0
 _DAY: Final = "%Y-%m-%d %H:%M:%S UTC"
 
@@ -68,7 +70,8 @@ def context_of(
         "counts": list(_counts(check, unseen)),
         "findings": [_finding(one, shown, inline) for one in check.findings],
         "unseen": unseen,
-        "silent": [_silent(one) for one in check.silent],
+        "silent": _silent(check.silent),
+        "heard": "Nobody: all who were expected were heard." if check.expected else "Nobody was expected.",
         "rules": [_rule(one, check, shown) for one in check.verdicts],
         "suppressed": check.suppressed,
         "notes": check.notes,
@@ -147,6 +150,7 @@ def _fact(seen: Fact) -> dict[str, Any]:
     return {
         "what": seen.what,
         "value": value_of(seen),
+        "wraps": isinstance(seen.value, str) and len(seen.value) > _SHORT,
         "limit": quantity(seen.limit, seen.unit) if seen.limit is not None else "",
         "at": seen.at,
         "bar": _bar(seen),
@@ -162,10 +166,16 @@ def _bar(seen: Fact) -> tuple[str, str] | None:
     return f"{value / longest * _BAR:.1f}", f"{limit / longest * _BAR:.1f}"
 
 
-def _silent(one: Silent) -> dict[str, str]:
-    state, _, meaning = one.reason.partition(": ")
-    seen = f"last seen {_moment(one.last_seen)}" if one.last_seen is not None else ""
-    return {"who": whose(one.service, one.instance), "state": state, "meaning": meaning, "seen": seen}
+def _silent(every: Iterable[Silent]) -> list[dict[str, Any]]:
+    """Each reason once, with all who are silent for it and when they were last seen."""
+    told: dict[str, list[str]] = {}
+    for one in every:
+        seen = f", last seen {_moment(one.last_seen)}" if one.last_seen is not None else ""
+        told.setdefault(one.reason, []).append(f"{whose(one.service, one.instance)}{seen}")
+    return [
+        {"state": reason.partition(": ")[0], "meaning": reason.partition(": ")[2], "who": list(dict.fromkeys(names))}
+        for reason, names in told.items()
+    ]
 
 
 def _rule(one: RuleVerdict, check: Check, pages: Mapping[str, str]) -> dict[str, Any]:

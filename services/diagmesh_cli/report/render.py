@@ -11,13 +11,15 @@ from minijinja import Environment
 
 from diagmesh.contract.verdicts import Check
 from diagmesh_cli.report.context import Made, context_of
+from diagmesh_cli.terminal import BIDI
 
 __all__ = ["html_of"]
 
 _HERE: Final = resources.files("diagmesh_cli.report")
 _FIRST_PRINTABLE: Final = 0x20
-_NO_HTML: Final = {code: "\N{REPLACEMENT CHARACTER}" for code in range(_FIRST_PRINTABLE) if chr(code) not in "\t\n"}
-"""Characters that no HTML document may hold."""
+_CONTROL: Final = (*(code for code in range(_FIRST_PRINTABLE) if chr(code) not in "\t\n"), *range(0x7F, 0xA0))
+_NO_HTML: Final = dict.fromkeys((*_CONTROL, *map(ord, BIDI)), "\N{REPLACEMENT CHARACTER}")
+"""Characters that no HTML document may hold, and those that turn the writing round: a name could forge another."""
 _BELOW_PAGE: Final = 2
 """By how many levels the headings of a page are lower inside the report."""
 

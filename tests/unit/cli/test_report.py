@@ -108,6 +108,27 @@ def test_what_others_say_is_there_as_they_said_it() -> None:
     assert document(HOSTILE).text.count(HOSTILE) > 10
 
 
+def test_writing_is_not_turned_round() -> None:
+    seen = document("orders/\u202e1i\u2066\x9b")
+    assert "orders/\ufffd1i\ufffd\ufffd" in seen.text
+    assert not set("\u202e\u2066\x9b") & set(seen.text)
+
+
+def test_who_is_silent_for_one_reason_is_told_once() -> None:
+    many = tuple(
+        Silent(service="orders", instance=f"i{number}", reason="not connected: x y z") for number in range(300)
+    )
+    outline = Outline(html_of(Check(findings=(), verdicts=(CLEAR,), expected=300, silent=many), MADE, {}))
+    assert outline.text.count("x y z") == 1
+    assert all(f"orders/i{number}" in outline.text for number in (0, 299))
+
+
+def test_an_empty_mesh_is_not_told_as_one_that_was_heard() -> None:
+    outline = Outline(html_of(Check(findings=(), verdicts=(CLEAR,), expected=0), MADE, {}))
+    assert "Nobody was expected." in outline.text
+    assert "all who were expected" not in outline.text
+
+
 @pytest.mark.parametrize(
     "advice",
     [
