@@ -4,26 +4,20 @@ import os
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
+
+from support.cgroups import CannotHere, limited_group
 
 __all__ = ["CannotHere", "Place", "compiler", "descriptors", "memory", "one_cpu", "quota", "small_disk"]
 
-_CGROUPS: Final = Path("/sys/fs/cgroup")
 _PERIOD_US: Final = 100_000
-_EMPTY_S: Final = 10.0
 Words = Sequence[str]
 """What stands before the command of a service that runs there."""
 Place = Callable[[Path], AbstractContextManager[Words]]
 """Made in a folder of the fault."""
-
-
-class CannotHere(Exception):
-    """This machine, or this user, does not let us make such a place; says why."""
 
 
 def one_cpu() -> Place:
@@ -92,30 +86,10 @@ def _group(controller: str, first: dict[str, str], second: dict[str, str]) -> Pl
 
     @contextmanager
     def make(_: Path) -> Iterator[Words]:
-        version_1 = (_CGROUPS / controller).is_dir()
-        group = (_CGROUPS / controller if version_1 else _CGROUPS) / f"diagmesh-faults-{uuid4().hex[:12]}"
-        try:
-            group.mkdir()
-            for name, value in (first if version_1 else second).items():
-                (group / name).write_text(value, encoding="ascii")
-        except OSError as error:
-            if group.is_dir():
-                group.rmdir()
-            raise CannotHere(f"no control group can be made here: {error.strerror}") from None
-        try:
+        with limited_group(controller, first, second) as group:
             yield _shell(f"echo $$ >{shlex.quote(str(group / 'cgroup.procs'))}")
-        finally:
-            _remove(group)
 
     return make
-
-
-def _remove(group: Path) -> None:
-    """Once its processes have ended: a moment after they were collected."""
-    deadline = time.monotonic() + _EMPTY_S
-    while (group / "cgroup.procs").read_text(encoding="ascii").strip() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    group.rmdir()
 
 
 def _shell(before: str) -> Words:

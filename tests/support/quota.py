@@ -1,19 +1,14 @@
-"""Real control groups with a CPU quota, a memory limit or a task limit, where the machine lets us (v1, as root)."""
+"""Control groups with a CPU quota, a memory limit or a task limit for tests (version 1, as root), skipped without."""
 
-import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
-from uuid import uuid4
 
 import pytest
 
-__all__ = ["cpu_group", "join", "memory_group", "task_group"]
+from support.cgroups import CannotHere, limited_group
 
-_V1: Final = Path("/sys/fs/cgroup")
-_EMPTY_S: Final = 10.0
+__all__ = ["cpu_group", "join", "memory_group", "task_group"]
 
 
 @contextmanager
@@ -39,23 +34,12 @@ def task_group(limit: int) -> Iterator[Path]:
 
 @contextmanager
 def _group(controller: str, file: str, limit: int) -> Iterator[Path]:
-    group = _V1 / controller / f"diagmesh-test-{uuid4().hex[:12]}"
-    if os.geteuid() != 0 or not group.parent.is_dir():
-        pytest.skip(f"no v1 {controller} controller in which we may make a group")
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no group can be made here: {error.strerror}")
-    try:
-        if not (group / file).exists():
-            pytest.skip(f"the {controller} controller here has no {file}")
-        (group / file).write_text(str(limit), encoding="ascii")
+    with ExitStack() as stack:
+        try:
+            group = stack.enter_context(limited_group(controller, {file: str(limit)}))
+        except CannotHere as reason:
+            pytest.skip(str(reason))
         yield group
-    finally:
-        deadline = time.monotonic() + _EMPTY_S
-        while (group / "cgroup.procs").read_text(encoding="ascii").strip() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        group.rmdir()
 
 
 def join(group: Path, pid: int) -> None:
