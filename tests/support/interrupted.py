@@ -32,8 +32,7 @@ def _copy_of(directory: Path, number: int) -> Path:
 def _changes_a_file(event: str, arguments: tuple[Any, ...]) -> bool:
     if event == "open":
         return bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    # The symbol of the C library is looked up just before it is called, which itself tells nobody.
-    return event in _CHANGES or (event == "ctypes.dlsym" and arguments[1] == "renameat2")
+    return event in _CHANGES
 
 
 def _killed_at(step: int, work: Callable[[], object]) -> bool:

@@ -1,5 +1,6 @@
 """What `diagmesh init` does: make everything, add services, change keys; each of it in one step, or not at all."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +13,14 @@ from diagmesh.errors import DiagmeshError, SettingsError
 from diagmesh_cli.local.issued import MANIFEST, SERVER_FILE, Issued, load, seed_path, texts
 from diagmesh_cli.local.merging import merged
 from diagmesh_cli.local.permissions import agent_role
-from diagmesh_cli.local.replacing import recover, replaced, write_private
+from diagmesh_cli.local.replacing import changing, making, recover, remove_later, write_private
 
 __all__ = ["Changed", "add", "create", "finish_rotation", "rotate", "validate"]
 
 _VALIDATE_S: Final = 30
+_ORDER: Final = (SERVER_FILE, "", MANIFEST)
+"""The server learns of keys before their holders do, and what was done is noted when it is done."""
+_CANDIDATE: Final = ".check.conf"
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -41,10 +45,13 @@ def create(directory: Path, issued: Issued, *, force: bool = False) -> Issued:
         DiagmeshError: it cannot be written, or the server would not take it.
     """
     directory = directory.absolute()
-    recover(directory)
+    recover(directory, _ORDER)
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise SettingsError(f"{directory} is no directory; name another")
-    if directory.exists() and any(directory.iterdir()):
+    if not directory.exists():
+        with making(directory) as fresh:
+            return _made(fresh, directory, issued)
+    if any(directory.iterdir()):
         if not force:
             raise SettingsError(
                 f"{directory} is not empty, so nothing was written; name another, or give --force"
@@ -52,11 +59,13 @@ def create(directory: Path, issued: Issued, *, force: bool = False) -> Issued:
             )
         if not (directory / MANIFEST).is_file():
             raise SettingsError(f"{directory} was not made by diagmesh init, so --force does not replace it")
-    with replaced(directory, copied=False) as fresh:
-        made = {role.name: (_new_key(fresh, role.name),) for role in issued.roles}
-        made_of = _write(fresh, directory, msgspec.structs.replace(issued, keys=made, written={}), {})
-        validate(fresh)
-    return made_of.issued
+    with changing(directory, _ORDER) as staged:
+        complete = _made(staged, directory, issued)
+        old = (path for folder in ("keys", "settings") for path in (directory / folder).glob("*") if path.is_file())
+        names = {str(path.relative_to(directory)) for path in old}
+        remove_later(staged, {name for name in names if not (staged / name).exists()})
+        directory.chmod(0o700)
+    return complete
 
 
 def add(directory: Path, services: tuple[str, ...]) -> Changed:
@@ -66,7 +75,7 @@ def add(directory: Path, services: tuple[str, ...]) -> Changed:
         SettingsError: one is watched already, or the server's configuration was edited where this would change it.
         DiagmeshError: as `create`.
     """
-    recover(directory.absolute())
+    recover(directory, _ORDER)
     issued = load(directory)
     if known := sorted(set(services) & set(issued.services)):
         raise SettingsError(f"{', '.join(known)}: in {directory} already, so nothing was written")
@@ -94,9 +103,9 @@ def rotate(directory: Path, role: str) -> Changed:
         raise SettingsError(f"the last change of {role} is not finished: first run with --rotate-finish {role}")
 
     def changed(fresh: Path) -> Issued:
-        seed = seed_path(fresh, role)
+        seed = seed_path(directory, role)
         if seed.exists():
-            seed.rename(seed_path(fresh, f"{role}.before"))
+            write_private(seed_path(fresh, f"{role}.before"), seed.read_bytes())
         accepted = (_new_key(fresh, role), *issued.keys[role])
         return msgspec.structs.replace(issued, keys={**issued.keys, role: accepted})
 
@@ -116,13 +125,13 @@ def finish_rotation(directory: Path, role: str) -> Changed:
         raise SettingsError(f"no change of the key of {role} is under way: begin with --rotate {role}")
 
     def changed(fresh: Path) -> Issued:
-        seed_path(fresh, f"{role}.before").unlink(missing_ok=True)
+        remove_later(fresh, [str(seed_path(Path(), f"{role}.before"))])
         return msgspec.structs.replace(issued, keys={**issued.keys, role: issued.keys[role][:1]})
 
     return _change(directory, changed)
 
 
-def validate(directory: Path) -> bool:
+def validate(directory: Path, name: str = SERVER_FILE) -> bool:
     """Have nats-server read the configuration, where one is installed; whether it did.
 
     Raises:
@@ -134,7 +143,7 @@ def validate(directory: Path) -> bool:
         program = find_server()
     except ServerMissing:
         return False
-    command = [str(program), "-t", "-c", str(directory / SERVER_FILE)]
+    command = [str(program), "-t", "-c", str(directory / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_VALIDATE_S, check=False)
     if done.returncode:
         raise DiagmeshError(f"nats-server does not accept the configuration: {(done.stderr or done.stdout).strip()}")
@@ -142,7 +151,7 @@ def validate(directory: Path) -> bool:
 
 
 def _having(directory: Path, role: str) -> Issued:
-    recover(directory.absolute())
+    recover(directory, _ORDER)
     issued = load(directory)
     if role not in issued.keys:
         raise SettingsError(f"there is no role {role!r} in {directory}; there are: {', '.join(issued.keys)}")
@@ -159,36 +168,50 @@ def _new_key(directory: Path, role: str) -> str:
 def _change(directory: Path, change: Callable[[Path], Issued]) -> Changed:
     home = directory.resolve()
     before = load(home)
-    # Of a directory made by an earlier release nobody noted what was written: what would have been is close to it.
-    base = {**dict(texts(before, home)), **before.written}
-    with replaced(home, copied=True) as fresh:
-        changed = _write(fresh, home, change(fresh), base)
-        validate(fresh)
+    due = dict(texts(before, home))
+    with changing(home, _ORDER) as staged:
+        changed = _write(staged, home, change(staged), due)
+        if (staged / SERVER_FILE).exists():
+            # Read where it will lie, for somebody may have had it include a file beside it.
+            try:
+                shutil.copy(staged / SERVER_FILE, home / _CANDIDATE)
+                validate(home, _CANDIDATE)
+            finally:
+                (home / _CANDIDATE).unlink(missing_ok=True)
     return changed
 
 
-def _write(fresh: Path, directory: Path, issued: Issued, base: Mapping[str, str]) -> Changed:
-    """Write every text that is another one than in ``base``, and the manifest; what others have edited stays."""
-    (fresh / "settings").mkdir(mode=0o700, exist_ok=True)
-    told = dict(texts(issued, directory))
+def _made(fresh: Path, directory: Path, issued: Issued) -> Issued:
+    """Keys for every role, and everything that follows from them."""
+    made = {role.name: (_new_key(fresh, role.name),) for role in issued.roles}
+    complete = _write(fresh, directory, msgspec.structs.replace(issued, keys=made, written={}), {}).issued
+    validate(fresh)
+    return complete
+
+
+def _write(fresh: Path, directory: Path, issued: Issued, due: Mapping[str, str]) -> Changed:
+    """Write every text that is another one than was due before, and the manifest; what others have edited stays."""
+    told = dict(issued.written)
     settings, left = [], []
-    for name, text in told.items():
-        path, before = fresh / name, base.get(name)
-        if before == text:
+    for name, text in texts(issued, directory):
+        if due.get(name) == text:
             continue
+        # Of a directory made by an earlier release nobody noted what was written: what was due is close to it.
+        path, before = directory / name, issued.written.get(name, due.get(name))
+        told[name] = text
         if before is None or (name == SERVER_FILE and not path.exists()):
-            write_private(path, text.encode())
+            write_private(fresh / name, text.encode())
             continue
         both = merged(before, path.read_text("utf-8"), text) if path.exists() else None
         if both is None and name == SERVER_FILE:
             raise SettingsError(
-                f"{directory / name} was edited just where this would change it, so nothing was changed:"
+                f"{path} was edited just where this would change it, so nothing was changed:"
                 " move your lines away from ours, and write them in again afterwards"
             )
         if both is None:
             left.append(_by_hand(path, text))
             continue
-        write_private(path, both.encode())
+        write_private(fresh / name, both.encode())
         if name != SERVER_FILE:
             settings.append(name)
     complete = msgspec.structs.replace(issued, written=told)
