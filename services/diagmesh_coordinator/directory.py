@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from diagmesh.bus.core import Bus, BusState, Message, StateChange, Store, Subscription
+from diagmesh.connections import Connections
 from diagmesh.contract import subjects
 from diagmesh.contract.mesh import InstanceState
 from diagmesh.contract.presence import Heartbeat
@@ -200,13 +201,18 @@ class Directory:
                 while away := self._returning.away(self._clock()):
                     seen = await self.membership.look(max(self._returning.back_at, self._clock() - _LOOK_AGAIN_S))
                     # Without a look nobody knows: then they are asked and waited for like everybody.
-                    missing = frozenset() if seen.problem else away - seen.keys
+                    missing = frozenset() if seen.problem else self._not_in(seen, away)
                     if not missing:
                         return _NOBODY
                     await asyncio.sleep(_LOOK_AGAIN_S)
         except TimeoutError:
             return self._returning.absences(missing & self._returning.away(self._clock()), self._clock())
         return _NOBODY
+
+    def _not_in(self, seen: Connections, away: AbstractSet[Key]) -> AbstractSet[Key]:
+        """Who of these is surely not connected: behind a leafnode they are not seen, but not away either."""
+        leaves = {known.key for known in self.roster if known.beat.server in seen.leaves} if seen.leaves else set()
+        return away - seen.keys - leaves
 
     async def absences(
         self, missing: Collection[Expected], not_before: float, not_back: Mapping[Key, Absence] = _NOBODY

@@ -40,10 +40,14 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Absence(msgspec.Struct, frozen=True, gc=False):
-    """Why an expected instance was not heard; ``detail`` says what that does and does not mean."""
+    """Why an expected instance was not heard; ``detail`` says what that does and does not mean.
+
+    ``since`` is when its sidecar connected, in monotonic seconds, where that is known.
+    """
 
     state: InstanceState
     detail: str
+    since: float | None = None
 
     def __str__(self) -> str:
         """The reason as it stands on the wire: the state, then what it means."""

@@ -8,12 +8,12 @@ from typing import Final
 import msgspec
 
 from diagmesh.bus.core import Bus, Message
+from diagmesh.connections import Connections, Since, connection_key, judge
 from diagmesh.contract import subjects
-from diagmesh.contract.mesh import InstanceState
 from diagmesh.errors import BusError, NotPermitted
 from diagmesh.expected import NOT_PERMITTED, Absence, Expected, Key
 
-__all__ = ["Connections", "Membership", "connection_key", "judge"]
+__all__ = ["Membership"]
 
 _PAGE: Final = 4096
 _OVERLAP: Final = 64
@@ -21,18 +21,19 @@ _OVERLAP: Final = 64
 _MOST_PAGES: Final = 16
 _REFUSED_FOR_S: Final = 30.0
 _REMEMBER_SERVERS_S: Final = 30.0
-_NAME_PREFIX: Final = "diag/"
-
-_UNSEEN: Final = "; the service itself was not seen"
+_LEAFNODE: Final = "Leafnode"
 
 
 class _Connection(msgspec.Struct, gc=False):
     name: str = ""
+    kind: str = ""
+    start: str = ""
 
 
 class _Page(msgspec.Struct, gc=False):
     connections: tuple[_Connection, ...] = ()
     total: int = 0
+    now: str = ""
 
 
 class _Server(msgspec.Struct, gc=False):
@@ -45,45 +46,6 @@ class _Connz(msgspec.Struct, gc=False):
 
 
 _connz: Final = msgspec.json.Decoder(_Connz)
-
-
-class Connections(msgspec.Struct, frozen=True, gc=False):
-    """Who is connected, at one moment.
-
-    Args:
-        asked_at: monotonic seconds when the question went out; nothing is known of later.
-        keys: the instances whose sidecars are connected.
-        servers: the servers that answered.
-        problem: why this look could not be taken; empty when it could.
-    """
-
-    asked_at: float
-    keys: frozenset[Key] = frozenset()
-    servers: frozenset[str] = frozenset()
-    problem: str = ""
-
-
-def connection_key(name: str) -> Key | None:
-    """The instance that a connection's name speaks of (``diag/<service>/<instance>``); None for all others."""
-    if not name.startswith(_NAME_PREFIX):
-        return None
-    tokens = name.split("/")
-    return Key(tokens[1], tokens[2]) if len(tokens) == 3 and tokens[1] and tokens[2] else None
-
-
-def judge(missing: Expected, seen: Connections) -> Absence:
-    """Why an expected instance is silent, as far as this look tells; never wrong, at worst unknown."""
-    coordinator = missing.key.service == "mesh"
-    who, unseen = ("it", "") if coordinator else ("its sidecar", _UNSEEN)
-    if seen.problem:
-        return Absence(InstanceState.UNKNOWN, f"{seen.problem}{unseen}")
-    # One that spoke after the servers were asked has just come (back).
-    if missing.key in seen.keys or missing.heard_at > seen.asked_at:
-        return Absence(InstanceState.SILENT, f"{who} is hung, frozen or overloaded{unseen}")
-    if missing.server in seen.servers:
-        return Absence(InstanceState.NOT_CONNECTED, f"{who} is not connected to NATS{unseen}")
-    server = f"its server {missing.server!r} did not answer" if missing.server else "its server is not known"
-    return Absence(InstanceState.UNKNOWN, f"{server}, or it is behind a leafnode{unseen}")
 
 
 class Membership:
@@ -106,6 +68,7 @@ class Membership:
         self._last: Connections | None = None
         self._looking: asyncio.Task[Connections] | None = None
         self._servers: frozenset[str] = frozenset()
+        self._leaves: frozenset[str] = frozenset()
         self._servers_at = float("-inf")
 
     async def absences(self, missing: Collection[Expected], not_before: float) -> dict[Key, Absence]:
@@ -155,7 +118,9 @@ class Membership:
         asked_at = self._clock()
         if asked_at - self._servers_at > _REMEMBER_SERVERS_S:
             self._servers = frozenset()
-        round_ = _Round(self._bus, self._servers | wanted if self._servers else frozenset(), self._stall_s)
+        # A leafnode never answers for its own connections, so it is not waited for.
+        waiting = (self._servers | wanted) - self._leaves if self._servers else frozenset()
+        round_ = _Round(self._bus, waiting, self._stall_s, self._clock)
         try:
             async with asyncio.timeout(self._total_s):
                 await round_.run()
@@ -170,14 +135,18 @@ class Membership:
         if not round_.complete:
             return Connections(asked_at, problem="no server told its connections in time")
         self._servers, self._servers_at = round_.complete, self._clock()
-        return Connections(asked_at, frozenset(round_.keys), round_.complete)
+        self._leaves = frozenset(round_.leaves)
+        keys = round_.keys
+        return Connections(asked_at, frozenset(keys), round_.complete, leaves=self._leaves, since=keys)
 
 
 class _Round:
     """One question to all servers, page by page."""
 
-    def __init__(self, bus: Bus, wanted: frozenset[str], stall_s: float) -> None:
-        self.keys: set[Key] = set()
+    def __init__(self, bus: Bus, wanted: frozenset[str], stall_s: float, clock: Callable[[], float]) -> None:
+        self.keys: dict[Key, Since] = {}
+        self.leaves: set[str] = set()
+        self._clock = clock
         self._bus = bus
         self._wanted = wanted
         self._stall_s = stall_s
@@ -238,9 +207,12 @@ class _Round:
             reply = _connz.decode(message.data)
         except msgspec.DecodeError:
             return  # an error of the server, or a form that we do not know: as if it had not answered
+        at = self._clock()
         for connection in reply.data.connections:
-            if (key := connection_key(connection.name)) is not None:
-                self.keys.add(key)
+            if connection.kind == _LEAFNODE:
+                self.leaves.add(connection.name)
+            elif (key := connection_key(connection.name)) is not None:
+                self.keys[key] = Since(connection.start, reply.data.now, at)
         token = message.subject.rpartition(".")[2]
         if token == str(self._told.get(reply.server.name, 0)):
             self._told[reply.server.name] = int(token) + 1

@@ -21,6 +21,6 @@ def test_every_test_on_the_page_exists() -> None:
 
 def test_every_trap_of_the_bus_is_on_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for file in ("test_bus_traps", "test_traps_on_processes"):
+    for file in ("test_bus_traps", "test_cluster", "test_traps_on_processes"):
         source = (PAGE.parent / f"{file}.py").read_text(encoding="utf-8")
         assert [test for test in _TESTS.findall(source) if f"`{file}.{test}`" not in page] == []

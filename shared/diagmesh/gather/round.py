@@ -15,7 +15,7 @@ from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key
 from diagmesh.gather.large import Large
 from diagmesh.gather.outcome import sum_up, unheard, with_unread
-from diagmesh.gather.plan import Plan
+from diagmesh.gather.plan import Ask, Plan
 from diagmesh.gather.tally import Tally
 
 __all__ = ["Absences", "Gather"]
@@ -27,6 +27,12 @@ _EARLIER_LOOK_S: Final = 2.0
 """A look this old still explains who was lost earlier."""
 _LAST_LOOK_S: Final = 0.6
 """The longest that the end of a gather waits for the reason why somebody is missing."""
+_COMING_S: Final = 0.5
+"""So long before the question a connection may have begun whose subscriptions came too late for it."""
+_CAME_BACK: Final = (
+    "its sidecar connected again only when the question had been asked, and has not answered since;"
+    " the service itself was not seen"
+)
 _YIELD_EVERY: Final = 64
 
 Absences = Callable[[Collection[Expected], float], Awaitable[Mapping[Key, Absence]]]
@@ -60,6 +66,7 @@ class Gather:
         self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else _LOOK_AFTER_S
         self._limit = plan.limit
         self._deaf: set[int] = set()
+        self._repeated: dict[int, Key] = {}
         self._why: dict[Key, Absence] = {}
         self._ended: Ended | None = None
         self._refusal: NotPermitted | None = None
@@ -83,7 +90,7 @@ class Gather:
             self._started = self._last_at = self._clock()
             self._tally.begin(self._started, datetime.now(UTC))
             if self._absences is not None:
-                look = asyncio.create_task(self._look(self._absences), name="look")
+                look = asyncio.create_task(self._look(self._absences, inbox), name="look")
             await self._ask(inbox)
             await self._until_done()
             self._tally.settle(self._clock())
@@ -220,6 +227,8 @@ class Gather:
             self._end(Ended.COMPLETE)
 
     def _nobody(self, token: int) -> None:
+        if self._repeated.pop(token, None) is not None:
+            return  # it listens in a moment: then it is asked again
         ask = self._plan.asks[token]
         self._deaf.add(token)
         if ask.instance:
@@ -238,6 +247,8 @@ class Gather:
             for token, ask in enumerate(self._plan.asks)
             if error.subject == ask.subject(self._plan.kind).lower()
         ]
+        if error.subject in {ask.subject(self._plan.kind).lower() for ask in map(_ask_of, self._repeated.values())}:
+            return  # the first question was not refused, so this costs the repetition only
         absence = Absence(InstanceState.UNKNOWN, str(error))
         for token, ask in refused:
             self._why |= {key: absence for key in self._expected if ask.means(key)}
@@ -248,7 +259,7 @@ class Gather:
 
     # --- who is missing, and why
 
-    async def _look(self, absences: Absences) -> None:
+    async def _look(self, absences: Absences, inbox: Inbox) -> None:
         lost = [one for one in self._expected.values() if not one.live]
         if lost:
             self._why |= await absences(lost, self._started - _EARLIER_LOOK_S)
@@ -261,9 +272,30 @@ class Gather:
             if gone & self._waiting:
                 self._waiting -= gone
                 self._maybe_complete()
+            await self._repeat(why, inbox)
             await asyncio.sleep(_LOOK_AGAIN_S)
 
+    async def _repeat(self, why: Mapping[Key, Absence], inbox: Inbox) -> None:
+        """Ask those once more that connected (again) only when they had been asked: they have not heard it."""
+        for key, absence in why.items():
+            if not self._came_late(absence) or key not in self._waiting or key in self._repeated.values():
+                continue
+            ask = _ask_of(key)
+            token, subject = self._tally.repeat(ask), ask.subject(self._plan.kind)
+            self._repeated[token] = key
+            with contextlib.suppress(BusError):  # a connection that breaks now is told to the inbox as well
+                await self._bus.publish(subject, self._plan.body, reply=inbox.reply_to(token, subject))
+
+    def _came_late(self, absence: Absence) -> bool:
+        return absence.since is not None and absence.since >= self._started - _COMING_S
+
     async def _explain(self) -> None:
+        """Find the reason for everybody who is still missing."""
+        await self._explain_the_open()
+        late = {key for key, absence in self._why.items() if self._came_late(absence)}
+        self._why |= dict.fromkeys(late, Absence(InstanceState.UNKNOWN, _CAME_BACK))
+
+    async def _explain_the_open(self) -> None:
         """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
         for key, reason in self._tally.unread().items():
             self._why[key] = with_unread(self._why.get(key), reason)
@@ -276,3 +308,7 @@ class Gather:
                 self._why |= await self._absences([one for one in open_ if one.live], self._started)
                 lost = [one for one in open_ if not one.live]
                 self._why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
+
+
+def _ask_of(key: Key) -> Ask:
+    return Ask(service=key.service, instance=key.instance)

@@ -60,7 +60,7 @@ class Tally:
         self.on_large: Callable[[Key], None] = lambda _: None
         self._began = 0.0
         self._kind = plan.kind
-        self._asks = plan.asks
+        self._asks = [*plan.asks]
         self.known: dict[Key, Expected] = {one.key: one for one in plan.expected}
         self._uncounted = 0
         self._bytes_left = most_bytes
@@ -79,6 +79,12 @@ class Tally:
         """The first question is about to be asked: monotonic seconds, and after that the wall clock was read."""
         # In this order what passes in between makes the replies come later, never sooner than they did.
         self._began, self.asked_at = now, asked_at
+
+    def repeat(self, ask: Ask) -> int:
+        """One instance is asked once more; returns the token of that question."""
+        self._asks.append(ask)
+        self._room.append(_NEWCOMERS)
+        return len(self._asks) - 1
 
     def take(self, token: int, data: bytes, at: float = 0.0) -> Key | None:  # noqa: PLR0911  one for each fate
         """Count one reply; called for each message, so every microsecond counts.

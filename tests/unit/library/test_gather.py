@@ -231,6 +231,42 @@ async def test_whoever_is_not_connected_is_not_waited_for() -> None:
     assert (result.ended, [one.reason for one in result.silent]) == (Ended.COMPLETE, ["not connected: gone"])
 
 
+async def test_who_connected_only_after_the_question_is_asked_again() -> None:
+    crowd, verdicts = Crowd(), Verdicts(i2=Absence(InstanceState.SILENT, "hung", time.monotonic() + 60))
+    await crowd.instance(*I1)
+
+    def comes() -> None:
+        tasks.append(asyncio.create_task(crowd.instance(*I2)))
+
+    tasks: list[asyncio.Task[None]] = []
+    asyncio.get_running_loop().call_later(0.4, comes)  # between the first repetition, which nobody hears, and the next
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2, timeout_s=20.0), verdicts)
+    assert time.monotonic() - began < 10
+    assert (result.ended, len(result.replies), result.silent, result.unexpected) == (Ended.COMPLETE, 2, (), ())
+    assert [message.subject for message in crowd.asked][-1] == "diag.orders.health.i2"
+
+
+async def test_who_came_back_and_stays_silent_is_not_called_hung() -> None:
+    crowd, verdicts = Crowd(), Verdicts(i2=Absence(InstanceState.SILENT, "hung", time.monotonic() + 60))
+    await crowd.instance(*I1)
+    await crowd.on("diag.orders.health.i2", lambda _: [])
+    result = await run(crowd, plan(I1, I2, timeout_s=1.0), verdicts)
+    assert result.ended is Ended.TIMEOUT
+    (silent,) = result.silent
+    assert silent.reason.startswith("unknown: its sidecar connected again only when the question had been asked")
+    assert len([one for one in crowd.asked if one.subject == "diag.orders.health.i2"]) == 1, "asked again once"
+
+
+async def test_who_has_been_connected_all_the_time_is_not_asked_again() -> None:
+    crowd, verdicts = Crowd(), Verdicts(i2=Absence(InstanceState.SILENT, "hung", time.monotonic() - 60))
+    await crowd.instance(*I1)
+    await crowd.on("diag.orders.health.i2", lambda _: [])
+    result = await run(crowd, plan(I1, I2, timeout_s=1.0), verdicts)
+    assert [one.reason for one in result.silent] == ["connected but silent: hung"]
+    assert [one.subject for one in crowd.asked] == ["diag.orders.health.all"]
+
+
 async def test_whoever_hangs_is_waited_for_until_the_deadline_and_no_longer() -> None:
     crowd = Crowd()
     await crowd.instance(*I1)

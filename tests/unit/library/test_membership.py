@@ -8,11 +8,12 @@ import pytest
 
 from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
+from diagmesh.connections import Connections, connection_key, judge
 from diagmesh.contract import subjects
 from diagmesh.contract.mesh import InstanceState
 from diagmesh.errors import NotPermitted
 from diagmesh.expected import NOT_PERMITTED, Expected, Key
-from diagmesh.membership import Connections, Membership, connection_key, judge
+from diagmesh.membership import Membership
 from support.crowd import Crowd, connz_reply
 
 I1 = Key("orders", "i1")
