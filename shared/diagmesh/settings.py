@@ -45,7 +45,7 @@ class NatsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One connection to NATS. Secrets are named by file only, so that they never stand in settings or a process list.
 
     Args:
-        url: one or more servers, separated by commas.
+        url: one or more servers, separated by commas; tried in random order.
         nkey_file: file with the seed of a user nkey (mode 0600).
         creds_file: credentials file of an operator-mode user; excludes ``nkey_file``.
         inbox_prefix: where answers to us arrive; the server's permissions must allow it.
