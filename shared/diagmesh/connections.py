@@ -43,7 +43,7 @@ class Connections(msgspec.Struct, frozen=True, gc=False):
         keys: the instances whose sidecars are connected.
         servers: the servers that answered.
         problem: why this look could not be taken; empty when it could.
-        leaves: servers that are linked to these as leafnodes; their own connections are not seen.
+        leaves: servers that are linked to these as leafnodes, since when; their own connections are not seen.
         since: when the connections began.
     """
 
@@ -51,7 +51,7 @@ class Connections(msgspec.Struct, frozen=True, gc=False):
     keys: frozenset[Key] = frozenset()
     servers: frozenset[str] = frozenset()
     problem: str = ""
-    leaves: frozenset[str] = frozenset()
+    leaves: Mapping[str, Since] = {}
     since: Mapping[Key, Since] = {}
 
 
@@ -73,10 +73,10 @@ def judge(missing: Expected, seen: Connections) -> Absence:
     if missing.key in seen.keys:
         since = seen.since.get(missing.key)
         return Absence(InstanceState.SILENT, hung, since.monotonic() if since is not None else None)
-    if missing.server in seen.leaves:
+    if (link := seen.leaves.get(missing.server)) is not None:
         advice = _LEAF_ADVICE if missing.live else ""
         where = f"behind the leafnode {missing.server!r}, whose connections nobody sees from here"
-        return Absence(InstanceState.UNKNOWN, f"{where}{advice}{unseen}")
+        return Absence(InstanceState.UNKNOWN, f"{where}{advice}{unseen}", link.monotonic())
     if missing.heard_at > seen.asked_at:
         # It spoke after the servers were asked: it has just come (back).
         return Absence(InstanceState.SILENT, hung)

@@ -42,7 +42,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Absence(msgspec.Struct, frozen=True, gc=False):
     """Why an expected instance was not heard; ``detail`` says what that does and does not mean.
 
-    ``since`` is when its sidecar connected, in monotonic seconds, where that is known.
+    ``since`` is when its sidecar (or the leafnode before it) connected, in monotonic seconds, where that is known.
     """
 
     state: InstanceState

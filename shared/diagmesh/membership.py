@@ -137,7 +137,7 @@ class Membership:
         self._servers, self._servers_at = round_.complete, self._clock()
         self._leaves = frozenset(round_.leaves)
         keys = round_.keys
-        return Connections(asked_at, frozenset(keys), round_.complete, leaves=self._leaves, since=keys)
+        return Connections(asked_at, frozenset(keys), round_.complete, leaves=round_.leaves, since=keys)
 
 
 class _Round:
@@ -145,7 +145,7 @@ class _Round:
 
     def __init__(self, bus: Bus, wanted: frozenset[str], stall_s: float, clock: Callable[[], float]) -> None:
         self.keys: dict[Key, Since] = {}
-        self.leaves: set[str] = set()
+        self.leaves: dict[str, Since] = {}
         self._clock = clock
         self._bus = bus
         self._wanted = wanted
@@ -210,7 +210,7 @@ class _Round:
         at = self._clock()
         for connection in reply.data.connections:
             if connection.kind == _LEAFNODE:
-                self.leaves.add(connection.name)
+                self.leaves[connection.name] = Since(connection.start, reply.data.now, at)
             elif (key := connection_key(connection.name)) is not None:
                 self.keys[key] = Since(connection.start, reply.data.now, at)
         token = message.subject.rpartition(".")[2]

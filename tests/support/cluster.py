@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -150,15 +150,18 @@ class Cluster:
         return self.sidecars[name]
 
     def on(self, node: str) -> frozenset[str]:
-        """The names of the connections to one server."""
+        """The names of the connections to one server, and of the sites that are linked to it."""
+        names = [one.get("name", "") for one in self._told(node, "/connz")["connections"]]
+        return frozenset((*names, *(one["name"] for one in self._told(node, "/leafz").get("leafs") or ())))
+
+    def _told(self, node: str, path: str) -> dict[str, Any]:
         server = self.nodes[node]
         asking = http.client.HTTPConnection(server.host, server.monitor_port, timeout=10)
         try:
-            asking.request("GET", "/connz")
-            told = msgspec.json.decode(asking.getresponse().read())
+            asking.request("GET", path)
+            return msgspec.json.decode(asking.getresponse().read(), type=dict[str, Any])
         finally:
             asking.close()
-        return frozenset(one.get("name", "") for one in told["connections"])
 
     def again(self, name: str) -> None:
         """End a sidecar or the coordinator in good order and start it where it began."""

@@ -30,8 +30,8 @@ _LAST_LOOK_S: Final = 0.6
 _COMING_S: Final = 0.5
 """So long before the question a connection may have begun whose subscriptions came too late for it."""
 _CAME_BACK: Final = (
-    "its sidecar connected again only when the question had been asked, and has not answered since;"
-    " the service itself was not seen"
+    "it was connected again only when the question had been asked, and has not answered since; the service itself was"
+    " not seen"
 )
 _YIELD_EVERY: Final = 64
 

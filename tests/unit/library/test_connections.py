@@ -11,7 +11,8 @@ from diagmesh.membership import Membership
 from support.crowd import Crowd
 
 I1, E1 = Key("orders", "i1"), Key("edge", "e1")
-LEAF = Connections(10, frozenset(), frozenset({"n1"}), leaves=frozenset({"site"}))
+LINKED = Since("2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", 100.0)
+LEAF = Connections(10, frozenset(), frozenset({"n1"}), leaves={"site": LINKED})
 
 
 def test_behind_a_leafnode_nobody_is_called_not_connected() -> None:
@@ -19,6 +20,7 @@ def test_behind_a_leafnode_nobody_is_called_not_connected() -> None:
     assert live.state is InstanceState.UNKNOWN
     assert "behind the leafnode 'site'" in live.detail
     assert "let the user of that leafnode publish to the inboxes" in live.detail
+    assert live.since == pytest.approx(99.0), "then the link was made: who was asked before has not heard it"
     lost = judge(Expected(key=E1, server="site", live=False), LEAF)
     assert lost.state is InstanceState.UNKNOWN
     assert "inboxes" not in lost.detail, "whose heartbeats ended lacks more than the right to answer"
@@ -56,4 +58,4 @@ async def test_links_of_leafnodes_are_among_the_connections_and_are_not_waited_f
     assert began < 0, "twenty seconds before the look"
     seen = await membership.look(500, frozenset({"n1", "site"}))
     assert seen.servers == {"n1"}
-    assert seen.leaves == {"site"}
+    assert set(seen.leaves) == {"site"}
