@@ -159,7 +159,7 @@ async def test_what_failed_while_away_is_never_sent_later(make_server: MakeServe
 async def test_a_frozen_server_is_noticed_told_and_another_used(
     make_server: MakeServer, started: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "_PING_INTERVAL_S", 0.3)
+    monkeypatch.setattr(link, "_PING_INTERVAL_S", 0.6)
     servers = {server._name: server for server in pair(make_server)}
     urls = ",".join(server.url for server in servers.values())
     bus, states = started(NatsSettings(url=urls, connect_timeout_s=0.5)), list[StateChange]()
@@ -182,7 +182,7 @@ async def test_a_frozen_server_is_noticed_told_and_another_used(
 async def test_a_frozen_server_alone_is_waited_for(
     nats_server: NatsServer, started: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "_PING_INTERVAL_S", 0.2)
+    monkeypatch.setattr(link, "_PING_INTERVAL_S", 0.4)
     bus = started(NatsSettings(url=nats_server.url, connect_timeout_s=0.3))
     await answering(bus, "ping")
     await until(is_connected(bus))
