@@ -179,7 +179,8 @@ async def test_a_fresh_coordinator_answers_for_whom_it_finds_and_says_that_it_is
     calm: SmallMesh, asker: Asker
 ) -> None:
     mesh = await asker(calm)
-    with calm.coordinator("fresh", "heartbeat_s = 60", warm=False) as fresh:
+    forgetful = 'heartbeat_s = 60\nregistry = { keep = "off" }'
+    with calm.coordinator("fresh", forgetful, warm=False) as fresh:
         heard = await mesh.one("health", "mesh", instance="fresh", timeout_s=GENEROUS_S)
         assert (heard.answer.ended, heard.answer.answered, heard.answer.silent) == (Ended.WARMING, 3, ())
         unknown = await mesh.one("not-heard-of", "mesh", instance="fresh", timeout_s=GENEROUS_S)

@@ -30,6 +30,10 @@ __all__ = ["Registry"]
 log = logging.getLogger("diagmesh.registry")
 
 _PACE_S: Final = 1.0
+_LEAST_S: Final = 0.1
+"""Between two rounds, however much there is to hurry for: each looks at everybody."""
+_PACED_INSTANCES: Final = 2000
+"""With more, the pace is slower by as much."""
 _JITTER: Final = 0.1
 _MOST_WRITES: Final = 200
 """At a time; the rest waits for the next round."""
@@ -67,6 +71,7 @@ class Registry:
         self._bus = bus
         self._store = store if settings.registry.keep != "off" else None
         self._required = settings.registry.keep == "required"
+        self._roster = roster
         self._book = Book(roster, settings.replicas, settings.forget_after_s, us)
         self._us = us
         self._clock = clock
@@ -149,7 +154,8 @@ class Registry:
     async def _run(self, store: Store) -> None:
         while True:
             self._hurry.clear()
-            wait_s = _PACE_S * random.uniform(1 - _JITTER, 1)  # noqa: S311  jitter, no secret
+            pace_s = _PACE_S * max(1.0, len(self._roster) / _PACED_INSTANCES)
+            wait_s = pace_s * random.uniform(1 - _JITTER, 1)  # noqa: S311  jitter, no secret
             if self._bus.state.state is BusState.CONNECTED:
                 try:
                     await self._round(store)
@@ -159,6 +165,7 @@ class Registry:
                     log.exception("a round of the registry failed in a way that is not known to us")
                     wait_s = self._failed(StoreUnavailable(f"our own fault: {type(error).__name__}"))
                 self._settled.set()
+                await asyncio.sleep(_LEAST_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._hurry.wait()

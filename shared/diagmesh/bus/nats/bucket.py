@@ -140,14 +140,14 @@ class Bucket:
         """See `diagmesh.bus.core.Store.read`."""
         found: dict[str, Entry] = {}
         for _ in range(_MOST_BATCHES):
-            messages, done = await self._batch(after + 1)
+            messages, last = await self._batch(after + 1)
             for message in messages:
                 entry = self._entry(message)
-                after = entry.revision
                 found.pop(entry.key, None)
                 found[entry.key] = entry
-            if done or not messages:
+            if last <= after:
                 break
+            after = last
         return list(found.values())
 
     def _entry(self, message: Message) -> Entry:
@@ -161,8 +161,8 @@ class Bucket:
         gone = "KV-Operation" in headers or "Nats-Marker-Reason" in headers
         return Entry(key=key, value=b"" if gone else message.data, revision=revision)
 
-    async def _batch(self, start: int) -> tuple[list[Message], bool]:
-        """Up to 256 values from a revision on, and whether these were the last."""
+    async def _batch(self, start: int) -> tuple[list[Message], int]:
+        """Up to 256 values from a revision on, and up to which one these go if there are more; 0 when these are all."""
         arrived: asyncio.Queue[Message | Exception] = asyncio.Queue()
         inbox = self._bus.open_inbox(arrived.put_nowait, arrived.put_nowait)
         subject = f"$JS.API.DIRECT.GET.{self._stream}"
@@ -180,10 +180,12 @@ class Bucket:
                 if message.no_responders:
                     raise StoreUnavailable(_NO_STREAM)
                 if status:
-                    return messages, status == "404" or headers.get("Nats-Num-Pending") == "0"
+                    more = status == "204" and headers.get("Nats-Num-Pending") != "0"
+                    return messages, int(headers.get("Nats-Last-Sequence", 0)) if more else 0
                 messages.append(message)
         except TimeoutError:
-            raise StoreUnavailable(f"JetStream did not answer within {_WAIT_S:g} s") from None
+            what = "did not come to an end (is it nats-server 2.11 or later?)" if messages else "did not answer"
+            raise StoreUnavailable(f"JetStream {what} within {_WAIT_S:g} s") from None
         except NotPermitted as error:
             raise StoreUnavailable(str(error), absent=True) from None
         finally:
