@@ -122,10 +122,11 @@ class Directory:
     async def _learn(self) -> frozenset[Key]:
         since = self._hearing_since
         try:
-            names, recalled = await asyncio.gather(learn(self._bus, _LEARN_BY), self.registry.recalled())
+            names = await learn(self._bus, _LEARN_BY)
         except BusError as error:
             log.warning("could not ask who is there: %s", error)
             return frozenset()
+        recalled = await self.registry.recalled()  # which was read meanwhile
         known = all(self.roster.get(key) is not None for key in names)
         if recalled and names and known and since == self._hearing_since:
             self._warm = True  # whoever is there is known, and so is who should be
@@ -149,8 +150,8 @@ class Directory:
         self._returning.heard(key)
         known = roster.get(key) if beat.bye else None
         roster.hear(tokens[2], tokens[3], beat, self._clock(), datetime.now(UTC))
-        if known is not None and roster is self.roster and roster.get(key) is None:
-            self.registry.left(known)
+        if beat.bye and roster is self.roster and roster.get(key) is None:
+            self.registry.left(key, known, beat)
         self._sweep()
 
     def _sweep(self) -> None:

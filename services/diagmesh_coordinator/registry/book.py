@@ -7,8 +7,10 @@ from typing import Final
 import msgspec
 
 from diagmesh.bus.core import Entry
+from diagmesh.contract.presence import Heartbeat
 from diagmesh.expected import Key
 from diagmesh.roster import Known, Roster
+from diagmesh.roster.known import heard_first
 from diagmesh_coordinator.registry.compare import Stored, Wanted, differs, heard_since, record_of
 from diagmesh_coordinator.registry.records import (
     VERSION,
@@ -62,13 +64,15 @@ class Book:
         self._asserted: set[str] = set()
         self._notes: dict[str, str] = {}
         self._pruned_at = float("-inf")
+        self._was_read = False
         self.left_out = 0
         self.ttl_s: Final = int(forget_after_s + _MARGIN_S) + 1
 
     # --- what is there
 
     def clear(self) -> None:
-        """Nothing is there any longer: it is another bucket."""
+        """All of it is about to be read: nothing else is there."""
+        self._was_read = True
         self._stored.clear()
         self._notes.clear()
         self._asserted.clear()
@@ -126,13 +130,12 @@ class Book:
 
     def _take_member(self, key: str, where: Key, record: MemberRecord, now: float, at: datetime) -> None:
         known = self._roster.get(where)
-        ours = self._ended.get(key)
         if record.state != "here":
             self._ended.pop(key, None)
             if known is not None and not heard_since(known, record, now):
                 self._roster.drop(where)
-        elif ours is not None and ours.boot != record.boot:
-            self._ended.pop(key)  # it was back before our word of its end was written
+        # Our own word of its end that is not written yet stands until we hear it again: which start is the later one,
+        # nobody can tell, and whoever does hear it writes that it is here.
         age_s = max(0.0, (at - record.last_seen).total_seconds())
         if record.state == "here" and key not in self._ended and known is None and age_s < self._forget_after_s:
             until = now + _PRESUMED_INTERVALS * record.interval_s
@@ -144,6 +147,10 @@ class Book:
         return tuple(self._notes.values())
 
     # --- what should be there
+
+    def left(self, key: Key, known: Known | None, beat: Heartbeat, now: float, at: datetime) -> None:
+        """It said goodbye; it may lie there although we do not know it: we have not read yet, perhaps."""
+        self.ended(known or heard_first(*key, beat, now, at), "left", at)
 
     def ended(self, known: Known, state: State, at: datetime, by: str = "") -> None:
         """It has left, or was forgotten: that must be known to whoever starts next."""
@@ -189,7 +196,8 @@ class Book:
             known = self._stored.get(key)
             service, instance = key.split(".")[1:]
             back = self._roster.get(Key(service, instance)) is not None
-            if back or (known is not None and known.foreign) or (known is None and record.state == "left"):
+            unwritten = known is None and record.state == "left" and self._was_read
+            if back or unwritten or (known is not None and known.foreign):
                 self._ended.pop(key)  # it came back, or nobody ever wrote that it was here
             else:
                 yield self._replacing(key, record)

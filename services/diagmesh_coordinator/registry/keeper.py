@@ -18,7 +18,9 @@ from typing import Final
 from diagmesh.bus.core import Bus, BusState, Entry, StateChange, Store
 from diagmesh.contract.mesh import Registry as Told
 from diagmesh.contract.mesh import RegistryState
+from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BusError, StoreConflict, StoreUnavailable
+from diagmesh.expected import Key
 from diagmesh.roster import Known, Roster
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator.registry.book import Book
@@ -42,7 +44,7 @@ _BACKOFF_FIRST_S: Final = 1.0
 _BACKOFF_MOST_S: Final = 30.0
 _LOOK_AGAIN_S: Final = 10.0
 """Whether it is still the bucket that we know, and has a leader: reading needs none."""
-_RECALL_S: Final = 2.0
+_RECALL_S: Final = 0.3
 _LAST_WORDS_S: Final = 1.0
 _BY_SETTINGS: Final = 'the settings say so (registry.keep = "off")'
 
@@ -103,7 +105,7 @@ class Registry:
         )
 
     async def recalled(self) -> bool:
-        """Until it was read since our connection came, or cannot be; whether it was. Two seconds at most."""
+        """Until it was read since our connection came, or cannot be; whether it was. A third of a second at most."""
         if self._task is None:
             return False
         with contextlib.suppress(TimeoutError):
@@ -111,10 +113,10 @@ class Registry:
                 await self._settled.wait()
         return self._settled.is_set() and self._state is RegistryState.KEPT
 
-    def left(self, known: Known) -> None:
-        """It said goodbye."""
+    def left(self, key: Key, known: Known | None, beat: Heartbeat) -> None:
+        """It said goodbye; None when it was not known before."""
         if self._store is not None:
-            self._book.ended(known, "left", datetime.now(UTC))
+            self._book.left(key, known, beat, self._clock(), datetime.now(UTC))
             self._hurry.set()
 
     def forgotten(self, known: Known, by: str) -> None:

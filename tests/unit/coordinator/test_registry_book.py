@@ -1,63 +1,14 @@
 """What there is to write, and what news means: times are given, so nothing here waits."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import msgspec
 
 from diagmesh.bus.core import Entry
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.expected import Key
-from diagmesh.roster import Known, Roster
-from diagmesh_coordinator.registry.book import Book
-from diagmesh_coordinator.registry.compare import Wanted
-from diagmesh_coordinator.registry.records import DeclaredRecord, MemberRecord, encode
+from diagmesh_coordinator.registry.records import DeclaredRecord, MemberRecord
+from support.desk import FORGET_AFTER_S, ORDERS, START, Desk
 
-START = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
-FORGET_AFTER_S = 900.0
-ORDERS = Key("orders", "i1")
 KEY = "member.orders.i1"
-
-
-class Desk:
-    """One coordinator's directory and book, under a clock that the test turns; buckets are joined by `share`."""
-
-    def __init__(self, us: str = "c1", *, ahead_s: float = 0.0, **replicas: int) -> None:
-        self.roster = Roster(forget_after_s=FORGET_AFTER_S, replicas=replicas)
-        self.book = Book(self.roster, replicas, FORGET_AFTER_S, us)
-        self.now = 1000.0
-        self.ahead_s = ahead_s
-        self.revision = 0
-
-    @property
-    def at(self) -> datetime:
-        return START + timedelta(seconds=self.now - 1000.0 + self.ahead_s)
-
-    def beat(self, key: Key = ORDERS, **more: Any) -> None:
-        said = Heartbeat(**{"v": 1, "boot": "b1", "interval_s": 5.0, **more})
-        self.roster.hear(key.service, key.instance, said, self.now, self.at)
-
-    def known(self, key: Key = ORDERS) -> Known:
-        known = self.roster.get(key)
-        assert known is not None
-        return known
-
-    def wanted(self) -> list[Wanted]:
-        return [one for one in self.book.wanted(self.now, self.at) if one is not None]
-
-    def write(self) -> list[Entry]:
-        """Write everything; returns it as others would read it."""
-        entries = []
-        for one in self.wanted():
-            self.revision += 1
-            record, value = encode(one.record)
-            self.book.written(one._replace(record=record), self.revision, self.now)
-            entries.append(Entry(key=one.key, value=value, revision=self.revision))
-        return entries
-
-    def take(self, *entries: Entry) -> list[str]:
-        self.revision = max(self.revision, *(one.revision for one in entries))
-        return [self.book.take(one, self.now, self.at) for one in entries]
 
 
 def member(entry: Entry) -> MemberRecord:
@@ -151,8 +102,22 @@ def test_a_goodbye_is_kept() -> None:
     assert first.write() == []
 
 
+def test_a_goodbye_that_comes_before_the_bucket_was_read_is_kept() -> None:
+    first, second = Desk("c1"), Desk("c2")
+    first.beat()
+    entries = first.write()
+    goodbye = Heartbeat(v=1, boot="b1", bye=True)
+    second.book.left(ORDERS, None, goodbye, second.now, second.at)
+    assert [one.key for one in second.wanted()] == [KEY]
+    second.book.clear()
+    second.take(*entries)
+    assert len(second.roster) == 0
+    assert [member(one).state for one in second.write()] == ["left"]
+
+
 def test_one_that_came_and_went_unwritten_leaves_no_trace() -> None:
     desk = Desk()
+    desk.book.clear()
     desk.beat()
     known = desk.known()
     desk.roster.drop(ORDERS)

@@ -58,6 +58,7 @@ async def until(holds: Callable[[], object]) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "_PACE_S": 0.02,
+        "_LEAST_S": 0.01,
         "_BACKOFF_FIRST_S": 0.02,
         "_BACKOFF_MOST_S": 0.1,
         "_LOOK_AGAIN_S": 0.1,
