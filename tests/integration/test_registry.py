@@ -25,7 +25,7 @@ from support.programs import Program
 from support.smallmesh import SmallMesh
 
 STREAM: Final = "KV_diag_registry"
-LONG_S: Final = 60.0
+LONG_S: Final = 90.0
 """A bound that nothing here should ever reach."""
 SLOW_TO_WARM: Final = "heartbeat_s = 30"
 """A coordinator that knows nobody would say for 36 seconds that it cannot tell yet who is missing."""
@@ -367,19 +367,21 @@ async def test_without_a_quorum_all_goes_on_and_what_changed_is_written_afterwar
     mesh.sidecar("i1")
     gone = mesh.sidecar("i2")
     program = mesh.coordinator('registry = { keep = "required" }')
-    async with joined(three.servers[0].url) as bus:
+    async with joined(three.url) as bus:
         await until(bus, lambda one: one.live == 2 and kept(one), "kept by three servers")
-        assert (await api(bus, f"STREAM.INFO.{STREAM}"))["config"]["num_replicas"] == 3
+        stream = await api(bus, f"STREAM.INFO.{STREAM}")
+        assert stream["config"]["num_replicas"] == 3
 
         for one in three.servers[1:]:
             await asyncio.to_thread(one.kill)
-        await until(bus, lambda one: one.live == 2 and degraded("")(one), "two of three servers are gone")
+        # While nothing changes, all that must survive is written; whether more could be is seen by what changes.
         gone.stop()
         mesh.sidecar("i3", 'zone = "b"')
         seen = await until(
-            bus, lambda one: set(states(one)) == {"orders/i1", "orders/i3"} and one.live == 2, "who is there now"
+            bus,
+            lambda one: set(states(one)) == {"orders/i1", "orders/i3"} and one.live == 2 and degraded("")(one),
+            "who is there now, unwritten",
         )
-        assert degraded("")(seen)
         assert (seen.ended, seen.missing) == (Ended.COMPLETE, 0)
 
         for one in three.servers[1:]:

@@ -41,9 +41,9 @@ _MOST_WRITES: Final = 200
 """At a time; the rest waits for the next round."""
 _MOST_CONFLICTS: Final = 10
 _BACKOFF_FIRST_S: Final = 1.0
-_BACKOFF_MOST_S: Final = 30.0
+_BACKOFF_MOST_S: Final = 10.0
 _LOOK_AGAIN_S: Final = 10.0
-"""Whether it is still the bucket that we know, and has a leader: reading needs none."""
+"""Whether it is still the bucket that we know; reading alone would not tell."""
 _RECALL_S: Final = 0.3
 _LAST_WORDS_S: Final = 1.0
 _BY_SETTINGS: Final = 'the settings say so (registry.keep = "off")'
