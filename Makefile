@@ -6,7 +6,7 @@ ARGS :=
 WORKERS := auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench faults soak wheel lock clean
+.PHONY: help setup run test check fix bench faults soak fuzz wheel lock clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ faults: setup ## make every fault on a real mesh; fault by finding, kept in depl
 soak: setup ## an hour of load, kills and freezes at random, each request explained; ARGS="healthy": the demo, undisturbed
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
+fuzz: setup ## a coverage-guided fuzzer on every decoder, a minute each; a part: ARGS="--seconds 60 reply subject"
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--only-binary :all: --require-hashes --requirement requirements-fuzz.lock || echo "no atheris for this Python"
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
 wheel: setup ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel
 
@@ -46,6 +51,7 @@ lock: setup ## resolve the pinned packages again (needs a package index)
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group build --output-file requirements-build.lock
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra html --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group dev --extra server --extra html --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --group fuzz --output-file requirements-fuzz.lock
 
 # No addresses in the files, whatever the machine that makes them; valid on every platform and Python from 3.11.
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -52,6 +52,7 @@ def decode_fanout(data: bytes, question: type[Question] | None) -> FanoutQuestio
         return FanoutQuestion(chosen=chosen)
     try:
         fields = _fields.decode(data)
+        data.decode()  # what is passed on unseen is text at least
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Declined(f"the request body is no JSON object: {error}", hint=_hint(question)) from None
     ours = {name: value for name, value in fields.items() if name in _OURS}

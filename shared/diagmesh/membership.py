@@ -205,7 +205,7 @@ class _Round:
             return
         try:
             reply = _connz.decode(message.data)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return  # an error of the server, or a form that we do not know: as if it had not answered
         at = self._clock()
         for connection in reply.data.connections:

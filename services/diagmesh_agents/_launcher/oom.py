@@ -4,6 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from diagmesh.adapters.digits import is_number
+
 __all__ = ["OomCount", "again", "read"]
 
 _FILES: Final = ("memory.events.local", "memory.events", "memory.oom_control")
@@ -65,4 +67,5 @@ def _number(file: Path, word: str) -> int | None:
         lines = file.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [word]), None)
+    told = (line.split() for line in lines)
+    return next((int(pair[1]) for pair in told if len(pair) == 2 and pair[0] == word and is_number(pair[1])), None)

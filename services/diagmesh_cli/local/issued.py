@@ -66,7 +66,7 @@ def load(directory: Path) -> Issued:
         return msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Issued)
     except OSError as error:
         raise SettingsError(f"{directory} was not made by diagmesh init ({MANIFEST}: {error.strerror})") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SettingsError(f"{directory / MANIFEST} is damaged: {error}") from None
 
 

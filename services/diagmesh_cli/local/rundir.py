@@ -109,7 +109,7 @@ def discover() -> Running | None:
     for path in directory.glob(f"{_PREFIX}*.json"):
         try:
             running = msgspec.json.decode(path.read_bytes(), type=Running)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             continue
         if start_ticks(running.pid) == running.started_ticks:
             alive.append(running)

@@ -4,6 +4,7 @@ import errno
 import os
 from typing import Final
 
+from diagmesh.adapters.digits import is_number
 from diagmesh.contract.answers.cgroup import Stall
 from diagmesh.errors import Unreadable
 
@@ -68,7 +69,7 @@ def parse_keyed(content: str) -> dict[str, int]:
     found = {}
     for line in content.splitlines():
         name, _, value = line.partition(" ")
-        if value.lstrip("-").isdecimal() and value.isascii():
+        if is_number(value.removeprefix("-")):
             found[name] = int(value)
     return found
 

@@ -3,6 +3,8 @@
 import re
 from typing import Final, NamedTuple
 
+from diagmesh.adapters.digits import is_number
+
 __all__ = ["GroupLine", "group_lines", "in_container", "in_unit", "unit_name"]
 
 # docker, containerd, cri-o, podman and their systemd drivers all put the 64 hexadecimal digits of the id into one part
@@ -25,7 +27,7 @@ def group_lines(text: str) -> list[GroupLine]:
     for line in text.splitlines():
         number, first, rest = line.partition(":")
         controllers, second, path = rest.partition(":")
-        if not (first and second and number.isdigit() and path.startswith("/")):
+        if not (first and second and is_number(number) and path.startswith("/")):
             continue
         found.append(GroupLine(int(number), frozenset(filter(None, controllers.split(","))), path))
     return found

@@ -122,8 +122,8 @@ def _place(line: GroupLine, mount: Mount, top: Path, leaf: Path) -> Place:
 def _exists(path: Path) -> bool:
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False  # the last: a NUL, which no path can hold
     except OSError as error:
         raise refusal(error, str(path), "cgroup") from None
     return True

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from diagmesh.adapters.digits import is_number
 from diagmesh.adapters.procfs import NotThere, PidDir
 from diagmesh.contract.answers.resources import ContextSwitches, Io
 from diagmesh.errors import NotRunning, Unreadable
@@ -45,7 +46,7 @@ def parse_fields(text: str) -> dict[str, int]:
     for line in text.splitlines():
         name, colon, rest = line.partition(":")
         number = rest.split()
-        if colon and number and number[0].isdecimal() and number[0].isascii():
+        if colon and number and is_number(number[0]):
             found[name] = int(number[0])
     return found
 
@@ -55,7 +56,7 @@ def parse_limit(text: str, name: str) -> Limit | None:
     # One of sixteen lines: looked up in the text, which is cheaper than reading them all.
     _, _, rest = f"\n{text}".partition(f"\n{name}")
     values = rest.partition("\n")[0].split()
-    if len(values) >= 2 and all(value == "unlimited" or value.isdecimal() for value in values[:2]):
+    if len(values) >= 2 and all(value == "unlimited" or is_number(value) for value in values[:2]):
         soft, hard = (None if value == "unlimited" else int(value) for value in values[:2])
         return Limit(soft, hard)
     return None

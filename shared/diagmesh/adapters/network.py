@@ -1,5 +1,6 @@
 """Counters of the network interfaces in a process's network namespace (proc_pid_net(5))."""
 
+from diagmesh.adapters.digits import is_number
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.contract.answers.surroundings import Interface, Network
 
@@ -22,7 +23,7 @@ def parse_interfaces(text: str) -> tuple[Interface, ...]:
     for line in text.splitlines():
         name, colon, rest = line.rpartition(":")
         fields = rest.split()
-        if not colon or len(fields) < 16 or not all(field.isdecimal() for field in fields[:16]):
+        if not colon or len(fields) < 16 or not all(map(is_number, fields[:16])):
             continue
         values = [int(field) for field in fields[:16]]
         found.append(

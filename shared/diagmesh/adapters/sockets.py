@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from diagmesh.adapters.digits import is_number
 from diagmesh.adapters.procfs import NotThere, PidDir
 from diagmesh.contract.answers.surroundings import Listener, Sockets
 from diagmesh.errors import NotRunning, Unreadable
@@ -134,7 +135,7 @@ def _count(process: PidDir, names: tuple[str, ...], column: int, wanted: Counter
     for name in names:
         for line in _lines(process, name) if wanted else ():
             fields = line.split(maxsplit=column + 1)
-            if len(fields) > column and fields[column].isdigit():
+            if len(fields) > column and is_number(fields[column]):
                 found += bool(wanted.pop(int(fields[column]), 0))
     return found
 

@@ -12,7 +12,7 @@ from soak.chaos.records import Asked, Fault, Silence
 
 __all__ = ["BAD", "FULL", "GRACE_S", "HEDGED", "REMEMBERED", "Judge", "Judgement", "counted"]
 
-HEDGED: Final = False
+HEDGED: Final = True
 """Whether client and CLI ask the other coordinator when one is slow: then one that is well must be enough."""
 REMEMBERED: Final = False
 """Whether a coordinator that has just started knows of others than those it hears: then it must name them."""

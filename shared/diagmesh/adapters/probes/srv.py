@@ -99,7 +99,7 @@ class _Heard:
             ping = msgspec.json.decode(message.data, type=_Ping)
             if ping.type == _PING_TYPE:
                 self.pings.setdefault(ping.id, ping)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             pass  # said when nobody answers better
         self._news.set()
 

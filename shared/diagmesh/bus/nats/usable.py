@@ -66,7 +66,7 @@ def _check_creds(path: Path, where: str) -> None:
         raise SettingsError(f"{where}: {path} holds no JWT of a user, only a seed; give it as nkey_file")
     try:
         ended = _ended(found[1])
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise SettingsError(f"{where}: the JWT in {path} is damaged; issue it again") from None
     if ended:
         raise SettingsError(f"{where}: the JWT in {path} has expired ({ended} UTC); issue it again")
@@ -77,7 +77,7 @@ def expired(path: str) -> str:
     try:
         found = _JWT.search(Path(path).read_bytes()[:_CREDS_LIMIT_BYTES]) if path else None
         ended = _ended(found[1]) if found is not None else ""
-    except (OSError, msgspec.DecodeError, ValueError):
+    except (OSError, msgspec.DecodeError, ValueError, RecursionError):
         return ""
     if not ended:
         return ""
@@ -89,7 +89,7 @@ def _ended(body: bytes) -> str:
     claims = msgspec.json.decode(base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4)), type=_Claims)
     if not claims.exp or claims.exp >= time.time():
         return ""
-    return f"{datetime.fromtimestamp(claims.exp, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(max(0, claims.exp), UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def credentials(settings: NatsSettings) -> dict[str, Any]:
