@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,7 +14,9 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.bus.nats.usable import _well_formed, urls_of
 from diagmesh.bus.reasons import explain, permission_subject, redact
+from diagmesh.client.asked_once import _seen
 from diagmesh.client.heard import Heard, heard
+from diagmesh.client.who_works import who_works
 from diagmesh.contract import subjects
 from diagmesh.contract.answers.health import Health, HealthQuestion
 from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
@@ -28,7 +30,7 @@ from diagmesh.control import Guard, sign
 from diagmesh.errors import BadName, Declined, Refusal, Unreadable
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Expected, Gathered, Key
-from diagmesh.gather import Plan
+from diagmesh.gather import Plan, learn
 from diagmesh.gather.plan import Ask
 from diagmesh.gather.tally import Tally
 from diagmesh.membership import _Round, connection_key
@@ -102,6 +104,31 @@ def _reply(data: bytes) -> None:
             _ = reply.answer
         except (Unreadable, Refusal) as error:
             str(error)
+
+
+def _replies_in_passing(data: bytes) -> None:
+    """Replies of which only a few fields are read: by who hedges, by who learns who is there, by who asks for life."""
+    _seen(data)
+    troubles: list[dict[str, Any]] = []
+
+    async def ask() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+        server, tasks = MemoryServer(), list[asyncio.Task[None]]()
+        answering, asking = server.bus(), server.bus()
+
+        def answer(message: Message) -> None:
+            tasks.append(asyncio.get_running_loop().create_task(answering.publish(message.reply, data or b" ")))
+
+        for subject in (subjects.ask_everyone("health"), subjects.ask_mesh("coordinator", "all")):
+            await answering.subscribe(subject, answer)
+        for key in await learn(asking, "health", total_s=0.01, quiet_s=0.005):
+            assert check_token(key.service, "service")
+        for one in await who_works(asking, "x", 0.01, asyncio.Event(), bool):
+            assert check_token(one.instance, "instance")
+        await asyncio.gather(*tasks)
+
+    asyncio.run(ask())
+    assert troubles == []
 
 
 def _tallied(data: bytes) -> None:
@@ -259,8 +286,12 @@ TARGETS: Final = (
     ),
     Target("reply", _reply, ("diagmesh.contract.codec", "diagmesh.client.heard"), (_REPLY, _REFUSED, _DEEP)),
     Target(
-        "tally", _tallied, ("diagmesh.gather.tally", "diagmesh.gather.learn"), (_REPLY, _REFUSED, b'{"instance":"i2"}')
+        "reply-in-passing",
+        _replies_in_passing,
+        ("diagmesh.client.asked_once", "diagmesh.client.who_works", "diagmesh.gather.learn"),
+        (_REPLY, _REFUSED, b'{"instance":"c1","answer":{"working_on":true}}', _DEEP),
     ),
+    Target("tally", _tallied, ("diagmesh.gather.tally",), (_REPLY, _REFUSED, b'{"instance":"i2"}')),
     Target(
         "answer",
         _summed,

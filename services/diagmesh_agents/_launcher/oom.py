@@ -4,10 +4,9 @@ import contextlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.digits import is_number
-
 __all__ = ["OomCount", "again", "read"]
 
+_MOST_DIGITS: Final = 20
 _FILES: Final = ("memory.events.local", "memory.events", "memory.oom_control")
 
 
@@ -68,4 +67,8 @@ def _number(file: Path, word: str) -> int | None:
     except OSError:
         return None
     told = (line.split() for line in lines)
-    return next((int(pair[1]) for pair in told if len(pair) == 2 and pair[0] == word and is_number(pair[1])), None)
+    return next((int(pair[1]) for pair in told if len(pair) == 2 and pair[0] == word and _counts(pair[1])), None)
+
+
+def _counts(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
