@@ -32,8 +32,6 @@ _COORDINATOR: Final = "error: a coordinator was hit"
 _INSTANCE: Final = "error: the instance asked was hit"
 _CUT_OFF: Final = ("warming", "connection lost")
 _UNANSWERED: Final = ("NoAnswer", "NoResponders", "Late", "Unavailable", "BusError")
-_NOT_HEDGED: Final = ("nats", "directory")
-"""These ask the queue group of the coordinators once."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -107,7 +105,7 @@ class Judge:
             return Judgement(_REFUSED)  # within a sum: late, say, from one that had just been frozen
         if asked.of_coordinator:
             hit = [bool(self._ledger.near(name, asked)) for name in COORDINATORS]
-            hedged = self._hedged and asked.how not in _NOT_HEDGED
+            hedged = self._hedged and asked.how != "nats"  # which asks the queue group once
             fits = asked.error in ("NoAnswer", "Problem", "Late") or asked.by_command
             if fits and (all(hit) if hedged else any(hit)):
                 return Judgement(_COORDINATOR)
