@@ -1,54 +1,82 @@
-"""``make bench``: measures beside peers in one run; prints a table, writes JSON, judges nothing.
+"""``make bench``: measures beside peers in one run; prints tables, writes JSON, judges nothing.
 
-Words: names of parts (responder, fan-out, judging, footprint, commands); none means all.
+Words: names of parts; none means all. ``--quick`` measures less; ``--write``
+puts the figures into deploy/BENCHMARKS.md.
 """
 
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench.collecting import collecting
+from bench.connecting import connections
 from bench.fanning import fan_out
 from bench.footprint import commands, processes
+from bench.foreign import Foreign
+from bench.hosting import hosting
 from bench.judging import judging
 from bench.lab import Lab
-from bench.report import Report, Row, this_machine
+from bench.pace import FULL, QUICK, Pace
+from bench.page import PAGE, with_figures
+from bench.report import Part, Report, Row, this_machine
 from bench.responding import responders
+from bench.targets import verdicts
 from support.natsserver import NatsServer
 
 _OUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
-_PARTS: Final[dict[str, tuple[str, Callable[[Lab], list[Row]]]]] = {
-    "responder": ("Responders: requests at a time c, cost in the answering process", responders),
-    "fan-out": (
-        "Fan-out to N simulated instances: until the last reply, cost in the asking process",
-        fan_out,
-    ),
-    "judging": (
-        "All rules over 200 services x 5 instances (health and resources in full, some silent, some declining)",
-        judging,
-    ),
+PARTS: Final[dict[str, tuple[str, Callable[[Lab, Pace], list[Row]]]]] = {
+    "responding": ("Responders: c requests at a time, cost in the answering process", responders),
+    "fan-out": ("Fan-out to N simulated instances, cost per reply in the asking process", fan_out),
+    "connections": ("Fan-out to N instances with a connection each", connections),
+    "judging": ("All rules over 200 services x 5 instances (health and resources in full)", judging),
+    "collecting": ("One look of an agent at its process, in the default detail", collecting),
     "footprint": ("Processes: start to first answer, memory and CPU while nobody asks", processes),
+    "hosting": ("Six instances on a host: six sidecars, or one that serves them all", hosting),
     "commands": ("Commands: the whole process", commands),
 }
+"""In the order in which they run."""
+_OPTIONS: Final = ("--quick", "--write")
 
 
-def main(chosen: list[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """Run the chosen parts; returns the exit code."""
-    if unknown := set(chosen) - set(_PARTS):
-        print(f"no such part: {', '.join(unknown)}; there are: {', '.join(_PARTS)}", file=sys.stderr)
+    chosen = [word for word in words if word not in _OPTIONS]
+    if unknown := set(chosen) - set(PARTS):
+        named = f"parts: {', '.join(PARTS)}; options: {', '.join(_OPTIONS)}"
+        print(f"not known here: {', '.join(sorted(unknown))}; {named}", file=sys.stderr)
         return 64
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="diagmesh-bench-") as folder, NatsServer(Path(folder)) as server:
-        lab = Lab(server, Path(folder))
-        report = Report(machine=this_machine(lab.go_version))
-        for name in chosen or _PARTS:
-            title, measure = _PARTS[name]
-            report.add(title, measure(lab))
+    command = f'make bench ARGS="{" ".join(words)}"' if words else "make bench"
+    report = measured(command, chosen or list(PARTS), QUICK if "--quick" in words else FULL)
+    if lines := verdicts(report):
+        print("\n".join(["\nTargets", *lines]))
     report.save(_OUT)
     print(f"\nin {time.monotonic() - started:.0f} s; the numbers are in {_OUT.relative_to(_OUT.parents[1])}")
+    if "--write" in words:
+        PAGE.write_text(with_figures(PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
     return 0
+
+
+def measured(command: str, chosen: Sequence[str], pace: Pace) -> Report:
+    """The report of the chosen parts, each told as soon as it is there."""
+    with tempfile.TemporaryDirectory(prefix="diagmesh-bench-") as folder, NatsServer(Path(folder)) as server:
+        lab = Lab(server, Path(folder))
+        report = Report(
+            command=command, at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", machine=this_machine(lab.go_version)
+        )
+        print("\n".join(report.machine.lines()), flush=True)
+        for name in chosen:
+            title, measure = PARTS[name]
+            with Foreign(server.pid) as foreign:
+                rows = measure(lab, pace)
+            part = Part(name=name, title=title, rows=rows, took_s=foreign.took_s, foreign_share=foreign.share)
+            report.parts.append(part)
+            print("\n".join(["", *part.lines()]), flush=True)
+    return report
 
 
 if __name__ == "__main__":

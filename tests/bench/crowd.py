@@ -1,4 +1,4 @@
-"""``python -m bench.crowd URL N``: N simulated instances, each with its own subscription and a reply ready to send."""
+"""``python -m bench.crowd URL N CONNECTIONS``: N simulated instances, each subscribed, with its reply ready."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from diagmesh.contract.presence import Heartbeat
 from diagmesh.contract.subjects import ask_all, heartbeat
 from diagmesh.contract.wire import WIRE_VERSION
 
-_CONNECTIONS = 5
+_AT_A_TIME = 50
 _HEARTBEAT_S = 600.0
 
 
@@ -47,15 +47,15 @@ class _Members:
             self._out.clear()
 
 
-async def main(url: str, count: int) -> None:
+async def main(url: str, count: int, connections: int) -> None:
     """Answer until ended."""
     names = [f"i{number}" for number in range(count)]
-    members = [_Members(names[start::_CONNECTIONS]) for start in range(_CONNECTIONS)]
-    for some in members:
-        await some.start(url)
+    members = [_Members(names[start::connections]) for start in range(connections)]
+    for start in range(0, connections, _AT_A_TIME):
+        await asyncio.gather(*(some.start(url) for some in members[start : start + _AT_A_TIME]))
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], int(sys.argv[2])))
+    uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

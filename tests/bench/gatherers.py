@@ -1,6 +1,7 @@
-"""``python -m bench.gatherers bare|ours URL N ROUNDS``: asks all N simulated instances again and again."""
+"""``python -m bench.gatherers bare|natsext|ours URL N ROUNDS``: asks all N simulated instances again and again."""
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ import msgspec
 import nats
 import uvloop
 from nats.aio.msg import Msg
+from natsext import request_many
 
 from bench.wire import SERVICE, Rounds, percentile
 from diagmesh.bus.core import BusState
@@ -22,6 +24,8 @@ from diagmesh.settings import NatsSettings
 
 _WARM_UPS = 3
 _PATIENCE_S = 10.0
+_GC_THRESHOLD = 50_000
+"""As the coordinator sets it; for all of them."""
 
 Gatherer = Callable[[], Awaitable[int]]
 """One round; returns how many replies it decoded."""
@@ -53,6 +57,21 @@ async def bare(url: str, count: int) -> Gatherer:
     return once
 
 
+async def natsext(url: str, count: int) -> Gatherer:
+    """What people use who ask many: the extension of nats-py, with the same decoder."""
+    client = await nats.connect(url)
+    decode = msgspec.json.Decoder(Reply).decode
+
+    async def once() -> int:
+        replies = request_many(client, ask_all(SERVICE, "health"), max_messages=count, timeout=_PATIENCE_S)
+        kept = [decode(message.data) async for message in replies]
+        if len(kept) != count:
+            raise RuntimeError(f"{len(kept)} of {count} replies came")
+        return count
+
+    return once
+
+
 async def ours(url: str, count: int) -> Gatherer:
     """Our gather: every reply checked against where it arrived, the silent named, early end."""
     bus = NatsBus(NatsSettings(url=url), "bench/gather")
@@ -78,7 +97,10 @@ async def ours(url: str, count: int) -> Gatherer:
 
 async def main(gatherer: str, url: str, count: int, rounds: int) -> Rounds:
     """Warm up, then measure."""
-    once = await {"bare": bare, "ours": ours}[gatherer](url, count)
+    once = await {"bare": bare, "natsext": natsext, "ours": ours}[gatherer](url, count)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
     for _ in range(_WARM_UPS):
         await once()
     took_s, replies, cpu_s = [], 0, time.process_time()

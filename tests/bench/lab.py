@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import TypeVar
 
 import msgspec
@@ -15,7 +14,7 @@ from support.golang import Go, GoMissing
 from support.natsserver import NatsServer
 from support.programs import Program
 
-__all__ = ["Lab", "cpu_s", "medians", "memory_mib"]
+__all__ = ["Lab", "cpu_s", "memory_mib"]
 
 _PATIENCE_S = 60.0
 _LOG = "peers.log"
@@ -44,6 +43,11 @@ class Lab:
     def start(self, command: Sequence[str | Path]) -> Program:
         """A peer in the background; use it as a context manager."""
         return Program(command, self.directory / _LOG)
+
+    def sidecar(self, *more: str) -> list[str | Path]:
+        """The command of a real sidecar with all agents, beside the server of this lab."""
+        who = ["--service", "watched", "--instance", "w1", "--port", self.url.rpartition(":")[2]]
+        return ["python", "-m", "diagmesh_agents", "--nats", self.url, *who, "--log-level", "warning", *more]
 
     def await_answer(self, subject: str) -> None:
         """Ask on ``subject`` until somebody answers.
@@ -119,8 +123,3 @@ def memory_mib(pid: int) -> dict[str, float]:
     lines = Path("/proc", str(pid), "smaps_rollup").read_text().splitlines()[1:]
     sizes = {line.split()[0]: int(line.split()[1]) / 1024 for line in lines}
     return {"RSS MiB": sizes["Rss:"], "PSS MiB": sizes["Pss:"]}
-
-
-def medians(many: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The median of every value over repetitions."""
-    return {name: median(one[name] for one in many) for name in many[0]}

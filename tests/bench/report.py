@@ -1,15 +1,20 @@
-"""The numbers of one run: a table for people, JSON for later."""
+"""The numbers of one run: tables of at most 80 columns for people, JSON for later."""
 
 import os
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from support.natsserver import find_nats_server
 
-__all__ = ["Machine", "Report", "Row", "this_machine"]
+__all__ = ["Machine", "Part", "Report", "Row", "table", "this_machine"]
+
+_PACKAGES: Final = ("nats-py", "natsext", "msgspec", "uvloop", "psutil")
+_COLUMNS: Final = 80
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,8 +24,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         part: of the bench.
         case: what was asked of it (``c=32``, ``N=1000``).
         who: ours, or a peer.
-        values: by name with the unit (``p50 us``).
-        ratios: by name; of the same case in the same run.
+        values: by name with the unit (``p50 us``); medians over the turns.
+        ratios: by name; to a peer of the same case in the same run.
+        spread: of the first value over the turns: from the least to the most, as a share of the median.
         note: why there are no values, or what limits them.
     """
 
@@ -29,6 +35,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     who: str
     values: dict[str, float] = {}
     ratios: dict[str, float] = {}
+    spread: float | None = None
     note: str = ""
 
 
@@ -36,36 +43,61 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Where it ran, and how busy that was before."""
 
     cores: int
+    cpu: str
     kernel: str
     python: str
     nats_server: str
     go: str
+    packages: dict[str, str]
     load_1min: float
 
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"machine: {self.cores} cores, {self.cpu}, Linux {self.kernel}; load before {self.load_1min:.2f}",
+            f"versions: Python {self.python}, nats-server {self.nats_server}, {self.go or 'no Go'}",
+            f"packages: {', '.join(f'{name} {number}' for name, number in self.packages.items())}",
+        ]
 
-def this_machine(go_version: str) -> Machine:
-    """What there is to say of this machine."""
-    server = subprocess.run([find_nats_server(), "--version"], capture_output=True, text=True, timeout=10, check=True)
-    return Machine(
-        cores=os.cpu_count() or 0,
-        kernel=platform.release(),
-        python=platform.python_version(),
-        nats_server=server.stdout.strip().removeprefix("nats-server: "),
-        go=go_version,
-        load_1min=os.getloadavg()[0],
-    )
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the bench.
+
+    Args:
+        name: as it is chosen.
+        title: what was measured.
+        rows: the numbers.
+        took_s: how long it took.
+        foreign_share: how much of the machine was used by what is no part of the bench meanwhile.
+    """
+
+    name: str
+    title: str
+    rows: list[Row]
+    took_s: float
+    foreign_share: float
+
+    def lines(self) -> list[str]:
+        """For people."""
+        said = f"({self.took_s:.0f} s; others used {self.foreign_share:.0%} of the machine)"
+        return [self.title, *table(self.rows), *_notes(self.rows), f"  {said}"]
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """All rows of one run."""
+    """All parts of one run."""
 
+    command: str
+    at: str
     machine: Machine
-    rows: list[Row] = []
+    parts: list[Part] = []
 
-    def add(self, title: str, rows: list[Row]) -> None:
-        """Keep rows and print them as one table."""
-        self.rows += rows
-        print(f"\n{title}\n{_table(rows)}", flush=True)
+    def value(self, part: str, case: str, who: str, name: str) -> float | None:
+        """A value or a ratio; None where it was not measured in this run."""
+        for one in self.parts:
+            for line in one.rows if one.name == part else ():
+                if (line.case, line.who) == (case, who):
+                    return line.values.get(name, line.ratios.get(name))
+        return None
 
     def save(self, path: Path) -> None:
         """Write everything as JSON."""
@@ -73,20 +105,52 @@ class Report(msgspec.Struct, kw_only=True):
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
-def _table(rows: list[Row]) -> str:
+def this_machine(go_version: str) -> Machine:
+    """What there is to say of this machine."""
+    server = subprocess.run([find_nats_server(), "--version"], capture_output=True, text=True, timeout=10, check=True)
+    models = [line.partition(":")[2] for line in _cpuinfo() if line.startswith("model name")]
+    return Machine(
+        cores=os.cpu_count() or 0,
+        cpu=" ".join(models[0].split()) if models else platform.machine(),
+        kernel=platform.release(),
+        python=platform.python_version(),
+        nats_server=server.stdout.strip().removeprefix("nats-server: "),
+        go=go_version,
+        packages={name: version(name) for name in _PACKAGES},
+        load_1min=os.getloadavg()[0],
+    )
+
+
+def _cpuinfo() -> list[str]:
+    return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+
+
+def table(rows: list[Row]) -> list[str]:
+    """The lines of a table: the cases one below the other, everybody who was measured in each below it."""
+    rows = [row for row in rows if row.values]
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     ratios = list(dict.fromkeys(name for row in rows for name in row.ratios))
-    lines = [["", "", *names, *ratios]]
+    widths = [max(8, len(name) + 2) for name in (*names, *ratios, "spread")]
+    left = _COLUMNS - sum(widths)
+    lines = ["".ljust(left) + _right([*names, *ratios, "spread"], widths)]
+    case = ""
     for row in rows:
+        if row.case != case:
+            case = row.case
+            lines.append(f"  {case}")
+        spread = "" if row.spread is None else f"{row.spread:.0%}"
         numbers = [_number(row.values.get(name)) for name in names]
-        lines.append([row.case, row.who, *numbers, *(_ratio(row.ratios.get(name)) for name in ratios)])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    printed = []
-    for line, note in zip(lines, ["", *(row.note for row in rows)], strict=True):
-        left = "  ".join(word.ljust(width) for word, width in zip(line[:2], widths[:2], strict=True))
-        right = "  ".join(word.rjust(width) for word, width in zip(line[2:], widths[2:], strict=True))
-        printed.append(f"  {left}  {right}  {note}".rstrip())
-    return "\n".join(printed)
+        cells = [*numbers, *(_ratio(row.ratios.get(name)) for name in ratios), spread]
+        lines.append(f"    {row.who}".ljust(left) + _right(cells, widths))
+    return [line.rstrip() for line in lines]
+
+
+def _notes(rows: list[Row]) -> list[str]:
+    return [f"  {row.case}, {row.who}: {row.note}" for row in rows if row.note]
+
+
+def _right(cells: list[str], widths: list[int]) -> str:
+    return "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
 
 
 def _number(value: float | None) -> str:

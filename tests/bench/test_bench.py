@@ -1,14 +1,23 @@
 """The bench measures what it says: the protocol is cut right, percentiles are right, and nothing judges."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from bench.__main__ import PARTS
 from bench.estate import Estate, real_answers
 from bench.judge import only_decoded, only_parsed, well_judged
+from bench.lab import Lab
 from bench.once import first_answer_s
+from bench.pace import TINY
+from bench.page import PAGE, with_figures
 from bench.raw import Raw, connect
-from bench.report import Machine, Report, Row
+from bench.report import Machine, Part, Report, Row, table
+from bench.targets import TARGETS, verdicts
+from bench.turns import in_turn, row
 from bench.wire import a_reply, percentile
 from diagmesh.contract.codec import decode_reply
 from diagmesh.contract.mesh import Silent
@@ -76,22 +85,112 @@ def test_simulated_replies_are_replies() -> None:
     assert (reply.instance, reply.kind, reply.status.value) == ("i7", "health", "answered")
 
 
-def test_table(capsys: pytest.CaptureFixture[str]) -> None:
-    machine = Machine(cores=2, kernel="k", python="3", nats_server="v2", go="", load_1min=0.1)
-    report = Report(machine=machine)
-    report.add(
+MACHINE = Machine(cores=2, cpu="c", kernel="k", python="3", nats_server="v2", go="", packages={"a": "1"}, load_1min=0)
+
+
+def reported(part: str, *rows: Row) -> Report:
+    one = Part(name=part, title="Title", rows=list(rows), took_s=1.0, foreign_share=0.25)
+    return Report(command="make bench", at="now", machine=MACHINE, parts=[one])
+
+
+def test_table() -> None:
+    rows = [
+        Row(part="p", case="c=1", who="bare", values={"CPU us": 12345.6}, ratios={"to bare": 1.0}, spread=0.123),
+        Row(part="p", case="c=1", who="Go", note="no Go toolchain"),
+    ]
+    (part,) = reported("p", *rows).parts
+    assert part.lines() == [
         "Title",
-        [
-            Row(part="p", case="c=1", who="bare", values={"us": 12345.6}, ratios={"to bare": 1.0}),
-            Row(part="p", case="c=1", who="Go", note="no Go toolchain"),
-        ],
-    )
-    assert capsys.readouterr().out == (
-        "\nTitle\n"
-        "                 us  to bare\n"
-        "  c=1  bare  12,346    1.00x\n"
-        "  c=1  Go                     no Go toolchain\n"
-    )
+        " " * 55 + "  CPU us  to bare  spread",
+        "  c=1",
+        "    bare".ljust(55) + "  12,346    1.00x     12%",
+        "  c=1, Go: no Go toolchain",
+        "  (1 s; others used 25% of the machine)",
+    ]
+
+
+def test_in_turn_and_of_the_turns_the_median() -> None:
+    order: list[str] = []
+
+    def measured(who: str, *values: float) -> Callable[[], dict[str, float]]:
+        left = list(values)
+
+        def measure() -> dict[str, float]:
+            order.append(who)
+            return {"us": left.pop(0)}
+
+        return measure
+
+    seen = in_turn(3, {"a": measured("a", 10, 30, 20), "b": measured("b", 40, 40, 40)})
+    assert "".join(order) == "ababab"
+    told = row("p", "c", "b", seen["b"], {"to a": ("us", seen["a"]), "to nobody": ("us", [])})
+    assert (told.values, told.ratios, told.spread) == ({"us": 40}, {"to a": 2.0}, 0.0)
+    assert row("p", "c", "a", seen["a"], {}).spread == 1.0
+
+
+def test_targets_are_told_where_they_were_measured() -> None:
+    fast = Row(part="responding", case="c=256", who="our runtime", values={"CPU us": 12.5})
+    slow = msgspec.structs.replace(fast, values={"CPU us": 13.5})
+    assert verdicts(reported("responding", fast))[1].split()[-5:] == ["12.5", "us", "13", "us", "met"]
+    assert verdicts(reported("responding", slow))[1].endswith("13.5 us      13 us  NOT met")
+    assert verdicts(reported("responding")) == []
+
+
+def test_the_page_keeps_what_people_wrote() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    once = with_figures(page, reported("p", Row(part="p", case="c", who="w", values={"us": 1.5})))
+    assert "`make bench`, now" in once
+    assert once == with_figures(once, reported("p", Row(part="p", case="c", who="w", values={"us": 1.5})))
+    before, _, after = page.partition("<!-- figures")
+    assert once.startswith(before)
+    assert once.endswith(after.partition("<!-- end of the figures")[2])
+    with pytest.raises(ValueError, match="marks"):
+        with_figures("nothing", reported("p"))
+
+
+class Asking(Report):
+    """A report that notes what it is asked for."""
+
+    asked: list[tuple[str, str, str]] = []
+
+    def value(self, part: str, case: str, who: str, name: str) -> float | None:
+        self.asked.append((part, who, name))
+        return 1.0
+
+
+def asked_for() -> list[tuple[str, str, str]]:
+    """Part, who and value of all that the targets read."""
+    asking = Asking(command="", at="", machine=MACHINE)
+    assert all(target.measured(asking) is not None and len(target.what) < 48 for target in TARGETS)
+    return asking.asked
+
+
+def test_targets_read_parts_that_there_are() -> None:
+    assert {part for part, _, _ in asked_for()} == {*PARTS} - {"judging"}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("bench")
+    with NatsServer(folder) as server:
+        yield Lab(server, folder)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_still_measures(name: str, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    title, measure = PARTS[name]
+    rows = measure(lab, TINY)
+    assert all(row.values or row.note for row in rows)
+    assert any(row.values for row in rows)
+    assert all(value >= 0 for row in rows for value in row.values.values())
+    assert max(map(len, table(rows))) <= 80
+    assert len(title) <= 80
+    told = {(row.who, value) for row in rows for value in (*row.values, *row.ratios)}
+    wanted = {one[1:] for one in asked_for() if one[0] == name and (lab.go or "Go" not in one[2])}
+    assert wanted <= told
+    with_go = {row.who for row in rows if row.who.startswith("Go")}
+    assert bool(with_go) == (name in {"responding", "fan-out", "connections", "footprint"})
 
 
 async def test_the_estate_is_real_and_judged() -> None:

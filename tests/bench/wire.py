@@ -9,7 +9,7 @@ from diagmesh.contract.answers.health import Check, Health, State, Verdict
 from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
 
-__all__ = ["SERVICE", "Load", "Rounds", "a_reply", "an_answer", "percentile"]
+__all__ = ["SERVICE", "Load", "Looks", "Rounds", "a_reply", "an_answer", "percentile"]
 
 SERVICE = "sim"
 
@@ -32,6 +32,17 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: float
     p99_ms: float
     cpu_us_per_reply: float
+
+
+class Looks(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look costs, by who looks: CPU of the process, and the calls on its event loop.
+
+    ``loop_ms`` is the CPU of the call that used most, ``longest_ms`` how long the longest one took.
+    """
+
+    cpu_us: dict[str, float]
+    loop_ms: dict[str, float]
+    longest_ms: dict[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:

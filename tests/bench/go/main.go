@@ -3,6 +3,7 @@
 // Usage:
 //
 //	peer respond URL SUBJECT
+//	peer micro URL SUBJECT
 //	peer gather URL SUBJECT N ROUNDS std|jsoniter
 package main
 
@@ -17,6 +18,7 @@ import (
 
 	jsoniter "github.com/json-iterator/go"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 )
 
 const (
@@ -67,13 +69,15 @@ type Rounds struct {
 
 func main() {
 	if len(os.Args) < 4 {
-		fail(fmt.Errorf("usage: peer respond URL SUBJECT | peer gather URL SUBJECT N ROUNDS std|jsoniter"))
+		fail(fmt.Errorf("usage: peer respond|micro URL SUBJECT | peer gather URL SUBJECT N ROUNDS std|jsoniter"))
 	}
 	nc, err := nats.Connect(os.Args[2], nats.Name("peer"))
 	check(err)
 	switch os.Args[1] {
 	case "respond":
 		respond(nc, os.Args[3])
+	case "micro":
+		serve(nc, os.Args[3])
 	case "gather":
 		count, err := strconv.Atoi(os.Args[4])
 		check(err)
@@ -89,23 +93,37 @@ func main() {
 
 func respond(nc *nats.Conn, subject string) {
 	started := time.Now()
-	_, err := nc.Subscribe(subject, func(msg *nats.Msg) {
-		health := Health{
-			State: "up", Reason: "the process is there and every door opens", Pid: 4242, StartedAt: started, UptimeS: 86400.5,
-			Checks: []Check{
-				{"process", "process", "pass", true, "pid 4242"},
-				{"door", "http", "pass", true, "http://127.0.0.1:8080/healthz"},
-			},
-		}
-		answer, err := json.Marshal(health)
-		check(err)
-		reply := Reply{1, "sim", "i1", "0123456789abcdef", "bench", "health", "answered", time.Now().UTC(), 0.1, answer}
-		body, err := json.Marshal(reply)
-		check(err)
-		check(msg.Respond(body))
+	_, err := nc.Subscribe(subject, func(msg *nats.Msg) { check(msg.Respond(reply(started))) })
+	check(err)
+	select {}
+}
+
+func serve(nc *nats.Conn, subject string) {
+	started := time.Now()
+	handler := micro.HandlerFunc(func(req micro.Request) { check(req.Respond(reply(started))) })
+	_, err := micro.AddService(nc, micro.Config{
+		Name: "peer", Version: "1.0.0", Endpoint: &micro.EndpointConfig{Subject: subject, Handler: handler},
 	})
 	check(err)
 	select {}
+}
+
+// reply is what a request is answered with, encoded anew for each.
+func reply(started time.Time) []byte {
+	health := Health{
+		State: "up", Reason: "the process is there and every door opens", Pid: 4242, StartedAt: started, UptimeS: 86400.5,
+		Checks: []Check{
+			{"process", "process", "pass", true, "pid 4242"},
+			{"door", "http", "pass", true, "http://127.0.0.1:8080/healthz"},
+		},
+	}
+	answer, err := json.Marshal(health)
+	check(err)
+	body, err := json.Marshal(
+		Reply{1, "sim", "i1", "0123456789abcdef", "bench", "health", "answered", time.Now().UTC(), 0.1, answer},
+	)
+	check(err)
+	return body
 }
 
 func gather(nc *nats.Conn, subject string, count, rounds int, decode func([]byte, any) error) Rounds {
