@@ -110,7 +110,7 @@ class Sources(Collector):
             "diagmesh_bus_connections", "Connections made to NATS; above 1: reconnects", self._connections
         )
         yield CounterMetricFamily(
-            "diagmesh_bus_dropped", "Messages lost here because they came faster than they were read", self._bus.dropped
+            "diagmesh_bus_dropped", "Messages lost here because they could not be read", self._bus.dropped
         )
 
     def _work(self) -> Iterator[Metric]:

@@ -94,7 +94,7 @@ class Bus(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Messages that came faster than they could be handed over, and were lost for that (since the start)."""
+        """Messages that could not be read, and were lost for that (since the start)."""
         ...
 
     @property

@@ -130,7 +130,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=Fa
         state: of the connection.
         server: name of the server.
         reconnects: how often it had to be made again.
-        dropped: messages lost because they came faster than they were read.
+        dropped: messages lost because they could not be read.
         subscriptions: that it holds.
         inboxes: gathers and requests that still wait for replies.
         reason: what is wrong with it; empty when it is well.
