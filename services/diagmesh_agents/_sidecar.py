@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -22,10 +22,13 @@ from diagmesh.own_log import OwnLog
 from diagmesh.packs import Broken, load_agents, load_rules
 from diagmesh.serve import AgentKinds, Identity
 from diagmesh.settings import SidecarSettings, TargetSettings
+from diagmesh.target import Probe
 from diagmesh_agents._control import door
 from diagmesh_agents._judging import judges_of
-from diagmesh_agents._launched import Launch, LaunchedNeighbour, tell_exits
 from diagmesh_agents._names import NameKeeper
+
+if TYPE_CHECKING:
+    from diagmesh_agents._launched import Launch
 
 __all__ = ["serve"]
 
@@ -44,7 +47,7 @@ class _Place:
         agents: Collection[AgentSpec],
         engine: Engine,
         broken: Collection[Broken],
-        launch: Launch | None,
+        launch: "Launch | None",
         own_log: OwnLog,
     ) -> None:
         name = f"{target.service}/{target.instance}"
@@ -52,7 +55,7 @@ class _Place:
         self.bus = NatsBus(settings.connections.get(target.service, settings.nats), f"diag/{name}")
         self.observer = NatsBus(target.nats, f"diag-observer/{name}") if target.nats is not None else None
         probes = make_all(target.probes, self.observer, where=f"{name}: probes", instance=target.instance)
-        self.neighbour = Neighbour(target, probes) if launch is None else LaunchedNeighbour(target, probes, launch)
+        self.neighbour = Neighbour(target, probes) if launch is None else _launched(target, probes, launch)
         self._launch = launch
         self._identity = Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name())
         self.member = Member(
@@ -76,6 +79,8 @@ class _Place:
         await self._door.start()
         await self.member.start()
         if self._launch is not None:
+            from diagmesh_agents._launched import tell_exits  # noqa: PLC0415  a MiB that no other sidecar needs
+
             telling = tell_exits(self._launch, self.bus, self._identity, stop)
             self._tasks.append(loop.create_task(telling, name=f"exits {self.name}"))
         log.info("serving %s: %s", self.name, self.neighbour.looked_for)
@@ -91,6 +96,12 @@ class _Place:
             await self.observer.close()
 
 
+def _launched(target: TargetSettings, probes: Sequence[Probe], launch: "Launch") -> Neighbour:
+    from diagmesh_agents._launched import LaunchedNeighbour  # noqa: PLC0415  a MiB that no other sidecar needs
+
+    return LaunchedNeighbour(target, probes, launch)
+
+
 def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[TargetSettings]:
     """The targets, each with an instance name of its own."""
     named = [
@@ -101,7 +112,7 @@ def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[Targ
     return named
 
 
-async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: Launch | None = None) -> int:
+async def serve(settings: SidecarSettings, stop: asyncio.Event, launch: "Launch | None" = None) -> int:
     """Serve every target until ``stop``; a target whose process or server is away is served all the same.
 
     Args:

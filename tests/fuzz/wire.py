@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from diagmesh.bus.reasons import explain, permission_subject, redact
 from diagmesh.client.asked_once import _seen
 from diagmesh.client.heard import Heard, heard
 from diagmesh.client.who_works import who_works
+from diagmesh.connections import connection_key
 from diagmesh.contract import subjects
 from diagmesh.contract.answers.health import Health, HealthQuestion
 from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
@@ -33,7 +35,7 @@ from diagmesh.expected import Expected, Gathered, Key
 from diagmesh.gather import Plan, learn
 from diagmesh.gather.plan import Ask
 from diagmesh.gather.tally import Tally
-from diagmesh.membership import _Round, connection_key
+from diagmesh.membership import _Round
 from diagmesh.settings import CoordinatorSettings, NatsSettings
 from diagmesh_cli.history import History, Look
 from diagmesh_coordinator.directory import Directory
@@ -196,7 +198,7 @@ def _directory(data: bytes) -> None:
 
 def _connections(data: bytes) -> None:
     async def listen() -> None:
-        round_ = _Round(MemoryServer().bus(), frozenset(), 0.1)
+        round_ = _Round(MemoryServer().bus(), frozenset(), 0.1, time.monotonic)
         for token in ("0", "1"):
             round_._arrived(Message(f"_INBOX.x.y.{token}", data))
         round_._arrived(Message("_INBOX.x.y.0", _CONNZ))
