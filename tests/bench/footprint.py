@@ -1,5 +1,6 @@
 """What a process of ours costs while nobody asks, and how soon it answers; and how long the commands take."""
 
+import resource
 import subprocess
 import sys
 import time
@@ -41,9 +42,9 @@ def processes(lab: Lab, pace: Pace) -> list[Row]:
 
 def _start(lab: Lab, command: Sequence[str | Path], subjects: tuple[str, ...]) -> Values:
     started = time.perf_counter()
-    with lab.start(command):
+    with lab.start(command) as program:
         lab.await_answer(subjects[0])
-        return {"start ms": 1e3 * (time.perf_counter() - started)}
+        return {"start ms": 1e3 * (time.perf_counter() - started), "CPU ms": 1e3 * cpu_s(program.pid)}
 
 
 def _rest(lab: Lab, command: Sequence[str | Path], subjects: tuple[str, ...], pace: Pace) -> Values:
@@ -83,9 +84,15 @@ def commands(lab: Lab, pace: Pace) -> list[Row]:
 
 
 def _whole(command: list[str | Path]) -> Values:
-    started = time.perf_counter()
+    started, before_s = time.perf_counter(), _children_s()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
     took_s = time.perf_counter() - started
     if done.returncode:
         raise RuntimeError(f"{command!r} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
-    return {"whole ms": 1e3 * took_s}
+    return {"whole ms": 1e3 * took_s, "CPU ms": 1e3 * (_children_s() - before_s)}
+
+
+def _children_s() -> float:
+    """CPU time of all processes of ours that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -59,6 +59,7 @@ TARGETS: Final = (
     Target("1000 connections: p50 to Go", 1.2, "x", _value("connections", "N=1000", _GATHER, "p50/Go")),
     Target("5000 connections: p50 to Go", 1.2, "x", _value("connections", "N=5000", _GATHER, "p50/Go")),
     Target("mesh health over 1000: p50 to our gather", 1.3, "x", _to_other(_FAN, "N=1000", _MESH, "p50 ms", _GATHER)),
+    Target("mesh health over 1000: CPU to our gather", 1.3, "x", _to_other(_FAN, "N=1000", _MESH, "CPU us", _GATHER)),
     Target("mesh health over 1000: p50 to bare nats-py", 1.3, "x", _value(_FAN, "N=1000", _MESH, "p50/bare")),
     Target("gather of 1000: p99 to its p50", 2, "x", _to_own(_FAN, "N=1000", _GATHER, "p99 ms", "p50 ms")),
     Target("gather of 5000: p99 to its p50", 2, "x", _to_own(_FAN, "N=5000", _GATHER, "p99 ms", "p50 ms")),
