@@ -85,5 +85,9 @@ def verdicts(report: Report) -> list[str]:
         value = measured(report)
         if value is not None:
             said = "met" if value <= most else "NOT met"
-            lines.append(f"  {what:<48}{f'{value:.3g} {unit}':>11}{f'{most:g} {unit}':>11}  {said}")
+            lines.append(f"  {what:<48}{_told(value, unit):>11}{f'{most:g} {unit}':>11}  {said}")
     return lines if len(lines) > 1 else []
+
+
+def _told(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
