@@ -14,7 +14,7 @@ __all__ = ["BAD", "FULL", "GRACE_S", "HEDGED", "REMEMBERED", "Judge", "Judgement
 
 HEDGED: Final = True
 """Whether client and CLI ask the other coordinator when one is slow: then one that is well must be enough."""
-REMEMBERED: Final = False
+REMEMBERED: Final = True
 """Whether a coordinator that has just started knows of others than those it hears: then it must name them."""
 GRACE_S: Final = 1.0
 """So much later than its budget a request may end, beside the time for which the asker itself was held up."""
