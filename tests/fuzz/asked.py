@@ -262,6 +262,7 @@ TARGETS: Final = (
         ("diagmesh.bus.nats.bucket",),
         (
             b'{"config":{"allow_direct":true,"metadata":{"made_by":"diagmesh"},"num_replicas":1},"cluster":{"name":"c"}}',
+            b'{"config":{"metadata":[],"num_replicas":"x"},"cluster":{"name":"c"}}',
             b'{"error":{"err_code":10059,"description":"no"}}',
             b"{}\x001\0$KV.x.k\x005\x002\x00204",
             _DEEP,
