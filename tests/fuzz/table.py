@@ -2,19 +2,23 @@
 
 from typing import Final
 
-from fuzz import local, ours, wire
+from fuzz import asked, local, ours, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
 
-TARGETS: Final[dict[str, Target]] = {one.name: one for one in (*wire.TARGETS, *local.TARGETS, *ours.TARGETS)}
+TARGETS: Final[dict[str, Target]] = {
+    one.name: one for one in (*asked.TARGETS, *wire.TARGETS, *local.TARGETS, *ours.TARGETS)
+}
 NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.contract.schema": "docstrings of our own types",
     "diagmesh.declare.rules": "codes that stand in the source of a rule; a wrong one is a programming error",
+    "diagmesh.gather.large": "the question that we have just encoded ourselves",
     "diagmesh_agents._launcher.service": "our own /proc/self/status",
     "diagmesh_agents._launcher.children": "the kernel's line on a child of ours; proc-stat has the general reader",
     "diagmesh_cli.output": "what we have just encoded ourselves",
     "diagmesh_cli.local.mesh": "a file that a process of ours wrote into our own folder (0700)",
+    "diagmesh_cli.local.replacing": "a list of our own, in a folder (0700) of a change that we began",
     "diagmesh_cli.local.rundir": "files of our own, in a folder that only we may enter",
     "diagmesh_cli.local.server_text": "patterns for what we write",
     "diagmesh_cli.local.embedded": "the ports file of the nats-server that we started, in our own folder",

@@ -6,6 +6,7 @@ value is a message on ``$KV.<bucket>.<key>``, and only the last one of a subject
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -46,6 +47,8 @@ _HINTS: Final = {
     10002: "the storage of this account is full",
     10028: "the storage of this account is full",
 }
+_UNREADABLE: Final = "an answer came that is none of JetStream"
+_UNREADABLE_BATCH: Final = "the server's answer cannot be read: is it nats-server 2.11 or later?"
 _NO_JETSTREAM: Final = "JetStream is not enabled here"
 _NO_STREAM: Final = "nobody takes what is written (the bucket is gone, or its stream has no leader)"
 
@@ -57,6 +60,15 @@ class _Error(msgspec.Struct):
 
 class _Cluster(msgspec.Struct):
     name: str = ""
+
+
+class _Config(msgspec.Struct):
+    """What we look at of the settings of a stream; all of them are sent back."""
+
+    allow_direct: bool = False
+    allow_msg_ttl: bool = False
+    num_replicas: int = 1
+    metadata: dict[str, Any] | None = None
 
 
 class _Said(msgspec.Struct):
@@ -126,12 +138,16 @@ class Bucket:
     async def _mend(self, said: _Said) -> None:
         """A bucket that somebody else made may lack what we need; one of ours may have been made on too few servers."""
         config = said.config
-        lacking = {key: True for key in ("allow_direct", "allow_msg_ttl") if not config.get(key)}
+        try:
+            known = msgspec.convert(config, _Config)
+        except msgspec.ValidationError:
+            raise StoreUnavailable(_UNREADABLE) from None
+        lacking = {key: True for key in ("allow_direct", "allow_msg_ttl") if not getattr(known, key)}
         if lacking:
             _check(await self._api("STREAM.UPDATE", msgspec.json.encode(config | lacking)))
-        ours = (config.get("metadata") or {}).items() >= _OURS.items()
+        ours = (known.metadata or {}).items() >= _OURS.items()
         clustered = said.cluster is not None and said.cluster.name
-        if ours and clustered and config.get("num_replicas", 1) < _MOST_REPLICAS:
+        if ours and clustered and known.num_replicas < _MOST_REPLICAS:
             # As good as before if this is refused: there may still be no more servers.
             more = config | lacking | {"num_replicas": _MOST_REPLICAS}
             await self._api("STREAM.UPDATE", msgspec.json.encode(more))
@@ -152,11 +168,11 @@ class Bucket:
 
     def _entry(self, message: Message) -> Entry:
         headers = message.headers or {}
-        try:
-            revision = int(headers["Nats-Sequence"])
-            key = headers["Nats-Subject"].removeprefix(self._prefix)
-        except (KeyError, ValueError):
-            raise StoreUnavailable("the server's answer cannot be read: is it nats-server 2.11 or later?") from None
+        revision = _number(headers, "Nats-Sequence")
+        key = headers.get("Nats-Subject", "")
+        if not key.startswith(self._prefix):
+            raise StoreUnavailable(_UNREADABLE_BATCH)
+        key = key.removeprefix(self._prefix)
         # Deleted and expired values leave a marker.
         gone = "KV-Operation" in headers or "Nats-Marker-Reason" in headers
         return Entry(key=key, value=b"" if gone else message.data, revision=revision)
@@ -181,7 +197,7 @@ class Bucket:
                     raise StoreUnavailable(_NO_STREAM)
                 if status:
                     more = status == "204" and headers.get("Nats-Num-Pending") != "0"
-                    return messages, int(headers.get("Nats-Last-Sequence", 0)) if more else 0
+                    return messages, _number(headers, "Nats-Last-Sequence") if more else 0
                 messages.append(message)
         except TimeoutError:
             what = "did not come to an end (is it nats-server 2.11 or later?)" if messages else "did not answer"
@@ -227,7 +243,14 @@ def _decoded(data: bytes) -> _Said:
     try:
         return _said.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise StoreUnavailable("an answer came that is none of JetStream") from None
+        raise StoreUnavailable(_UNREADABLE) from None
+
+
+def _number(headers: Mapping[str, str], name: str) -> int:
+    try:
+        return int(headers[name])
+    except (KeyError, ValueError):
+        raise StoreUnavailable(_UNREADABLE_BATCH) from None
 
 
 def _check(said: _Said) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["last_words"]
+__all__ = ["error_in", "last_words"]
 
 _LISTEN_S: Final = 0.5
 _MOST_BYTES: Final = 16 * 1024
@@ -30,5 +30,10 @@ async def last_words(url: str) -> str:
                     heard += more
             finally:
                 writer.close()
+    return error_in(bytes(heard))
+
+
+def error_in(heard: bytes) -> str:
+    """The first error among the words of a server, at most 200 characters; empty without one."""
     found = _ERROR.search(heard)
     return found[1].decode(errors="replace") if found is not None else ""
