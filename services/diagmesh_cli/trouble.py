@@ -66,7 +66,7 @@ def explain(error: BaseException) -> tuple[Exit, Problem]:
 def _usage(error: CycloptsError) -> Problem:
     detail = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, UnknownCommandError):
-        detail = detail.split(" Available commands:")[0]
+        detail = detail.split(" Available commands:")[0].rstrip(".")
     return Problem(code=400, error="usage", detail=detail, hint="see `diagmesh --help`")
 
 

@@ -228,3 +228,8 @@ def test_the_processes_are_started_without_the_cli(process: str) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "msgspec" in imported
     assert not {"cyclopts", "rich"} & imported
+
+
+def test_an_unknown_command_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bogus"]) == 64
+    assert capsys.readouterr().err == 'diagmesh: Unknown command "bogus"; see `diagmesh --help`\n'
