@@ -58,6 +58,7 @@ class Tally:
         self.rivals: dict[Key, tuple[Rival, ...]] = {}
         self.large: dict[Key, Reply] = {}
         self.on_large: Callable[[Key], None] = lambda _: None
+        self._repeated: set[Key] = set()
         self._began = 0.0
         self._kind = plan.kind
         self._asks = [*plan.asks]
@@ -84,6 +85,7 @@ class Tally:
         """One instance is asked once more; returns the token of that question."""
         self._asks.append(ask)
         self._room.append(_NEWCOMERS)
+        self._repeated.add(Key(ask.service, ask.instance))
         return len(self._asks) - 1
 
     def take(self, token: int, data: bytes, at: float = 0.0) -> Key | None:  # noqa: PLR0911  one for each fate
@@ -120,9 +122,10 @@ class Tally:
                 return None
             if key not in self.large:
                 self.newcomers.append(key)
-        if reply.problem is not None and key not in self.large and fits_in_chunks(reply):
-            self.large[key] = reply
-            self.on_large(key)
+        if reply.problem is not None and fits_in_chunks(reply):
+            if key not in self.large:  # who was asked once more says it twice; it is being fetched
+                self.large[key] = reply
+                self.on_large(key)
             return None
         return self._count(key, reply, at)
 
@@ -198,6 +201,8 @@ class Tally:
 
     def _again(self, key: Key, reply: Reply) -> None:
         """A second reply to one question: of the same start it is a repetition, of another there are two of them."""
+        if key in self._repeated and _rival(reply).boot == _rival(self.heard[key]).boot:
+            return  # it had heard the first question after all
         self._doubt(key, _twice(reply, self.heard[key]))
         rivals = self.rivals.get(key) or (_rival(self.heard[key]),)
         if len(rivals) < _MOST_RIVALS and _rival(reply).boot not in [one.boot for one in rivals]:
