@@ -47,10 +47,10 @@ class Output:
         else:
             self.out.print(view, soft_wrap=not wrap)
 
-    def print_json(self, report: Any, *, line: bool = False) -> None:
-        """One JSON document: indented for people, one line for programs, or for one of many (``line``)."""
+    def print_json(self, report: Any, *, line: bool = False, indent: bool = False) -> None:
+        """One JSON document: indented for people (or always), one line for programs, or for one of many (``line``)."""
         try:
-            sys.stdout.buffer.write(as_json(report, indent=self.out.is_terminal and not line) + b"\n")
+            sys.stdout.buffer.write(as_json(report, indent=indent or (self.out.is_terminal and not line)) + b"\n")
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             self.out.on_broken_pipe()

@@ -69,6 +69,11 @@ def test_it_is_kept_as_it_is_generated(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_printed_and_what_is_written_are_the_same(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["schema", "--asyncapi"]) == Exit.WELL
+    assert capfdbinary.readouterr().out == KEPT.read_bytes()
+
+
 def test_the_official_schema_finds_nothing(official: Draft7Validator, document: Any) -> None:
     assert [f"{error.json_path}: {error.message}" for error in official.iter_errors(document)] == []
 

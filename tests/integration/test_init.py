@@ -256,6 +256,21 @@ async def test_a_service_is_added_and_nobody_elses_files_change(
     assert "orders: in " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["settings/sidecar-billing.toml", "keys/agent-billing.nk"])
+def test_what_somebody_made_for_a_service_is_not_replaced_when_it_is_added(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    (directory / name).write_text("# made by hand\n")
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    assert run(["init", str(directory), "--add", "billing"]) == 64
+    assert f"{name} is there already" in " ".join(capsys.readouterr().err.split())
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
+    (directory / name).unlink()
+    assert run(["init", str(directory), "--add", "billing"]) == 0
+
+
 def test_a_directory_that_was_moved_is_changed_where_it_must_be(tmp_path: Path) -> None:
     made_at, directory = tmp_path / "mesh", tmp_path / "moved"
     assert made(made_at) == 0

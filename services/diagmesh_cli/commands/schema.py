@@ -45,7 +45,7 @@ def schema(
         write_schemas(every, write)
         output.show({"written": len(every), "directory": str(write)}, f"{_count(every)} written to {write}")
     elif as_asyncapi:
-        output.print_json(every["asyncapi"])
+        output.print_json(every["asyncapi"], indent=True)  # as --write has it
     elif name in every:
         output.print_json(every[name])
     elif name:

@@ -1,5 +1,6 @@
 """What `diagmesh init` does: make everything, add services, change keys; each of it in one step, or not at all."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ import msgspec
 
 from diagmesh import keys
 from diagmesh.errors import DiagmeshError, SettingsError
-from diagmesh_cli.local.issued import MANIFEST, SERVER_FILE, Issued, load, seed_path, texts
+from diagmesh_cli.local.issued import MANIFEST, SERVER_FILE, Issued, load, seed_path, settings_file, texts
 from diagmesh_cli.local.merging import merged
 from diagmesh_cli.local.permissions import agent_role
 from diagmesh_cli.local.replacing import changing, making, recover, remove_later, write_private
@@ -72,13 +73,15 @@ def add(directory: Path, services: tuple[str, ...]) -> Changed:
     """Watch further services: a key and settings for the sidecars of each; nobody else's change.
 
     Raises:
-        SettingsError: one is watched already, or the server's configuration was edited where this would change it.
+        SettingsError: one is watched already, somebody else made a key or settings for one, or the server's
+            configuration was edited where this would change it.
         DiagmeshError: as `create`.
     """
     recover(directory, _ORDER)
     issued = load(directory)
     if known := sorted(set(services) & set(issued.services)):
         raise SettingsError(f"{', '.join(known)}: in {directory} already, so nothing was written")
+    _nothing_of(directory, services)
 
     def keys_of(fresh: Path) -> Issued:
         made = {agent_role(name): (_new_key(fresh, agent_role(name)),) for name in services}
@@ -148,6 +151,17 @@ def validate(directory: Path, name: str = SERVER_FILE) -> bool:
     if done.returncode:
         raise DiagmeshError(f"nats-server does not accept the configuration: {(done.stderr or done.stdout).strip()}")
     return True
+
+
+def _nothing_of(directory: Path, services: tuple[str, ...]) -> None:
+    """Refuse to replace what somebody made by hand for a service that is to be added."""
+    for role in map(agent_role, services):
+        for name in (str(seed_path(Path(), role)), settings_file(role)):
+            if os.path.lexists(directory / name):
+                raise SettingsError(
+                    f"{name} is there already and was not made by diagmesh init, so nothing was written;"
+                    " move it away, and write your lines into the new one afterwards"
+                )
 
 
 def _having(directory: Path, role: str) -> Issued:

@@ -170,6 +170,8 @@ class BatchGather:
             return Ended.INTERRUPTED, 0.0
         if last in (Ended.LIMIT, Ended.CONNECTION_LOST):
             return last, 0.0
+        if self._plan.limit is not None and self._counted >= self._plan.limit:
+            return Ended.LIMIT, 0.0  # the last reply of a batch reached it, so that batch itself was complete
         rest = len(self._plan.batches) - number
         left_s = started + self._plan.timeout_s - self._clock() - (rest - 1) * self._plan.pause_s
         return (Ended.COMPLETE if left_s / rest >= _SHORTEST_S else Ended.TIMEOUT), left_s / rest
@@ -186,11 +188,15 @@ class BatchGather:
             lacking=() if self._rounds else self._plan.lacking,
             warming=False,
             timeout_s=share,
-            limit=None if limit is None else limit - sum(len(one.replies) for _, one in self._rounds),
+            limit=None if limit is None else limit - self._counted,
             not_asked=(),
             notes=(),
             batches=(),
         )
+
+    @property
+    def _counted(self) -> int:
+        return sum(len(one.replies) for _, one in self._rounds)
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):

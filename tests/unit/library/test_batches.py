@@ -229,6 +229,23 @@ async def test_a_limit_ends_it_and_the_rest_is_not_asked() -> None:
     assert sums_up(result)
 
 
+@pytest.mark.parametrize(("size", "limit"), [(1, 1), (2, 2), (2, 4)])
+async def test_a_limit_that_is_reached_with_the_end_of_a_batch_ends_it_too(size: int, limit: int) -> None:
+    chosen = keys(orders=6)
+    crowd = await crowd_of(chosen)
+    result = await BatchGather(crowd.server.bus(), plan(*chosen, size=size, limit=limit)).run()
+    assert (result.ended, len(result.replies), len(crowd.asked)) == (Ended.LIMIT, limit, limit)
+    assert {one.reason for one in result.not_asked} == {"the limit was reached before"}
+    assert sums_up(result)
+
+
+async def test_a_limit_as_large_as_the_crowd_leaves_nobody_out() -> None:
+    chosen = keys(orders=4)
+    crowd = await crowd_of(chosen)
+    result = await BatchGather(crowd.server.bus(), plan(*chosen, size=2, limit=4)).run()
+    assert (result.ended, len(result.replies), result.not_asked) == (Ended.COMPLETE, 4, ())
+
+
 async def test_a_plan_without_batches_asks_all_at_once() -> None:
     bus = Crowd().server.bus()
     kinds: list[Callable[..., object]] = [Gather, BatchGather]
