@@ -40,12 +40,12 @@ def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     home = tmp_path_factory.mktemp(layout)
     server = NatsServer(tmp_path_factory.mktemp("server"), jetstream=True)
     directory = home / "mesh"
-    asked = ["--services", "orders,payments", "--layout", layout, "--nats", server.url]
+    asked = ["--services", "walked,payments", "--layout", layout, "--nats", server.url]
     assert run(["init", str(directory), *asked]) == 0
     server.configure((directory / "nats-server.conf").read_text(encoding="utf-8"))
     settings = directory / "settings"
     door = orjson.loads((directory / "issued.json").read_bytes())["keys"]["operator"][0]
-    sidecar = settings / "sidecar-orders.toml"
+    sidecar = settings / "sidecar-walked.toml"
     opened = f'operators = ["{door}"]\ncontrol = ["log-level"]\nheartbeat_s = 0.5\n'
     sidecar.write_text(opened + sidecar.read_text(encoding="utf-8"), encoding="utf-8")
     coordinator: list[str | Path] = ["python", "-m", "diagmesh_coordinator"]
@@ -74,12 +74,12 @@ def test_a_reader_sees_who_is_there_and_may_not_act(
         told = orjson.loads(capsys.readouterr().out)["answer"]["services"]
         return [one["service"] for one in told if any(each["state"] == "live" for each in one["instances"])]
 
-    wait_until(lambda: live() == ["orders"], WAIT_S, "the directory of the coordinator")
-    assert run(["ask", "health", "orders", "--timeout", "10"]) in (1, 2)
-    assert "no process runs orders" in capsys.readouterr().out
-    assert run(["control", "log-level", "orders", "debug", "--timeout", "10"]) == 2
+    wait_until(lambda: live() == ["walked"], WAIT_S, "the directory of the coordinator")
+    assert run(["ask", "health", "walked", "--timeout", "10"]) in (1, 2)
+    assert "no process runs walked" in capsys.readouterr().out
+    assert run(["control", "log-level", "walked", "debug", "--timeout", "10"]) == 2
     said = " ".join(capsys.readouterr().out.split())
-    assert "not permitted: this role may not publish diagctl.orders.log-level." in said
+    assert "not permitted: this role may not publish diagctl.walked.log-level." in said
     assert "(role reader, by its key file)" in said
 
 
@@ -87,7 +87,7 @@ def test_an_operator_acts_with_a_signature(
     walk: Walk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     walk.as_person("operator", monkeypatch)
-    assert run(["control", "log-level", "orders", "debug", "--for", "1", "--timeout", "10"]) == 0
+    assert run(["control", "log-level", "walked", "debug", "--for", "1", "--timeout", "10"]) == 0
     assert "its sidecar logs at debug for 1 s" in " ".join(capsys.readouterr().out.split())
     assert run(["forget", "payments", "--timeout", "10"]) == 0
     assert "coordinator c1: nobody to forget" in capsys.readouterr().out

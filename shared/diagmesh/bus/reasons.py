@@ -40,7 +40,10 @@ _SYSTEM_ERRORS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (BrokenPipeError, "connection reset by the server"),
     (
         TimeoutError,
-        "no answer in time (frozen server, a firewall that drops, or a port that is no NATS client port)",
+        (
+            "no answer in time (frozen server, a firewall that drops, a port that is no NATS client port,"
+            " or a server that wants TLS before its greeting (tls_first))"
+        ),
     ),
     # What the client raises over a greeting that is none; a UnicodeDecodeError is a ValueError too, so it comes here.
     *(
