@@ -6,7 +6,16 @@ DiagmeshError
 ├── BadName               a service, instance or kind is no legal token
 ├── Refusal               a question was not answered; becomes the problem that the asker gets
 │   ├── Declined          the asker must change something (400, 403, 404, 413, 429)
+│   │   └── Busy          it can be done by one at a time, and another one is at it (429)
 │   ├── Unavailable       this instance cannot tell (501 with the way to enable it, 503 not now)
+│   │   └── NoPage        a diagnostic page of the service cannot be had
+│   │       ├── NotConfigured    the settings name no place for it (501)
+│   │       ├── PageMissing      the service has no such page (501)
+│   │       ├── PageUnreachable  nothing listens there, or not in HTTP
+│   │       ├── PageRefused      it answers with another status
+│   │       ├── PageLate         it did not come to an end in time
+│   │       ├── PageTooLarge     it is larger than what was asked for as a whole
+│   │       └── NotGoPage        what came is not what such a page holds
 │   ├── Failed            our own fault (500, or 413 answer too large)
 │   └── Late              the budget ran out (408)
 ├── Unreadable            the system refused a look: what, why, and the way to fix it (becomes *blind*)
@@ -27,6 +36,7 @@ DiagmeshError
 __all__ = [
     "BadName",
     "BusError",
+    "Busy",
     "CannotConnect",
     "ConnectionLost",
     "Declined",
@@ -35,10 +45,18 @@ __all__ = [
     "Late",
     "MessageTooLarge",
     "NoAnswer",
+    "NoPage",
     "NoResponders",
+    "NotConfigured",
     "NotConnected",
+    "NotGoPage",
     "NotPermitted",
     "NotRunning",
+    "PageLate",
+    "PageMissing",
+    "PageRefused",
+    "PageTooLarge",
+    "PageUnreachable",
     "Refusal",
     "SettingsError",
     "StoreConflict",
@@ -88,11 +106,56 @@ class Declined(Refusal):
     error = "bad request"
 
 
+class Busy(Declined):
+    """What is asked for can be done by one at a time, and another one is at it; the detail says who, the hint when."""
+
+    code = 429
+    error = "busy"
+
+
 class Unavailable(Refusal):
     """This instance cannot tell: not at all (501, with how to enable it) or not now (503)."""
 
     code = 503
     error = "cannot look now"
+
+
+class NoPage(Unavailable):
+    """A diagnostic page of the service cannot be had; base of the reasons."""
+
+
+class NotConfigured(NoPage):
+    """The settings of the sidecar name no place for that page; the hint says what to add."""
+
+    code = 501
+    error = "not on this instance"
+
+
+class PageMissing(NoPage):
+    """The service has no such page (404); the hint says how to give it one."""
+
+    code = 501
+    error = "not on this instance"
+
+
+class PageUnreachable(NoPage):
+    """Nothing listens where the page should be, or no HTTP came about; the detail says what happened."""
+
+
+class PageRefused(NoPage):
+    """The service answers for that page with another status than 200; the detail has it, and the words of Go."""
+
+
+class PageLate(NoPage):
+    """The page did not come to an end in the time that was given to it."""
+
+
+class PageTooLarge(NoPage):
+    """The page is larger than what may be read of it, and a part of it is of no use."""
+
+
+class NotGoPage(NoPage):
+    """What came from there is not what such a page of a Go service holds: the URL is that of something else."""
 
 
 class Failed(Refusal):

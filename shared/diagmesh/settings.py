@@ -17,6 +17,7 @@ from diagmesh.errors import BadName, SettingsError
 __all__ = [
     "CoordinatorNatsSettings",
     "CoordinatorSettings",
+    "GoSettings",
     "NatsSettings",
     "ProbeSettings",
     "RegistrySettings",
@@ -109,6 +110,29 @@ class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("a probe needs exactly one of http, tcp, nats, srv")
 
 
+class GoSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a Go service shows its diagnostic pages (``[targets.go]``): at least one of the three URLs.
+
+    Args:
+        pprof: base URL of ``net/http/pprof`` (``http://127.0.0.1:6060/debug/pprof``).
+        expvar: URL of ``expvar`` (``http://127.0.0.1:6060/debug/vars``).
+        metrics: URL of the metrics for Prometheus (``http://127.0.0.1:6060/metrics``).
+        headers: request headers of all of them; values of the form ``file:PATH`` are read from that file.
+        tls_ca_file: CA bundle for ``https``, as of a probe.
+    """
+
+    pprof: str = ""
+    expvar: str = ""
+    metrics: str = ""
+    headers: dict[str, str] = {}
+    tls_ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        """A table without a place says nothing."""
+        if not (self.pprof or self.expvar or self.metrics):
+            raise ValueError("the table go needs one of pprof, expvar, metrics: the URL of that page of the service")
+
+
 class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one rule is told about some targets (``[[rules]]`` in TOML); later tables win over earlier ones.
 
@@ -147,6 +171,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
         probes: doors to knock at.
         labels: told with every heartbeat, over those of the sidecar: keys and values as in Kubernetes, 32 at most.
         nats: the optional observer connection in the account of the application.
+        go: where its diagnostic pages are, if it is a Go service that has them.
         sample_s: pace of the cheap samples.
     """
 
@@ -162,6 +187,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
     probes: tuple[ProbeSettings, ...] = ()
     labels: dict[str, str] = {}
     nats: NatsSettings | None = None
+    go: GoSettings | None = None
     sample_s: Seconds = 5.0
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from diagmesh.contract.answers.health import LastExit
 from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState, Trend
 from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
+from diagmesh.gopages import GoDoor
 
 __all__ = [
     "Aged",
@@ -260,6 +261,11 @@ class Target(Protocol):
     @property
     def probes(self) -> Sequence[Probe]:
         """The doors declared in the settings."""
+        ...
+
+    @property
+    def go(self) -> GoDoor:
+        """The way to its diagnostic pages, if it is a Go service; a door without a place says what to add."""
         ...
 
     def sighting(self) -> Sighting:

@@ -1,8 +1,10 @@
 """For tests of agents and rules, ours and those of others: a neighbour without a process, evidence without a mesh."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -13,14 +15,15 @@ from diagmesh.contract.mesh import Services, Silent
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Blind, Problem, Reply, Status
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Diagnosis, Engine
-from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.errors import Busy, NotRunning, PageTooLarge, Unreadable
 from diagmesh.evidence import Evidence
+from diagmesh.gopages import LIMIT_BYTES, Fetched, GoDoor, GoPage, NoGoDoor, Query, Setting, not_configured
 from diagmesh.packs import RulePack
 from diagmesh.pages import page_of
 from diagmesh.settings import RuleSettings
 from diagmesh.target import Aged, Depth, Disk, Look, Probe, ProbeResult, ProcessView, Ring, Sample, Sighting, Trends
 
-__all__ = ["FakeProbe", "FakeProcess", "FakeRing", "FakeTarget", "answered", "judged", "refused"]
+__all__ = ["FakeGo", "FakeProbe", "FakeProcess", "FakeRing", "FakeTarget", "answered", "judged", "refused"]
 
 
 class FakeProcess:
@@ -119,6 +122,70 @@ class FakeProbe:
         return self._result
 
 
+class FakeGo:
+    """Diagnostic pages of the test's making, by what is asked for: ``FakeGo({"pprof/heap?debug=1": b"…"})``.
+
+    Each page is its bytes, an error that is raised, or a list of these, told one after the other, the last one for
+    good. A page that is not given is one whose place the settings do not name. `asked` lists what was fetched.
+    """
+
+    def __init__(self, pages: Mapping[str, bytes | Exception | list[bytes | Exception]]) -> None:
+        self._pages = {name: page if isinstance(page, list) else [page] for name, page in pages.items()}
+        self.asked: list[str] = []
+        self.at_work = ""
+
+    @property
+    def places(self) -> Mapping[Setting, str]:
+        """The settings to which a page was given."""
+        known: tuple[Setting, ...] = ("pprof", "expvar", "metrics")
+        given = {name.partition("/")[0].partition("?")[0] for name in self._pages}
+        return {key: f"http://the-test/{key}" for key in known if key in given}
+
+    async def fetch(
+        self,
+        page: GoPage,
+        *,
+        query: Query | None = None,
+        limit_bytes: int = LIMIT_BYTES,
+        timeout_s: float = 5.0,  # noqa: ARG002  a fake is never late
+        whole: bool = False,
+        into: Path | None = None,
+    ) -> Fetched:
+        """The next of what the test gave for that page."""
+        words = "&".join(f"{key}={value}" for key, value in (query or {}).items())
+        name = f"{page}?{words}" if words else str(page)
+        self.asked.append(name)
+        if name not in self._pages:
+            raise not_configured("the test", page.setting)
+        row = self._pages[name]
+        body = row.pop(0) if len(row) > 1 else row[0]
+        if isinstance(body, Exception):
+            raise body
+        if len(body) > limit_bytes and whole:
+            raise PageTooLarge(f"{name} has {len(body)} B")
+        told = body[:limit_bytes]
+        if into is not None:
+            await asyncio.to_thread(into.write_bytes, told)
+        return Fetched(
+            body=told if into is None else b"",
+            size_bytes=len(told),
+            content_type="",
+            took_ms=1.0,
+            cut=len(body) > limit_bytes,
+        )
+
+    @asynccontextmanager
+    async def alone(self, what: str, *, for_s: float = 0.0, wait_s: float = 2.0) -> AsyncIterator[None]:  # noqa: ARG002
+        """Taken at once, or `Busy` while another one has it."""
+        if self.at_work:
+            raise Busy(f"{self.at_work} is under way")
+        self.at_work = what
+        try:
+            yield
+        finally:
+            self.at_work = ""
+
+
 class FakeTarget:
     """A neighbour of the test's making; without a process it is one whose process is not there.
 
@@ -128,11 +195,12 @@ class FakeTarget:
         sighting: what the sidecar knows; default: fits ``process``.
         ring: the recent past.
         blind: what cannot be seen of it.
+        go: the way to its diagnostic pages; default: the settings name none.
         service: its service name.
         instance: its instance name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each part of a neighbour may be given
         self,
         process: ProcessView | None = None,
         probes: Sequence[Probe] = (),
@@ -140,6 +208,7 @@ class FakeTarget:
         sighting: Sighting | None = None,
         ring: Ring | None = None,
         blind: Sequence[Blind] = (),
+        go: GoDoor | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -147,6 +216,7 @@ class FakeTarget:
         self.instance = instance
         self.probes: Sequence[Probe] = probes
         self.ring: Ring = ring or FakeRing()
+        self.go: GoDoor = go or NoGoDoor(f"{service}/{instance}")
         self._process = process
         self._sighting = sighting
         self._blind = blind

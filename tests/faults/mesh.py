@@ -218,6 +218,10 @@ class DemoMesh(SmallMesh):
             name = "healthz"
             http = "http://127.0.0.1:{port}/healthz"
             required = false
+            [targets.go]
+            pprof = "http://127.0.0.1:{port}/debug/pprof"
+            expvar = "http://127.0.0.1:{port}/debug/vars"
+            metrics = "http://127.0.0.1:{port}/metrics"
             """,
         )
 

@@ -14,9 +14,10 @@ from diagmesh.adapters.limits import parse_fields, parse_limit
 from diagmesh.adapters.mountinfo import mount_of, parse_mountinfo
 from diagmesh.adapters.network import network_of, parse_interfaces
 from diagmesh.adapters.pid_file import ByPidFile
-from diagmesh.adapters.probes.given import Value, host_and_port, service_name, url, without_secrets
+from diagmesh.adapters.probes.given import host_and_port, service_name
 from diagmesh.adapters.procstat import parse_stat
 from diagmesh.adapters.sockets import parse_tcp, readable_address
+from diagmesh.adapters.web.given import Value, url, without_secrets
 from diagmesh.contract.codec import encode
 from diagmesh.errors import SettingsError, Unreadable
 from diagmesh_agents._launcher import oom
@@ -165,7 +166,7 @@ TARGETS: Final = (
     Target(
         "addresses",
         _addresses,
-        ("diagmesh.adapters.probes.given",),
+        ("diagmesh.adapters.probes.given", "diagmesh.adapters.web.given"),
         (
             b"http://h:80/p?a=b",
             b"https://u:p@[::1]:8443/x",

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import nats
 import psutil
 
+from diagmesh.settings import GoSettings
 from support.golang import Go
 from support.house import ROOT
 from support.programs import Program, wait_until
@@ -81,6 +82,12 @@ class GoService:
         if self._ready_file is None:
             return self.program.pid
         return int(json.loads(self._ready_file.read_text())["pid"])
+
+    @property
+    def go(self) -> GoSettings:
+        """Where its diagnostic pages are, as the settings of a sidecar say it."""
+        at = f"http://127.0.0.1:{self.port}"
+        return GoSettings(pprof=f"{at}/debug/pprof", expvar=f"{at}/debug/vars", metrics=f"{at}/metrics")
 
     def order(self, **words: object) -> Reply:
         """Send an order to the switchboard of this copy."""

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from diagmesh.accept import check_control, check_coordinator, check_disabled, check_unique, log_number
+from diagmesh.adapters.godoor import door_of
 from diagmesh.adapters.probes import make_all
 from diagmesh.adapters.ways import way_of
 from diagmesh.bus.nats import check_usable, exposed
@@ -115,6 +116,7 @@ def _check_sidecar(settings: SidecarSettings) -> None:
     for position, target in enumerate(settings.targets):
         where = f"targets[{position}]"
         make_all(target.probes, where=f"{where}.probes", instance=target.instance)
+        door_of(target.go, target.service, f"{where}.go")
         try:
             way_of(target)
         except SettingsError as error:

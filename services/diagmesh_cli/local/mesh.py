@@ -12,6 +12,7 @@ from diagmesh.errors import DiagmeshError
 from diagmesh.settings import (
     CoordinatorNatsSettings,
     CoordinatorSettings,
+    GoSettings,
     NatsSettings,
     ProbeSettings,
     SidecarSettings,
@@ -204,7 +205,8 @@ class LocalMesh:
             ProbeSettings(name="door", tcp=address),
             ProbeSettings(name="healthz", http=f"http://{address}/healthz", required=False),
         )
-        await self._start_sidecar(service, instance, told.pid, probes)
+        go = _pages(f"http://{address}") if self.demo.programs is not None else None
+        await self._start_sidecar(service, instance, told.pid, probes, go)
 
     async def _start_server_sidecar(self, service: str, instance: str) -> None:
         server = self._running
@@ -214,13 +216,21 @@ class LocalMesh:
         )
         await self._start_sidecar(service, instance, server.child.pid, probes)
 
-    async def _start_sidecar(self, service: str, instance: str, pid: int, probes: tuple[ProbeSettings, ...]) -> None:
+    async def _start_sidecar(
+        self,
+        service: str,
+        instance: str,
+        pid: int,
+        probes: tuple[ProbeSettings, ...],
+        go: GoSettings | None = None,
+    ) -> None:
         target = TargetSettings(
             service=service,
             instance=instance,
             pid=pid,
             probes=probes,
             nats=self._connection("observer", "_INBOX_observer"),
+            go=go,
             sample_s=_SAMPLE_S,
         )
         settings = SidecarSettings(
@@ -232,6 +242,11 @@ class LocalMesh:
         )
         file = write_settings(self.directory / f"sidecar-{service}-{instance}.toml", settings)
         await self.family.spawn(f"sidecar of {service}/{instance}", python("diagmesh_agents", "--config", str(file)))
+
+
+def _pages(at: str) -> GoSettings:
+    """Where a demo service in Go has its diagnostic pages."""
+    return GoSettings(pprof=f"{at}/debug/pprof", expvar=f"{at}/debug/vars", metrics=f"{at}/metrics")
 
 
 def _last(child: Child) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from diagmesh.adapters.find import Found, find
+from diagmesh.adapters.godoor import door_of
 from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
@@ -17,6 +18,7 @@ from diagmesh.adapters.ways import Nowhere, Way, way_of
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.gopages import GoDoor
 from diagmesh.hostname import default_instance
 from diagmesh.settings import TargetSettings
 from diagmesh.target import Probe, Sighting
@@ -47,7 +49,7 @@ class Neighbour:
         way: how it is found, where the settings do not say it (its launcher does).
 
     Raises:
-        SettingsError: the way to find the process cannot be used.
+        SettingsError: the way to find the process, or to its diagnostic pages, cannot be used.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Neighbour:
         self._instance = settings.instance or default_instance()
         self._root = root
         self._way = way or way_of(settings, root)
+        name = f"{settings.service}/{self._instance}"
+        self._go = door_of(settings.go, name, f"{name}: go")
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -99,6 +103,11 @@ class Neighbour:
     def ring(self) -> SampleRing:
         """Its recent past."""
         return self._ring
+
+    @property
+    def go(self) -> GoDoor:
+        """The way to its diagnostic pages."""
+        return self._go
 
     @property
     def process(self) -> Process:

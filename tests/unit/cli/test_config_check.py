@@ -121,6 +121,13 @@ REFUSED = {
     "no container id": ("sidecar", sidecar('container = "xyz"'), r"targets\[0\] \(orders\): .*'xyz'"),
     "no address": ("sidecar", sidecar('probes = [{ tcp = "nonsense" }]'), r"targets\[0\]\.probes\[0\].*host:port"),
     "no URL": ("sidecar", sidecar('probes = [{ http = "nonsense" }]'), r"targets\[0\]\.probes\[0\]"),
+    "no Go page": (
+        "sidecar",
+        sidecar("go = {}"),
+        r"the table go needs one of pprof, expvar, metrics.*targets\[0\]\.go",
+    ),
+    "no URL of pprof": ("sidecar", sidecar('go = { pprof = "nonsense" }'), r"targets\[0\]\.go\.pprof: needs a URL"),
+    "unknown Go page": ("sidecar", sidecar('go = { vars = "http://a" }'), r"unknown field `vars`.*go"),
     "two probes of one name": ("sidecar", sidecar('probes = [{ tcp = "a:1" }, { tcp = "a:1" }]'), "a second probe"),
     "a header from nowhere": (
         "sidecar",

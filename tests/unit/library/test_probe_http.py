@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diagmesh.adapters.probes import make
-from diagmesh.adapters.probes.given import without_secrets
+from diagmesh.adapters.web.given import without_secrets
 from diagmesh.errors import SettingsError
 from diagmesh.settings import ProbeSettings
 from diagmesh.target import ProbeResult

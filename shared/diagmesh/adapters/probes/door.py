@@ -1,81 +1,14 @@
 """What every probe kind shares: one bounded look, written down as it goes, and a verdict whatever happens."""
 
 import asyncio
-import time
-from typing import Final
 
 import msgspec
 
+from diagmesh.adapters.web.visit import Fault, Visit
 from diagmesh.settings import ProbeSettings
 from diagmesh.target import ProbeResult
 
-__all__ = ["BEGAN_TO_ANSWER", "Door", "Fault", "Visit"]
-
-BEGAN_TO_ANSWER: Final = "body"
-_WAITING: Final = {
-    "resolve": "the name did not resolve",
-    "connect": "no answer to the connection attempt (filtered on the way, or the accept queue is full)",
-    "tls": "the TLS handshake did not end",
-    "first_byte": "it took the connection but answered nothing",
-    "reply": "neither an answer came nor the word that nobody listens",
-    BEGAN_TO_ANSWER: "it began to answer but did not come to an end",
-}
-
-
-class Fault(Exception):
-    """Why a look ended without a pass.
-
-    Args:
-        reason: one clause for the operator, without secrets.
-        ok: False when the door failed, None when we could not judge it.
-        fix: what would make it possible to judge.
-    """
-
-    def __init__(self, reason: str, *, ok: bool | None = False, fix: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.ok = ok
-        self.fix = fix
-
-
-class Visit:
-    """One bounded look and what it found so far; a thread may write while the loop reads (each write is one step)."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self.started = time.monotonic()
-        self.deadline = self.started + timeout_s
-        self.timeout_s = timeout_s
-        self.phase = ""
-        self.phases_ms: dict[str, float] = {}
-        self.status_code: int | None = None
-        self.instances: int | None = None
-        self._phase_since = self.started
-
-    def enter(self, phase: str) -> None:
-        """The next phase begins, and the one before has ended; an empty name ends the last one."""
-        now = time.monotonic()
-        if self.phase:
-            self.phases_ms[self.phase] = _ms(now - self._phase_since)
-        self.phase, self._phase_since = phase, now
-
-    def left_s(self) -> float:
-        """What is left of the time-out.
-
-        Raises:
-            TimeoutError: nothing is left.
-        """
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def timed_out(self) -> Fault:
-        """The words for a time-out in the present phase; a resolver that is slow says nothing about the door."""
-        waiting = _WAITING.get(self.phase, "no answer")
-        reason = f"{waiting} within {self.timeout_s:g} s"
-        if self.phase == "resolve":
-            return Fault(reason, ok=None, fix="check the resolver of the host on which the sidecar runs")
-        return Fault(reason)
+__all__ = ["Door"]
 
 
 class Door:
@@ -114,7 +47,7 @@ class Door:
             kind=self.kind,
             target=self.target,
             ok=True,
-            took_ms=_ms(time.monotonic() - visit.started),
+            took_ms=visit.took_ms(),
             phases_ms=dict(visit.phases_ms),
             status_code=visit.status_code,
             required=self.required,
@@ -123,7 +56,3 @@ class Door:
         if fault is None:
             return result
         return msgspec.structs.replace(result, ok=fault.ok, reason=fault.reason, fix=fault.fix)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)

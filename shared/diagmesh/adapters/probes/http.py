@@ -1,17 +1,20 @@
 """HTTP and HTTPS: what the door answers, in which time per phase, and in words why it does not."""
 
-import contextlib
+import http.client
+import io
 from typing import Final
 
-from diagmesh.adapters.probes.connect import Resolver, connect
-from diagmesh.adapters.probes.door import Door, Fault, Visit
-from diagmesh.adapters.probes.exchange import BODY_LIMIT_BYTES, Exchange
-from diagmesh.adapters.probes.given import Value, body_text, url, without_secrets
-from diagmesh.adapters.probes.tls import Tls
-from diagmesh.adapters.threads import in_thread
+from diagmesh.adapters.probes.door import Door
+from diagmesh.adapters.probes.given import body_text
+from diagmesh.adapters.web.exchange import Exchange
+from diagmesh.adapters.web.given import url, without_secrets
+from diagmesh.adapters.web.site import Site
+from diagmesh.adapters.web.visit import Fault, Visit
 from diagmesh.settings import ProbeSettings
 
 __all__ = ["HttpDoor"]
+
+_BODY_LIMIT_BYTES: Final = 64 * 1024
 
 
 class HttpDoor(Door):
@@ -22,44 +25,24 @@ class HttpDoor(Door):
     """
 
     def __init__(self, settings: ProbeSettings, where: str) -> None:
-        self.url: Final = url(settings.http, f"{where}.http")
-        super().__init__("http", self.url.shown, settings)
-        self._resolver = Resolver(self.url.host, self.url.port)
-        self._headers = tuple(Value(name, text, f"{where}.headers") for name, text in settings.headers.items())
-        self._text = body_text(settings.expect_body, f"{where}.expect_body", BODY_LIMIT_BYTES)
+        to = url(settings.http, f"{where}.http")
+        super().__init__("http", to.shown, settings)
+        self._site = Site(to, settings.headers, settings.tls_ca_file, where, "diagmesh-probe")
+        self._text = body_text(settings.expect_body, f"{where}.expect_body", _BODY_LIMIT_BYTES)
         self._fine = frozenset(settings.expect_status or range(200, 300))
         self._fine_words = ", ".join(map(str, settings.expect_status)) or "200 to 299"
-        self._tls = Tls(settings.tls_ca_file, f"{where}.tls_ca_file") if self.url.secure else None
 
     async def _knock(self, visit: Visit) -> None:
-        plug = await connect(self._resolver, visit)
-        exchange = Exchange(plug, visit, self.url, self._tls)
-        try:
-            answer = in_thread(lambda: self._fetch(exchange), f"probe {self.url.host}")
-        except RuntimeError:
-            exchange.close()
-            raise Fault("the sidecar cannot start a thread", ok=None, fix="raise its limit of tasks") from None
-        try:
-            body = await answer
-        finally:
-            exchange.abort()
+        body = await self._site.get(visit, self._read)
         if self._text not in body:
             words = f"the expected text is not in the body ({len(body)} B looked at)"
             raise Fault(f"status {visit.status_code}, but {words}")
 
-    def _fetch(self, exchange: Exchange) -> bytes:
-        """The body, in a thread that ends at the deadline or when the exchange is aborted."""
-        with contextlib.closing(exchange):
-            response = exchange.ask({value.name: self._read(value) for value in self._headers})
-            self._judge_status(response.status, response.getheader("Location"))
-            return exchange.body(response)
-
-    def _read(self, value: Value) -> str:
-        try:
-            return value.read()
-        except (OSError, ValueError):
-            words = f"the header {value.name} cannot be read from its file any more"
-            raise Fault(words, ok=None, fix="put the file back where the headers of the probe say") from None
+    def _read(self, exchange: Exchange, response: http.client.HTTPResponse) -> bytes:
+        self._judge_status(response.status, response.getheader("Location"))
+        body = io.BytesIO()
+        exchange.copy(response, _BODY_LIMIT_BYTES, body.write)
+        return body.getvalue()
 
     def _judge_status(self, status: int, location: str | None) -> None:
         if status in self._fine:

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from diagmesh.adapters.probes.door import Door, Fault, Visit
+from diagmesh.adapters.probes.door import Door
 from diagmesh.adapters.probes.given import subject
+from diagmesh.adapters.web.visit import Fault, Visit
 from diagmesh.contract.codec import ERROR_CODE_HEADER, ERROR_HEADER
 from diagmesh.errors import BusError, NoAnswer, NoResponders, NotPermitted
 from diagmesh.settings import ProbeSettings

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from diagmesh.adapters.probes.door import Door, Fault, Visit
+from diagmesh.adapters.probes.door import Door
 from diagmesh.adapters.probes.given import service_name
 from diagmesh.adapters.probes.nats import bus_fault, need, service_error
+from diagmesh.adapters.web.visit import Fault, Visit
 from diagmesh.contract.names import legalise
 from diagmesh.errors import BusError, NoResponders
 from diagmesh.settings import ProbeSettings

@@ -1,8 +1,9 @@
 """TCP: does the port take a connection, and how long does each step take."""
 
-from diagmesh.adapters.probes.connect import Resolver, connect
-from diagmesh.adapters.probes.door import Door, Visit
+from diagmesh.adapters.probes.door import Door
 from diagmesh.adapters.probes.given import host_and_port
+from diagmesh.adapters.web.connect import Resolver, connect
+from diagmesh.adapters.web.visit import Visit
 from diagmesh.settings import ProbeSettings
 
 __all__ = ["TcpDoor"]

@@ -6,8 +6,8 @@ import os
 import socket
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.probes.door import Fault, Visit
 from diagmesh.adapters.threads import in_thread
+from diagmesh.adapters.web.visit import Fault, Visit
 
 __all__ = ["Address", "Resolver", "connect"]
 

@@ -1,9 +1,9 @@
-"""TLS for probes: whom they trust, and in words why a handshake failed."""
+"""TLS: whom a request trusts, and in words why a handshake failed."""
 
 import ssl
 from typing import Final
 
-from diagmesh.adapters.probes.door import Fault
+from diagmesh.adapters.web.visit import Fault
 from diagmesh.errors import SettingsError
 
 __all__ = ["Tls", "tls_fault"]
@@ -31,7 +31,7 @@ _PLAIN_TEXT: Final = frozenset(
 
 
 class Tls:
-    """Whom the probe trusts: a CA bundle of its own, read afresh at each look, or that of the system.
+    """Whom a request trusts: a CA bundle of its own, read afresh at each look, or that of the system.
 
     It is strict: a chain that breaks RFC 5280 (no key usage in the CA, no key identifiers) is refused, as current
     clients refuse it.
@@ -41,7 +41,7 @@ class Tls:
     """
 
     def __init__(self, ca_file: str, key: str) -> None:
-        self._ca_file = ca_file
+        self._ca_file, self._key = ca_file, key
         self._system: ssl.SSLContext | None = None
         try:
             self._context()
@@ -57,8 +57,8 @@ class Tls:
         try:
             return self._context()
         except OSError:
-            words = "the CA bundle of the probe (tls_ca_file) cannot be read any more"
-            raise Fault(words, ok=None, fix="put the bundle back where tls_ca_file says") from None
+            words = "the CA bundle (tls_ca_file) cannot be read any more"
+            raise Fault(words, ok=None, fix=f"put the bundle back where {self._key} says") from None
 
     def _context(self) -> ssl.SSLContext:
         if self._ca_file:

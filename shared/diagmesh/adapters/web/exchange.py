@@ -6,16 +6,16 @@ import io
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from diagmesh.adapters.probes.door import BEGAN_TO_ANSWER, Fault, Visit
-from diagmesh.adapters.probes.given import Url
-from diagmesh.adapters.probes.tls import Tls, tls_fault
+from diagmesh.adapters.web.given import Url
+from diagmesh.adapters.web.tls import Tls, tls_fault
+from diagmesh.adapters.web.visit import BEGAN_TO_ANSWER, Fault, Visit
 
-__all__ = ["BODY_LIMIT_BYTES", "Exchange"]
+__all__ = ["Exchange"]
 
-BODY_LIMIT_BYTES: Final = 64 * 1024
-_AGENT: Final = "diagmesh-probe"
+_PIECE_BYTES: Final = 64 * 1024
 _GREETINGS: Final = {"\x15\x03": "TLS: use https", "SSH-": "SSH", "INFO ": "NATS"}
 _BROKEN_OFF: Final = "the connection broke in the middle of the answer"
 
@@ -41,7 +41,7 @@ class Exchange:
             if self._plug.fileno() >= 0:
                 _shut(self._plug)
 
-    def ask(self, headers: dict[str, str]) -> http.client.HTTPResponse:
+    def ask(self, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         """Send the request and read the answer up to its body."""
         try:
             if self._tls is not None:
@@ -59,15 +59,27 @@ class Exchange:
         self._visit.status_code = response.status
         return response
 
-    def body(self, response: http.client.HTTPResponse) -> bytes:
-        """The first 64 KiB of the body."""
+    def copy(self, response: http.client.HTTPResponse, limit_bytes: int, sink: Callable[[memoryview], object]) -> int:
+        """Hand the body to ``sink``, piece by piece, up to so many bytes; returns how many there were."""
+        view, left = memoryview(bytearray(min(_PIECE_BYTES, max(1, limit_bytes)))), limit_bytes
         try:
-            body = response.read(BODY_LIMIT_BYTES)
+            while left and (count := response.readinto(view[:left])):
+                sink(view[:count])
+                left -= count
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._fault(error) from None
-        if response.length and len(body) < BODY_LIMIT_BYTES:  # a partial read does not complain by itself
+        if response.length and left:  # a partial read does not complain by itself
             raise Fault(_BROKEN_OFF)
-        return body
+        return limit_bytes - left
+
+    def goes_on(self, response: http.client.HTTPResponse) -> bool:
+        """Whether the body goes on after what was read of it; waits for a byte where its length was not told."""
+        if response.length is not None:
+            return response.length > 0
+        try:
+            return bool(response.read(1))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._fault(error) from None
 
     def _handshake(self, tls: Tls) -> None:
         self._visit.enter("tls")
@@ -77,12 +89,12 @@ class Exchange:
         self._plug.settimeout(self._visit.left_s())
         self._plug.do_handshake()
 
-    def _with_defaults(self, headers: dict[str, str]) -> dict[str, str]:
+    def _with_defaults(self, headers: Mapping[str, str]) -> dict[str, str]:
         given = {name.lower() for name in headers}
-        defaults = {"Host": self._url.host_header, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
+        defaults = {"Host": self._url.host_header, "Accept": "*/*", "Connection": "close"}
         if self._url.authorization:
             defaults["Authorization"] = self._url.authorization
-        return {name: value for name, value in defaults.items() if name.lower() not in given} | headers
+        return {name: value for name, value in defaults.items() if name.lower() not in given} | dict(headers)
 
     def _fault(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):
