@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ from diagmesh.roster import Roster
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator.registry import Registry
 from diagmesh_coordinator.returning import Returning
+from diagmesh_coordinator.standstill import Standstill
 from diagmesh_coordinator.unread import Unread
 
 __all__ = ["Directory"]
@@ -67,6 +68,7 @@ class Directory:
         self.membership = Membership(bus, clock=clock)
         self.registry = Registry(bus, store, self.roster, settings, us, clock)
         self._bus = bus
+        self._us = Key(_MESH, us)
         self._clock = clock
         self._own_interval_s = settings.heartbeat_s
         self._hearing_since: float | None = None
@@ -76,6 +78,7 @@ class Directory:
         self._swept_at = float("-inf")
         self._unread = Unread()
         self._returning = Returning()
+        self._standstill = Standstill(bus, clock)
         self._subscription: Subscription | None = None
         self._unwatch: Callable[[], None] = lambda: None
 
@@ -84,6 +87,7 @@ class Directory:
     async def start(self) -> None:
         """Listen to heartbeats from now on, over every later connection."""
         self._unwatch = self._bus.watch(self._state_changed)
+        self._standstill.start()
         self._subscription = await self._bus.subscribe(subjects.heartbeats(), self._heard)
         await self.registry.start()
         if self._bus.state.state is BusState.CONNECTED:
@@ -94,6 +98,7 @@ class Directory:
         self._unwatch()
         if self._subscription is not None:
             await self._subscription.unsubscribe()
+        await self._standstill.stop()
         if self._learning is not None:
             self._learning.cancel()
             await asyncio.wait({self._learning})
@@ -104,6 +109,7 @@ class Directory:
         now = self._clock()
         if change.state is not BusState.CONNECTED:
             self._deaf_since = now if self._deaf_since is None else self._deaf_since
+            self._standstill.cut_off()
             return
         deaf_since, self._deaf_since = self._deaf_since, None
         if self._hearing_since is not None and deaf_since is not None:
@@ -148,8 +154,12 @@ class Directory:
         roster = self.coordinators if tokens[2] == _MESH else self.roster
         key = Key(tokens[2], tokens[3])
         self._returning.heard(key)
-        known = roster.get(key) if beat.bye else None
-        roster.hear(tokens[2], tokens[3], beat, self._clock(), datetime.now(UTC))
+        known = roster.get(key)
+        sent_at = self._standstill.sent_at(known, beat)
+        now = self._clock()
+        # Our own come back to us: that we live is no question.
+        sent_at = now if key == self._us else sent_at
+        roster.hear(tokens[2], tokens[3], beat, sent_at, datetime.now(UTC) - timedelta(seconds=now - sent_at))
         if beat.bye and roster is self.roster and roster.get(key) is None:
             self.registry.left(key, known, beat)
         self._sweep()
@@ -171,7 +181,7 @@ class Directory:
     @property
     def warming(self) -> bool:
         """Whether we have not heard for long enough to say who should be there, or who of them is missing."""
-        return self._fresh or bool(self._returning.away(self._clock()))
+        return self._fresh or self._standstill.behind or bool(self._returning.away(self._clock()))
 
     @property
     def _fresh(self) -> bool:
@@ -184,9 +194,11 @@ class Directory:
 
     async def hoped(self, timeout_s: float) -> frozenset[Key]:
         """While we have not heard of everybody: who answered when all were asked. Nobody vouches for these names."""
+        began = self._clock()
+        await self._standstill.caught_up(timeout_s)
         if not self._fresh or self._learning is None:
             return frozenset()
-        await asyncio.wait({self._learning}, timeout=timeout_s)
+        await asyncio.wait({self._learning}, timeout=max(0.0, began + timeout_s - self._clock()))
         if not self._learning.done() or self._learning.cancelled():
             return frozenset()
         return self._learning.result()

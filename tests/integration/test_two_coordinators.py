@@ -20,18 +20,22 @@ from diagmesh.contract.answers.coordinator import Coordinator
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.codec import decode_reply, encode
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import InstanceState, Services, ServicesQuestion
+from diagmesh.contract.mesh import Ended, InstanceState, Services, ServicesQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import NoAnswer
+from diagmesh.expected import Absence
 from diagmesh.keys import read_seed
 from diagmesh.settings import NatsSettings
 from support.programs import Program
-from support.smallmesh import SmallMesh
+from support.smallmesh import HEARTBEAT_S, SmallMesh
 
 NOISE_S: Final = 3.0
 """A normal answer takes milliseconds; so much more may a busy machine take."""
 LONG_S: Final = 20.0
 """What a question would take that nobody rescues."""
+FROZEN: Final = Absence(
+    InstanceState.SILENT, "its sidecar is hung, frozen or overloaded; the service itself was not seen"
+)
 
 
 class Pair(SmallMesh):
@@ -177,6 +181,28 @@ async def test_a_long_question_is_waited_for_and_asked_only_once(pair: Pair, mes
     assert looks < 30
 
 
+async def test_who_helps_when_the_time_is_nearly_over_still_says_why_somebody_is_silent(pair: Pair, mesh: Mesh) -> None:
+    """The one that waits for a frozen sidecar is frozen itself, too late for the other to have much time left."""
+    asker = Mesh(mesh.bus)
+    pair.sidecars["orders/i1"].freeze()
+    try:
+        while True:
+            asking = asyncio.create_task(asker.mesh(Health, timeout_s=2.0))
+            await asyncio.sleep(1.6)
+            pair.both["c1"].freeze()
+            result = await asking
+            pair.both["c1"].thaw()
+            if result.hedged:
+                break
+            await how_it_is(mesh, "c1")
+    finally:
+        pair.both["c1"].thaw()
+        pair.sidecars["orders/i1"].thaw()
+    assert result.coordinator == "c2"
+    (silent,) = result.silent
+    assert silent.reason == str(FROZEN)
+
+
 async def test_both_frozen_is_told_within_the_time(pair: Pair, mesh: Mesh) -> None:
     for program in pair.both.values():
         program.freeze()
@@ -268,6 +294,31 @@ async def test_both_know_the_same_and_each_other(pair: Pair, mesh: Mesh) -> None
     finally:
         await operator.close()
     assert [one.instance for one in done.answer.forgotten] == ["p1"]
+    await until(mesh, lambda each: all(known(one) == {("orders", "i1")} for one in each.values()))
+
+
+async def test_a_thawed_one_knows_at_once_who_fell_silent_meanwhile(pair: Pair, mesh: Mesh) -> None:
+    """It reads up the heartbeats of all that time at once, and none of them says when it was sent."""
+    pair.sidecar("payments", "p2")
+    await until(mesh, lambda each: all(("payments", "p2") in known(one) for one in each.values()))
+    pair.both["c1"].freeze()
+    try:
+        await asyncio.sleep(2 * HEARTBEAT_S)
+        pair.sidecars["payments/p2"].freeze()
+        await asyncio.sleep(8 * HEARTBEAT_S)
+        pair.both["c1"].thaw()
+        said = await mesh.one(Services, "mesh", instance="c1", timeout_s=LONG_S)
+        itself = await mesh.one(Coordinator, "mesh", instance="c1", timeout_s=LONG_S)
+    finally:
+        pair.both["c1"].thaw()
+        pair.sidecars["payments/p2"].thaw()
+    states = {f"{of.service}/{one.instance}": one.state for of in said.answer.services for one in of.instances}
+    assert states["payments/p2"] is InstanceState.SILENT
+    assert itself.answer.directory is not None
+    assert itself.answer.directory.live <= 1
+    assert said.answer.ended is Ended.COMPLETE
+    await until(mesh, lambda each: all(one.live == 2 for one in each.values()))
+    pair.sidecars["payments/p2"].stop()
     await until(mesh, lambda each: all(known(one) == {("orders", "i1")} for one in each.values()))
 
 

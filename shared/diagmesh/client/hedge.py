@@ -28,7 +28,12 @@ _WHO_S: Final = 0.1
 """So much of that is for the question who works on it."""
 _PREFER_S: Final = 30.0
 """Whoever helped is asked first for so long: a frozen one stays in the queue group until the server finds it stale."""
-_LEAST_S: Final = 0.1
+_LEAST_S: Final = 0.4
+"""A sum that is given less cannot say why somebody is silent; whoever helps late has it, if the timeout leaves it."""
+_WAY_S: Final = 0.1
+_THERE_S: Final = 30.0
+"""If a coordinator answered so lately, and none is there now, they may just have been cut off by one server's end."""
+_AGAIN_S: Final = 0.1
 _NOBODY_ALIVE: Final = "whoever listens there is frozen, overloaded or has just ended"
 
 Body = Callable[[float], bytes]
@@ -53,6 +58,7 @@ class Coordinators:
         self._bus = bus
         self._preferred = ""
         self._prefer_until = float("-inf")
+        self._answered_at = float("-inf")
         self.on_hedge: Callable[[str], None] = log.info
         """Hears, in words, whenever another coordinator had to be asked."""
 
@@ -66,14 +72,29 @@ class Coordinators:
             budget_s: the time that is given to the first who is asked; the next one has what is left of it.
 
         Raises:
-            BusError: as `diagmesh.bus.core.Bus.request`; `NoResponders` at once when there is no coordinator.
+            BusError: as `diagmesh.bus.core.Bus.request`; `NoResponders` at once when there is no coordinator; half a
+                second later where one has answered lately, which may be back by then.
         """
+        began, spent_s = time.monotonic(), 0.0
+        while True:
+            try:
+                return await self._ask(kind, body, timeout_s - spent_s, budget_s - spent_s)
+            except NoResponders:
+                now = time.monotonic()
+                if now - self._answered_at > _THERE_S or now + _AGAIN_S - began > min(HEDGE_S, timeout_s):
+                    self._answered_at = float("-inf")  # the next question need not hope again
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+            spent_s = time.monotonic() - began
+
+    async def _ask(self, kind: str, body: Body, timeout_s: float, budget_s: float) -> Answered:
         first = self._preferred if time.monotonic() < self._prefer_until else ""
         asking = _Asking(self._bus, kind, body, timeout_s, budget_s)
         try:
             best = await asking.run(first)
         finally:
             asking.close()
+        self._answered_at = time.monotonic()
         hedged = asking.words(best)
         if hedged:
             self._preferred, self._prefer_until = best.to, time.monotonic() + _PREFER_S
@@ -125,9 +146,10 @@ class _Asking:
                 return self._best()
 
     async def _send(self, to: str) -> None:
-        # The first has all of the time, to the millisecond.
-        spent_s = time.monotonic() - self._began if self._sent else 0.0
-        left_s = max(_LEAST_S, self._budget_s - spent_s)
+        left_s = self._budget_s  # the first has all of the time, to the millisecond
+        if self._sent:
+            spent_s = time.monotonic() - self._began
+            left_s = max(_WAY_S, self._budget_s - spent_s, min(_LEAST_S, self._timeout_s - spent_s - _WAY_S))
         one = AskedOnce(self._bus, to, self._news)
         self._sent.append(one)
         await one.send(subjects.ask_mesh(self._kind, to), self._body(left_s), self._id)

@@ -31,6 +31,7 @@ _OWN: Final = "error: the server of the asker was hit"
 _COORDINATOR: Final = "error: a coordinator was hit"
 _INSTANCE: Final = "error: the instance asked was hit"
 _CUT_OFF: Final = ("warming", "connection lost")
+_NOT_LOOKED_UP: Final = "unknown: its connection could not be looked up in time"
 _UNANSWERED: Final = ("NoAnswer", "NoResponders", "Late", "Unavailable", "BusError")
 
 
@@ -104,6 +105,8 @@ class Judge:
         if asked.error == "Problem" and asked.heard and any(self._ledger.near(name, asked) for name in asked_for):
             return Judgement(_REFUSED)  # within a sum: late, say, from one that had just been frozen
         if asked.of_coordinator:
+            if asked.error == "NoResponders" and all(self._ledger.cut_off(name, asked) for name in COORDINATORS):
+                return Judgement(_COORDINATOR)
             hit = [bool(self._ledger.near(name, asked)) for name in COORDINATORS]
             hedged = self._hedged and asked.how != "nats"  # which asks the queue group once
             fits = asked.error in ("NoAnswer", "Problem", "Late") or asked.by_command
@@ -158,6 +161,8 @@ class Judge:
         allowed = self._ledger.states(one.name, asked)
         if not allowed:
             return Judgement("unexplained", f"{one.name} was well, but: {one.reason}")
+        if one.reason.startswith(_NOT_LOOKED_UP) and self._ledger.not_looked_up(asked):
+            return None
         if not one.reason.startswith(tuple(allowed)):
             return Judgement("wrong reason", f"{one.name} after {self._ledger.told(one.name, asked)}: {one.reason}")
         return None

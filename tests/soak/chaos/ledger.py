@@ -20,8 +20,12 @@ _JUST_S: Final = 0.5
 """A request that began so shortly before somebody went, or came, may meet him in either state."""
 _LOST_AFTER_S: Final = 4 * HEARTBEAT_S
 """The directory goes by heartbeats: three missed, and one more for the way."""
+_DATED_S: Final = HEARTBEAT_S
+"""A coordinator that was frozen tells by their count when heartbeats were sent; to a new server one more is sent."""
 _SURELY_S: Final = 0.1
 """A signal takes effect a moment after it was sent."""
+_LOOK_S: Final = 0.75
+"""A look at the connections takes half a second where a server is silent; one that began earlier ended in time."""
 _EVER: Final = float("inf")
 
 
@@ -59,6 +63,17 @@ class Ledger:
             return True
         return any(0 <= asked.at - fault.back.get(asked.by, _EVER) <= RETURN_S for fault in self._faults)
 
+    def not_looked_up(self, asked: Asked) -> bool:
+        """Whether a server was out when a look would have had to answer, so that nobody's connection was known."""
+        return any(
+            fault.of_server and fault.at <= asked.until and asked.until - _LOOK_S <= fault.back.get(fault.what, _EVER)
+            for fault in self._faults
+        )
+
+    def cut_off(self, name: str, asked: Asked) -> bool:
+        """Whether he was not connected, so that his subscriptions were gone; who is frozen keeps them."""
+        return any(fault.of_server or fault.act == "kill" for fault in self.near(name, asked))
+
     def cannot_have_answered(self, name: str, asked: Asked) -> bool:
         """Whether his process was dead or frozen from before the request until after its end."""
         return any(
@@ -71,9 +86,11 @@ class Ledger:
     def _sure_at(self, fault: Fault, asked: Asked) -> float:
         if asked.how != "directory":
             return fault.at + _SURELY_S
-        # What a coordinator did not hear while it was frozen, it hears afterwards.
-        backs = [other.back[asked.by] for other in self._faults if asked.by in other.back]
-        return max([fault.at, *(at for at in backs if at <= asked.until)]) + _LOST_AFTER_S
+        hits = [other for other in self._faults if other.back.get(asked.by, _EVER) <= asked.until]
+        # What was said while it was frozen it reads up, and dates it; who starts or is cut off has heard nothing.
+        backs = [hit.back[asked.by] for hit in hits if hit.act != "freeze" or hit.of_server]
+        dated = _DATED_S if any(hit.back[asked.by] >= fault.at for hit in hits) else 0.0
+        return max([fault.at + dated, *backs]) + _LOST_AFTER_S
 
     def never_met(self, name: str, asked: Asked) -> bool:
         """Whether the coordinator was killed, and he was hit before the new one could hear of him, and is not back."""

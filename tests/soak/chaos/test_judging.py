@@ -111,8 +111,12 @@ def test_the_directory_goes_by_heartbeats() -> None:
     long = fault("freeze", "orders/i1", 10.0, 18.0)
     assert outcome(directory(13.9), long) == FULL
     assert outcome(directory(14.1), long) == "false"
-    assert outcome(directory(16.9), long, fault("freeze", "mesh/c2", 9.0, 13.0)) == FULL
-    assert outcome(directory(17.1), long, fault("freeze", "mesh/c2", 9.0, 13.0)) == "false"
+    assert outcome(directory(16.9), long, fault("kill", "mesh/c2", 9.0, 12.0, back=13.0)) == FULL
+    assert outcome(directory(17.1), long, fault("kill", "mesh/c2", 9.0, 12.0, back=13.0)) == "false"
+    # One that was frozen knows what was said meanwhile, and when.
+    assert outcome(directory(14.9), long, fault("freeze", "mesh/c2", 9.0, 13.0)) == FULL
+    assert outcome(directory(15.1), long, fault("freeze", "mesh/c2", 9.0, 13.0)) == "false"
+    assert outcome(directory(16.9), long, fault("freeze", "server n1", 9.0, 13.0, "mesh/c2")) == FULL
 
 
 def test_with_hedging_one_coordinator_is_enough() -> None:
@@ -149,3 +153,24 @@ def test_a_command_may_have_been_on_any_server() -> None:
     assert outcome(typed, SERVER) == "error: the server of the asker was hit"
     assert outcome(typed, FREEZE) == "unexplained"
     assert outcome(typed, SLOW) == "error: a coordinator was hit"
+
+
+def test_a_connection_need_not_be_known_while_a_server_is_out() -> None:
+    silent = ("orders/i1", "unknown: its connection could not be looked up in time")
+    frozen = fault("freeze", "orders/i1", 10.0, 18.0)
+    away = fault("freeze", "server n2", 12.0, 14.0)
+    for at, expected in ((9.9, "wrong"), (10.5, "in part"), (12.9, "in part"), (13.2, "wrong")):
+        assert outcome(mesh(at, silent, took_s=1.8), frozen, away).startswith(expected)
+    gone = ("orders/i1", GONE)
+    assert outcome(mesh(12.5, gone), frozen, away) == "wrong reason", "that is another claim"
+
+
+def test_nobody_listens_when_all_coordinators_are_cut_off() -> None:
+    lost = Asked(how="directory", asker="b", at=11.0, took_s=0.5, budget_s=2.0, error="NoResponders")
+    both = fault("kill", "server n1", 10.9, 13.0, "mesh/c1", "mesh/c2", back=11.6)
+    assert outcome(lost, both, hedged=True) == "error: a coordinator was hit"
+    one = fault("kill", "server n1", 10.9, 13.0, "mesh/c1", back=11.6)
+    assert outcome(lost, one, hedged=True) == "unexplained"
+    assert outcome(lost, one, OTHER_SLOW, hedged=True) == "unexplained", "who is frozen is still subscribed"
+    dead = fault("kill", "mesh/c2", 9.0, 12.0, back=12.5)
+    assert outcome(lost, one, dead, hedged=True) == "error: a coordinator was hit"

@@ -223,3 +223,47 @@ async def test_a_coordinator_that_is_named_is_the_only_one_that_is_asked(pair: P
     with pytest.raises(NoAnswer):
         await pair.mesh.one("health", "mesh", instance="c1", timeout_s=0.9)
     assert pair.order == ["c1"]
+
+
+async def test_who_helps_at_the_end_has_time_to_find_out_who_is_silent(pair: Pair) -> None:
+    end = await pair.add("c1", first=True, after_s=30.0)
+    await pair.add("c2")
+    asking = asyncio.create_task(pair.mesh.mesh("health", timeout_s=1.0))
+    await asyncio.sleep(0.6)
+    await end()
+    result = await asking
+    assert (result.coordinator, pair.order) == ("c2", ["c1", "c2"])
+    assert 200 <= msgspec.json.decode(pair.asked[1][1].data)["timeout_ms"] <= 400
+
+
+async def test_where_one_answered_lately_nobody_may_be_there_for_a_moment(pair: Pair) -> None:
+    """All of them were on one server, say, which has just ended."""
+    end = await pair.add("c1", first=True)
+    await pair.mesh.mesh("health", timeout_s=3.0)
+    await end()
+    asking = asyncio.create_task(pair.mesh.mesh("health", timeout_s=3.0))
+    await asyncio.sleep(0.15)
+    await pair.add("c2", first=True)
+    assert (await asking).coordinator == "c2"
+
+
+async def test_when_none_comes_back_that_is_said_and_not_hoped_for_again(pair: Pair) -> None:
+    asked: list[str] = []
+    send = pair.mesh.bus.publish
+
+    async def publish(subject: str, *given: Any, **more: Any) -> None:
+        asked.append(subject)
+        await send(subject, *given, **more)
+
+    end = await pair.add("c1", first=True)
+    await pair.mesh.mesh("health", timeout_s=3.0)
+    await end()
+    pair.mesh.bus.publish = publish  # type: ignore[method-assign]  # of this one bus, to count
+    tries = []
+    for _ in range(3):
+        asked.clear()
+        with pytest.raises(NoResponders):
+            await pair.mesh.services(timeout_s=3.0)
+        tries.append(len(asked))
+    assert tries[0] > 1
+    assert tries[1:] == [1, 1]
