@@ -18,6 +18,7 @@ from diagmesh.errors import (
     NotPermitted,
     Refusal,
     SettingsError,
+    Unreadable,
 )
 from diagmesh_cli.exits import Exit
 
@@ -52,7 +53,7 @@ def explain(error: BaseException) -> tuple[Exit, Problem]:
         case Refusal():
             told = Exit.UNSURE, Problem(code=error.code, error=error.error, detail=error.detail, hint=error.hint)
         case DiagmeshError():
-            told = Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error))
+            told = _other(error)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
             told = Exit.FAULT, Problem(code=507, error="cannot write", detail=str(error.strerror))
         case _:
@@ -68,6 +69,12 @@ def _usage(error: CycloptsError) -> Problem:
     if isinstance(error, UnknownCommandError):
         detail = detail.split(" Available commands:")[0].rstrip(".")
     return Problem(code=400, error="usage", detail=detail, hint="see `diagmesh --help`")
+
+
+def _other(error: DiagmeshError) -> tuple[Exit, Problem]:
+    if isinstance(error, Unreadable):
+        return Exit.UNSURE, Problem(code=502, error="cannot be read", detail=str(error))
+    return Exit.NOBODY, Problem(code=503, error="no mesh", detail=str(error))
 
 
 def _mesh(error: BusError) -> tuple[Exit, Problem]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from cyclopts import Parameter
 from rich.live import Live
 
-from diagmesh.errors import BusError, Refusal
+from diagmesh.errors import BusError, Refusal, Unreadable
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.history import History, Look
 from diagmesh_cli.options import Batched
@@ -80,7 +80,7 @@ async def watch(kind: str, target: str, take: Callable[[], Awaitable[Taken]], as
         output: where it is shown.
 
     Raises:
-        BusError, Refusal: the first look failed; later ones are told, and the watch goes on.
+        BusError, Refusal, Unreadable: the first look failed; later ones are told, and the watch goes on.
     """
     every_s, history, code, trouble = checked(asking), History(kind), Exit.WELL, ""
     title = f"of {target or 'the mesh'} · every {every_s:g} s"
@@ -91,7 +91,7 @@ async def watch(kind: str, target: str, take: Callable[[], Awaitable[Taken]], as
             try:
                 look, report, code = await take()
                 trouble = ""
-            except (BusError, Refusal) as error:
+            except (BusError, Refusal, Unreadable) as error:
                 if not history.looks:
                     raise
                 code, problem = explain(error)

@@ -105,13 +105,14 @@ class Checker:
             check_of, engine, gathered, selected(directory, selection), labels, notes, coordinators
         )
         check = msgspec.structs.replace(check, settings=self._fingerprint)
-        return fitted_check(check, reply_limit(self._bus.max_payload, chunks=question.chunks) - _ENVELOPE_BYTES)
+        room = reply_limit(self._bus.max_payload, chunks=question.chunks) - _ENVELOPE_BYTES
+        return fitted_check(check, room, msgpack=asked.msgpack)
 
     async def _gather_coordinators(self, kind: str, body: bytes, timeout_s: float) -> Gathered | None:
         """How the coordinators themselves are; None when no rule wants to know."""
         if not kind:
             return None
-        plan = coordinators_plan(self._directory, self._us, MeshQuestion(), kind, body, timeout_s)
+        plan = coordinators_plan(self._directory, self._us, MeshQuestion(), kind, lambda _: body, timeout_s)
         try:
             return await Gather(self._bus, plan, self._directory.absences).run()
         except (NotPermitted, MessageTooLarge) as error:

@@ -2,29 +2,30 @@
 
 import msgspec
 
-from diagmesh.contract.codec import encode
+from diagmesh.contract.coding import coded
 from diagmesh.contract.verdicts import Check
 from diagmesh_coordinator.fitting import LONGEST_LISTS, Cut
 
 __all__ = ["fitted_check"]
 
 
-def fitted_check(check: Check, limit_bytes: int) -> Check:
+def fitted_check(check: Check, limit_bytes: int, *, msgpack: bool = False) -> Check:
     """The check with as much of its lists as there is room for, and a note on what is missing.
 
     Args:
         check: all of it.
-        limit_bytes: the most that it may have as JSON.
+        limit_bytes: the most that it may have in the coding that is sent.
+        msgpack: whether that is MessagePack, not JSON.
     """
-    if len(encode(check)) <= limit_bytes:
+    if len(coded(check, msgpack=msgpack)) <= limit_bytes:
         return check
     for judged in LONGEST_LISTS[1:]:
         cut = _cut(check, judged, LONGEST_LISTS[0])
-        if len(encode(cut)) <= limit_bytes:
+        if len(coded(cut, msgpack=msgpack)) <= limit_bytes:
             return cut
     for longest in LONGEST_LISTS[1:-1]:
         cut = _cut(check, 0, longest)
-        if len(encode(cut)) <= limit_bytes:
+        if len(coded(cut, msgpack=msgpack)) <= limit_bytes:
             return cut
     return _cut(check, 0, 0)
 

@@ -58,7 +58,7 @@ async def fan_out(
     body = question.body(agent_budget_ms(choice.share_s(left_s)))
     plan = _not_waiting_for(not_back, choice.plan(asked.kind, body, left_s))
     round_ = gathering(bus, plan, partial(directory.absences, not_back=not_back))
-    return await _added_up(bus, round_, directory.problems, answer, question.chosen)
+    return await _added_up(bus, round_, directory.problems, answer, question.chosen, msgpack=asked.msgpack)
 
 
 async def fan_out_coordinators(
@@ -70,28 +70,44 @@ async def fan_out_coordinators(
         Refusal: as `fan_out`.
     """
     left_s = gather_s(asked.budget_s)
-    body = question.body(agent_budget_ms(left_s))
+
+    def body(share_s: float) -> bytes:
+        return question.body(agent_budget_ms(share_s))
+
     plan = coordinators_plan(directory, us, question.chosen, asked.kind, body, left_s)
     round_ = gathering(bus, plan, directory.absences)
-    return await _added_up(bus, round_, directory.problems, answer, question.chosen)
+    return await _added_up(bus, round_, directory.problems, answer, question.chosen, msgpack=asked.msgpack)
 
 
 def coordinators_plan(
-    directory: Directory, us: Identity, chosen: MeshQuestion, kind: str, body: bytes, timeout_s: float
+    directory: Directory,
+    us: Identity,
+    chosen: MeshQuestion,
+    kind: str,
+    body: Callable[[float], bytes],
+    timeout_s: float,
 ) -> Plan:
     """How the coordinators are asked: those that are known or declared, and always ourselves.
 
+    Args:
+        directory: who is known.
+        us: who we are.
+        chosen: which of them.
+        kind: the question.
+        body: its body for one that may take so many seconds.
+        timeout_s: the longest that all of it may take.
+
     Raises:
-        Declined: the selection means nobody.
+        Declined: the selection means nobody, or its batches do not fit into the time.
     """
     ourselves = frozenset({Key(us.service, us.instance)})
     listing = directory.coordinators
     choice = choose(listing, chosen, ourselves, directory.now(), warming=directory.warming)
-    plan = choice.plan(kind, body, timeout_s)
-    live = tuple(one for one in plan.expected if one.live)
+    live = tuple(one for one in choice.expected if one.live)
     # As many as there should be: those that were lost have been replaced.
-    replaced = len(live) >= (listing.declared(us.service) or math.inf)
-    return msgspec.structs.replace(plan, expected=live) if replaced else plan
+    if len(live) >= (listing.declared(us.service) or math.inf):
+        choice = choice.without([one.key for one in choice.expected if not one.live])
+    return choice.plan(kind, body(choice.share_s(timeout_s)), timeout_s)
 
 
 async def _added_up(
@@ -100,6 +116,8 @@ async def _added_up(
     problems_now: Callable[[], tuple[str, ...]],
     answer: type[Answer] | None,
     chosen: MeshQuestion,
+    *,
+    msgpack: bool,
 ) -> MeshAnswer:
     try:
         gathered = await round_.run()
@@ -109,7 +127,7 @@ async def _added_up(
     problems = problems_now()
     if problems:
         total = msgspec.structs.replace(total, notes=(*total.notes, *problems))
-    return fitted(total, reply_limit(bus.max_payload, chunks=chosen.chunks) - _ENVELOPE_BYTES)
+    return fitted(total, reply_limit(bus.max_payload, chunks=chosen.chunks) - _ENVELOPE_BYTES, msgpack=msgpack)
 
 
 def _not_waiting_for(not_back: Collection[Key], plan: Plan) -> Plan:

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from diagmesh.contract.codec import encode
+from diagmesh.contract.coding import coded
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Field, MeshAnswer
 
@@ -18,18 +18,19 @@ LONGEST_LISTS: Final = (sys.maxsize, 500, 50, 5, 0)
 """Tried one after the other; the first of them leaves out nothing but the single replies."""
 
 
-def fitted(total: MeshAnswer, limit_bytes: int) -> MeshAnswer:
+def fitted(total: MeshAnswer, limit_bytes: int, *, msgpack: bool = False) -> MeshAnswer:
     """The sum with as much of its lists as there is room for, and a note on what is missing.
 
     Args:
         total: the sum; the counts in it are never changed.
-        limit_bytes: the most that it may have as JSON.
+        limit_bytes: the most that it may have in the coding that is sent.
+        msgpack: whether that is MessagePack, not JSON.
     """
-    if len(encode(total)) <= limit_bytes:
+    if len(coded(total, msgpack=msgpack)) <= limit_bytes:
         return total
     for longest in LONGEST_LISTS:
         cut = Cut(longest).sum(total)
-        if len(encode(cut)) <= limit_bytes:
+        if len(coded(cut, msgpack=msgpack)) <= limit_bytes:
             return cut
     return Cut(0).sum(total, fields=False)
 

@@ -110,7 +110,8 @@ def _reply(data: bytes) -> None:
 
 def _replies_in_passing(data: bytes) -> None:
     """Replies of which only a few fields are read: by who hedges, by who learns who is there, by who asks for life."""
-    _seen(data)
+    with contextlib.suppress(Unreadable):
+        _seen(data, "a coordinator")
     troubles: list[dict[str, Any]] = []
 
     async def ask() -> None:

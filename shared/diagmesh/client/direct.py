@@ -84,11 +84,11 @@ async def by_directory(
     return choice.plan(kind, body(choice.share_s(left_s)), left_s)
 
 
-def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body: bytes, timeout_s: float) -> Plan:
+def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body: Body, timeout_s: float) -> Plan:
     """How the coordinators themselves are asked, by the list that one of them gave.
 
     Raises:
-        Declined: the selection means none of them.
+        Declined: the selection means none of them, or its batches do not fit into the time.
     """
     selector = Selector(selection)
     expected = tuple(
@@ -105,9 +105,20 @@ def of_coordinators(services: Services, selection: MeshQuestion, kind: str, body
         names = ", ".join(one.key.instance for one in expected)
         raise Declined("no coordinator is meant by this selection", hint=f"instances: {names}")
     asks: tuple[Ask, ...] = (Ask(service="mesh"),)
-    if selection.instances:
+    if selection.instances or selection.batch is not None:
         asks = tuple(Ask(service="mesh", instance=one.key.instance) for one in chosen)
-    return Plan(kind=kind, asks=asks, expected=chosen, body=body, timeout_s=timeout_s, limit=selection.limit)
+    batches = batches_of([one.key for one in chosen], selection.batch) if selection.batch is not None else ()
+    pause_s = selection.pause_ms / 1000
+    return Plan(
+        kind=kind,
+        asks=asks,
+        expected=chosen,
+        body=body(share_s(len(batches), pause_s, timeout_s)),
+        timeout_s=timeout_s,
+        limit=selection.limit,
+        batches=batches,
+        pause_s=pause_s,
+    )
 
 
 async def learned(bus: Bus, selection: MeshQuestion, kind: str, body: Body, timeout_s: float) -> Plan:

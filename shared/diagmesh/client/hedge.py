@@ -3,7 +3,8 @@
 The question goes to whichever coordinator the server picks. While no answer has come, all are asked who works on it
 (`diag.mesh.coordinator.all`, a look of a millisecond). Whoever does is waited for, so a long question is not asked
 twice; if nobody does, another one that is alive is asked by name. The first real answer wins, a late one counts too,
-and all of it ends within one budget. Control requests never come this way: they are never asked twice.
+and all of it ends within one budget. A reply that cannot be read counts against its sender only. Control requests never
+come this way: they are never asked twice.
 """
 
 import asyncio
@@ -74,6 +75,7 @@ class Coordinators:
         Raises:
             BusError: as `diagmesh.bus.core.Bus.request`; `NoResponders` at once when there is no coordinator; half a
                 second later where one has answered lately, which may be back by then.
+            Unreadable: nobody answered but one whose reply cannot be read.
         """
         began, spent_s = time.monotonic(), 0.0
         while True:
@@ -191,10 +193,13 @@ class _Asking:
 
         Raises:
             BusError: there is none.
+            Unreadable: there is none, and this is why.
         """
         told = [one for one in self._sent if one.message is not None]
         if told:
             return min(told, key=lambda one: one.poverty)
+        if not any(_ends_all(one) for one in self._sent):
+            self._raise_broken()
         if failed := [one.error for one in self._sent if one.error is not None]:
             raise failed[0]
         subject = subjects.ask_mesh(self._kind)
@@ -204,6 +209,12 @@ class _Asking:
         why = next((one.missing for one in self._sent if one.missing), why)
         raise NoAnswer(f"no answer on {subject} within {self._timeout_s:g} s: {why}")
 
+    def _raise_broken(self) -> None:
+        """Say whose reply cannot be read, and what is wrong with it; one that is known by name is told first."""
+        for one in sorted(self._sent, key=lambda one: not one.instance):
+            if one.broken is not None:
+                raise one.broken
+
     def words(self, best: AskedOnce) -> str:
         """Who did not answer and who did, where more than one was asked; empty else."""
         others = [one for one in self._sent if one is not best and not one.nobody and one.error is None]
@@ -211,11 +222,9 @@ class _Asking:
             return ""
         within = f"within {HEDGE_S * 1000:.0f} ms"
         if best is self._sent[0]:
-            return (
-                f"{_named(best)} did not answer {within}; {others[0].to} was asked as well, and the first one answered"
-            )
-        said = next((one.told for one in others if one.told), "") or f"did not answer {within}"
-        return f"{_named(others[0])} {said}; {best.instance or best.to} answered"
+            return f"{best.name} did not answer {within}; {others[0].to} was asked as well, and the first one answered"
+        said = next((one.fault for one in others if one.fault), "") or f"did not answer {within}"
+        return f"{others[0].name} {said}; {best.instance or best.to} answered"
 
 
 def _ends_all(one: AskedOnce) -> bool:
@@ -223,8 +232,3 @@ def _ends_all(one: AskedOnce) -> bool:
     if one.nobody:
         return not one.to
     return one.error is not None and not (one.to and isinstance(one.error, NotPermitted))
-
-
-def _named(one: AskedOnce) -> str:
-    name = one.instance or one.to
-    return f"coordinator {name}" if name else "a coordinator"

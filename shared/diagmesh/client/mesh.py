@@ -315,7 +315,7 @@ class Mesh:
                 raise
             return await learned(self._bus, selection, kind, body, timeout_s), (NO_COORDINATOR,)
         if kind == ITSELF:
-            return of_coordinators(directory, selection, kind, body(timeout_s), timeout_s), ()
+            return of_coordinators(directory, selection, kind, body, timeout_s), ()
         return await by_directory(self._bus, directory, selection, kind, body, timeout_s), ()
 
     async def _direct(

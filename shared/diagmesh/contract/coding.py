@@ -5,14 +5,15 @@ has no type for is text in both (times are RFC 3339), and what it cannot hold is
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import QUESTION_LIMIT_BYTES
 from diagmesh.errors import Declined
 
-__all__ = ["ACCEPT_HEADER", "CONTENT_TYPE_HEADER", "JSON", "MSGPACK", "json_body", "packed", "wants_msgpack"]
+__all__ = ["ACCEPT_HEADER", "CONTENT_TYPE_HEADER", "JSON", "MSGPACK", "coded", "json_body", "packed", "wants_msgpack"]
 
 ACCEPT_HEADER: Final = "Accept"
 CONTENT_TYPE_HEADER: Final = "Content-Type"
@@ -35,6 +36,16 @@ def packed(data: bytes) -> bytes:
         OverflowError: it holds an integer beyond 64 bits.
     """
     return msgspec.msgpack.encode(_plain.decode(data))
+
+
+def coded(value: Any, *, msgpack: bool) -> bytes:
+    """A wire struct as it goes out. Neither coding is always the smaller one: 0.1 takes 3 bytes in JSON, 9 packed.
+
+    Raises:
+        ValueError: it cannot be encoded (`OverflowError`, `TypeError` and `RecursionError` likewise).
+    """
+    data = encode(value)
+    return packed(data) if msgpack else data
 
 
 def json_body(headers: Mapping[str, str], data: bytes) -> bytes:

@@ -3,8 +3,9 @@
 from diagmesh.gather.batches import BatchGather, Progress, batches_of, gathering, share_s
 from diagmesh.gather.choice import Choice, Listed, Listing, choose
 from diagmesh.gather.learn import learn
+from diagmesh.gather.missing import Absences
 from diagmesh.gather.plan import Ask, Lacking, Plan, agent_budget_ms
-from diagmesh.gather.round import Absences, Gather
+from diagmesh.gather.round import Gather
 from diagmesh.gather.selection import Selector, check_instances, check_services, named
 
 __all__ = [

@@ -15,8 +15,9 @@ from diagmesh.contract.wire import Reply
 from diagmesh.errors import Declined, NotPermitted
 from diagmesh.expected import Gathered, Key
 from diagmesh.gather.merging import Left, merged
+from diagmesh.gather.missing import Absences
 from diagmesh.gather.plan import Ask, Plan
-from diagmesh.gather.round import Absences, Gather
+from diagmesh.gather.round import Gather
 
 __all__ = ["BatchGather", "Progress", "batches_of", "gathering", "share_s"]
 

@@ -104,6 +104,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             return timeout_s
         return count * share_s(count * rounds, self.pause_s, timeout_s, rest_s) + (count - 1) * self.pause_s
 
+    def without(self, keys: Collection[Key]) -> "Choice":
+        """The same where these are not expected, and in batches not asked either."""
+        kept = (tuple(key for key in batch if key not in keys) for batch in self.batches)
+        return msgspec.structs.replace(
+            self,
+            expected=tuple(one for one in self.expected if one.key not in keys),
+            batches=tuple(batch for batch in kept if batch),
+        )
+
     def plan(self, kind: str, body: bytes, timeout_s: float) -> Plan:
         """The round that asks them."""
         return Plan(

@@ -21,6 +21,8 @@ from diagmesh.gather.plan import Plan, agent_budget_ms
 __all__ = ["Large", "fits_in_chunks"]
 
 _AT_A_TIME: Final = 2
+_SHARE: Final = 0.5
+"""Of the time that is left, where others may wait for theirs: one that hangs leaves them half of it."""
 _TOO_LARGE: Final = 413
 _CHUNKS: Final = '"chunks": true'
 """In the hint of a refusal: that much would fit."""
@@ -52,12 +54,15 @@ class Large:
         self._plan = plan
         self._left_s = left_s
         self._fetched = fetched
+        self._expected = plan.hoped.union(one.key for one in plan.expected)
+        self._share = 1.0 if len(plan.asks) == 1 and plan.asks[0].instance else _SHARE
         self._queue: deque[Key] = deque()
+        self._newcomers: deque[Key] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, key: Key) -> None:
-        """Ask this one again, when it is its turn."""
-        self._queue.append(key)
+        """Ask this one again, when it is its turn; those whom nobody expected come last."""
+        (self._queue if key in self._expected else self._newcomers).append(key)
         if len(self._tasks) < _AT_A_TIME:
             task = asyncio.get_running_loop().create_task(self._work(), name="large answers")
             self._tasks.add(task)
@@ -66,19 +71,20 @@ class Large:
     async def close(self) -> None:
         """Ask no more."""
         self._queue.clear()
+        self._newcomers.clear()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
     async def _work(self) -> None:
-        while self._queue:
-            key = self._queue.popleft()
+        while queue := self._queue or self._newcomers:
+            key = queue.popleft()
             data, why = await self._fetch(key)
             self._fetched(key, data, why)
 
     async def _fetch(self, key: Key) -> tuple[bytes, str]:
-        left_s = self._left_s()
+        left_s = self._share * self._left_s()
         if left_s <= 0:
             return b"", "there was no time left"
         own = _fields.decode(self._plan.body or b"{}")

@@ -13,6 +13,13 @@ __all__ = ["Ask", "Lacking", "Plan", "agent_budget_ms"]
 _AGENT_SHARE: Final = 0.9
 
 
+class _Common(msgspec.Struct, gc=False):
+    chunks: bool = False
+
+
+_common: Final = msgspec.json.Decoder(_Common)
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One question on the wire: to all instances of a service, or to one of them."""
 
@@ -79,6 +86,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     notes: tuple[str, ...] = ()
     batches: tuple[tuple[Key, ...], ...] = ()
     pause_s: float = 0.0
+
+    @property
+    def takes_chunks(self) -> bool:
+        """Whether the question says that its asker can put chunks together."""
+        try:
+            return bool(self.body) and _common.decode(self.body).chunks
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return False
 
 
 def agent_budget_ms(wait_s: float) -> int:

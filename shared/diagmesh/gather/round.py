@@ -1,9 +1,9 @@
-"""One round of questions: publish, count, look for the missing, stop, and say why it stopped."""
+"""One round of questions: publish, count, stop, and say why it stopped."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,31 +12,16 @@ from diagmesh.contract.chunks import CHUNK_HEADER
 from diagmesh.contract.mesh import Ended, InstanceState
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
-from diagmesh.expected import Absence, Expected, Gathered, Key
+from diagmesh.expected import Absence, Gathered, Key
 from diagmesh.gather.large import Large
-from diagmesh.gather.outcome import sum_up, unheard, with_unread
-from diagmesh.gather.plan import Ask, Plan
+from diagmesh.gather.missing import LOOK_AFTER_S, Absences, Missing
+from diagmesh.gather.outcome import sum_up
+from diagmesh.gather.plan import Plan
 from diagmesh.gather.tally import Tally
 
-__all__ = ["Absences", "Gather"]
+__all__ = ["Gather"]
 
-_LOOK_AFTER_S: Final = 0.2
-"""How long the connections are not asked for: nearly everybody answers sooner."""
-_LOOK_AGAIN_S: Final = 0.25
-_EARLIER_LOOK_S: Final = 2.0
-"""A look this old still explains who was lost earlier."""
-_LAST_LOOK_S: Final = 0.6
-"""The longest that the end of a gather waits for the reason why somebody is missing."""
-_COMING_S: Final = 0.5
-"""So long before the question a connection may have begun whose subscriptions came too late for it."""
-_CAME_BACK: Final = (
-    "it was connected again only when the question had been asked, and has not answered since; the service itself was"
-    " not seen"
-)
 _YIELD_EVERY: Final = 64
-
-Absences = Callable[[Collection[Expected], float], Awaitable[Mapping[Key, Absence]]]
-"""Why these are silent, by a look taken not before that moment (`diagmesh.membership.Membership.absences`)."""
 
 
 class Gather:
@@ -55,19 +40,16 @@ class Gather:
         self.result: Gathered | None = None
         self._bus = bus
         self._plan = plan
-        self._absences = absences
         self._clock = clock
         self._tally = Tally(plan)
         self._tally.on_large = self._too_large
         self._large = Large(bus, plan, self._left_s, self._fetched)
-        self._expected = self._tally.known
+        self._missing = Missing(bus, plan, self._tally, absences, clock)
         self._waiting: set[Key] = {one.key for one in plan.expected if one.live} | plan.hoped
         # All lost, or nobody known: a short chance for whoever is there after all.
-        self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else _LOOK_AFTER_S
+        self._quiet_s = plan.quiet_s if self._waiting or plan.quiet_s is not None else LOOK_AFTER_S
         self._limit = plan.limit
         self._deaf: set[int] = set()
-        self._repeated: dict[int, Key] = {}
-        self._why: dict[Key, Absence] = {}
         self._ended: Ended | None = None
         self._refusal: NotPermitted | None = None
         self._notes: list[str] = []
@@ -89,12 +71,13 @@ class Gather:
         try:
             self._started = self._last_at = self._clock()
             self._tally.begin(self._started, datetime.now(UTC))
-            if self._absences is not None:
-                look = asyncio.create_task(self._look(self._absences, inbox), name="look")
+            self._missing.begin(self._started)
+            looking = self._missing.look(inbox, self._done, lambda: self._waiting, self._gone)
+            look = asyncio.create_task(looking, name="look")
             await self._ask(inbox)
             await self._until_done()
             self._tally.settle(self._clock())
-            await self._explain()
+            await self._missing.explain(self._waiting, complete=self._ended is Ended.COMPLETE)
         finally:
             inbox.close()
             await self._large.close()
@@ -107,7 +90,7 @@ class Gather:
             self._plan,
             self._tally,
             ended=self._ended or Ended.COMPLETE,
-            why=self._why,
+            why=self._missing.why,
             deaf=[self._plan.asks[token] for token in self._deaf],
             notes=self._notes,
             took_s=self._clock() - self._started,
@@ -227,7 +210,7 @@ class Gather:
             self._end(Ended.COMPLETE)
 
     def _nobody(self, token: int) -> None:
-        if self._repeated.pop(token, None) is not None:
+        if self._missing.nobody_heard_again(token):
             return  # it listens in a moment: then it is asked again
         ask = self._plan.asks[token]
         self._deaf.add(token)
@@ -247,68 +230,17 @@ class Gather:
             for token, ask in enumerate(self._plan.asks)
             if error.subject == ask.subject(self._plan.kind).lower()
         ]
-        if error.subject in {ask.subject(self._plan.kind).lower() for ask in map(_ask_of, self._repeated.values())}:
+        if self._missing.is_repetition(error.subject):
             return  # the first question was not refused, so this costs the repetition only
         absence = Absence(InstanceState.UNKNOWN, str(error))
         for token, ask in refused:
-            self._why |= {key: absence for key in self._expected if ask.means(key)}
+            self._missing.why |= {key: absence for key in self._tally.known if ask.means(key)}
             self._nobody(token)
         if not refused or len(self._deaf) == len(self._plan.asks):
             self._refusal = error
             self._end(Ended.COMPLETE)
 
-    # --- who is missing, and why
-
-    async def _look(self, absences: Absences, inbox: Inbox) -> None:
-        lost = [one for one in self._expected.values() if not one.live]
-        if lost:
-            self._why |= await absences(lost, self._started - _EARLIER_LOOK_S)
-        await asyncio.sleep(self._started + _LOOK_AFTER_S - self._clock())
-        while not self._done.is_set():
-            missing = [self._expected[key] for key in self._waiting if key in self._expected]
-            why = await absences(missing, self._clock())
-            self._why |= why
-            gone = {key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED}
-            if gone & self._waiting:
-                self._waiting -= gone
-                self._maybe_complete()
-            await self._repeat(why, inbox)
-            await asyncio.sleep(_LOOK_AGAIN_S)
-
-    async def _repeat(self, why: Mapping[Key, Absence], inbox: Inbox) -> None:
-        """Ask those once more that connected (again) only when they had been asked: they have not heard it."""
-        for key, absence in why.items():
-            if not self._came_late(absence) or key not in self._waiting or key in self._repeated.values():
-                continue
-            ask = _ask_of(key)
-            token, subject = self._tally.repeat(ask), ask.subject(self._plan.kind)
-            self._repeated[token] = key
-            with contextlib.suppress(BusError):  # a connection that breaks now is told to the inbox as well
-                await self._bus.publish(subject, self._plan.body, reply=inbox.reply_to(token, subject))
-
-    def _came_late(self, absence: Absence) -> bool:
-        return absence.since is not None and absence.since >= self._started - _COMING_S
-
-    async def _explain(self) -> None:
-        """Find the reason for everybody who is still missing."""
-        await self._explain_the_open()
-        late = {key for key, absence in self._why.items() if self._came_late(absence)}
-        self._why |= dict.fromkeys(late, Absence(InstanceState.UNKNOWN, _CAME_BACK))
-
-    async def _explain_the_open(self) -> None:
-        """Find the reason for those that were not waited for: lost earlier, or nobody listened."""
-        for key, reason in self._tally.unread().items():
-            self._why[key] = with_unread(self._why.get(key), reason)
-        left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
-        open_ = [self._expected[key] for key in unheard(self._tally) - self._why.keys() - self._waiting]
-        if self._absences is None or self._ended is not Ended.COMPLETE or not open_ or left_s <= 0:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(left_s):
-                self._why |= await self._absences([one for one in open_ if one.live], self._started)
-                lost = [one for one in open_ if not one.live]
-                self._why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
-
-
-def _ask_of(key: Key) -> Ask:
-    return Ask(service=key.service, instance=key.instance)
+    def _gone(self, keys: Collection[Key]) -> None:
+        if not self._waiting.isdisjoint(keys):
+            self._waiting.difference_update(keys)
+            self._maybe_complete()

@@ -7,24 +7,22 @@ from typing import Final
 import msgspec
 
 from diagmesh.bus.core import Message
-from diagmesh.contract.chunks import Assemblies, Taken
-from diagmesh.contract.mesh import Rival, Unexpected
+from diagmesh.contract.chunks import Taken
 from diagmesh.contract.names import check_token, shown
 from diagmesh.contract.wire import Reply, Status
 from diagmesh.errors import BadName
 from diagmesh.expected import Expected, Key, label
+from diagmesh.gather.allowance import Allowance
+from diagmesh.gather.doubts import REASON_CHARACTERS, Doubts, mismatch
 from diagmesh.gather.large import fits_in_chunks
+from diagmesh.gather.pieces import Pieces
 from diagmesh.gather.plan import Ask, Plan
 
 __all__ = ["Tally"]
 
-_MOST_UNEXPECTED: Final = 100
-_NEWCOMERS: Final = 1024
-"""Replies taken per question above those expected; whoever sends more is cut off."""
 _MOST_BYTES: Final = 256 * 1024 * 1024
-_REASON_CHARACTERS: Final = 300
-_NAME_CHARACTERS: Final = 63
-_MOST_RIVALS: Final = 4
+_LARGE_NEWCOMERS: Final = 16
+"""So many whom nobody expected are asked once more for an answer that was too large."""
 
 _reply: Final = msgspec.json.Decoder(Reply)
 
@@ -43,33 +41,31 @@ class Tally:
 
     Args:
         plan: what was asked whom.
-        most_bytes: of replies taken; whatever comes after that is only counted. Half of it, on top, may be held of
-            those in chunks that are not complete.
+        most_bytes: of replies kept; whatever comes after that is only counted. Where chunks were asked for, half of it,
+            on top, may be held of replies that are not complete.
     """
 
     def __init__(self, plan: Plan, most_bytes: int = _MOST_BYTES) -> None:
         self.heard: dict[Key, Reply] = {}
         self.replies: list[Reply] = []
         self.newcomers: list[Key] = []
-        self.unexpected: list[Unexpected] = []
+        self._doubts = Doubts()
+        self.unexpected = self._doubts.unexpected
+        self.rivals = self._doubts.rivals
         self.unreadable: dict[Key, str] = {}
         self.asked_at: datetime | None = None
         self.arrived_s: list[float] = []
-        self.rivals: dict[Key, tuple[Rival, ...]] = {}
         self.large: dict[Key, Reply] = {}
         self.on_large: Callable[[Key], None] = lambda _: None
         self._repeated: set[Key] = set()
         self._began = 0.0
         self._kind = plan.kind
+        self._hoped = plan.hoped
         self._asks = [*plan.asks]
         self.known: dict[Key, Expected] = {one.key: one for one in plan.expected}
-        self._uncounted = 0
-        self._bytes_left = most_bytes
-        self._chunks = Assemblies(most_bytes // 2)
-        counts: dict[str, int] = {}
-        for one in plan.expected:
-            counts[one.key.service] = counts.get(one.key.service, 0) + 1
-        self._room = [_NEWCOMERS + (0 if ask.instance else 2 * counts.get(ask.service, 0)) for ask in plan.asks]
+        self._large_newcomers = 0
+        self._room = Allowance(plan, most_bytes)
+        self._chunks = Pieces(plan, most_bytes // 2)
 
     @property
     def complete(self) -> bool:
@@ -84,7 +80,8 @@ class Tally:
     def repeat(self, ask: Ask) -> int:
         """One instance is asked once more; returns the token of that question."""
         self._asks.append(ask)
-        self._room.append(_NEWCOMERS)
+        self._room.add()
+        self._chunks.add()
         self._repeated.add(Key(ask.service, ask.instance))
         return len(self._asks) - 1
 
@@ -99,10 +96,7 @@ class Tally:
         Returns:
             Who is not to be waited for any longer: counted, or heard but `unreadable`. None: this changes nothing.
         """
-        self._room[token] -= 1
-        self._bytes_left -= len(data)
-        if self._room[token] < 0 or self._bytes_left < 0:
-            self._uncounted += 1
+        if not self._room.looks_at(token, len(data)):
             return None
         ask = self._asks[token]
         try:
@@ -111,23 +105,33 @@ class Tally:
             return self._cannot_read(ask, data, error)
         key = Key(reply.service, reply.instance)
         if key[0] != ask.service or reply.kind != self._kind or (ask.instance and key[1] != ask.instance):
-            self._doubt(key, self._mismatch(ask, reply))
+            self._doubts.add(key, mismatch(ask, self._kind, reply))
             return None
         if key in self.heard:
-            self._again(key, reply)
+            self._doubts.twice(key, reply, self.heard[key], repeated=key in self._repeated)
             return None
-        if key not in self.known:
-            if not _can_be(key[1]):
-                self._doubt(key, "answers under a name that no sidecar can have")
-                return None
-            if key not in self.large:
-                self.newcomers.append(key)
-        if reply.problem is not None and fits_in_chunks(reply):
-            if key not in self.large:  # who was asked once more says it twice; it is being fetched
-                self.large[key] = reply
-                self.on_large(key)
+        if key in self.large and reply.problem is not None and fits_in_chunks(reply):
+            return None  # who was asked once more says it twice; it is being fetched
+        if key not in self.known and not _can_be(key[1]):
+            self._doubts.add(key, "answers under a name that no sidecar can have")
+            return None
+        if not self._room.keeps(len(data), newcomer=self._is_new(key)):
+            return None
+        if key not in self.known and key not in self.large:
+            self.newcomers.append(key)
+        if reply.problem is not None and fits_in_chunks(reply) and self._may_be_fetched(key):
+            self.large[key] = reply
+            self.on_large(key)
             return None
         return self._count(key, reply, at)
+
+    def _is_new(self, key: Key) -> bool:
+        """Whether nobody expected or hoped for this one."""
+        return key not in self.known and key not in self._hoped
+
+    def _may_be_fetched(self, key: Key) -> bool:
+        self._large_newcomers += self._is_new(key)
+        return not self._is_new(key) or self._large_newcomers <= _LARGE_NEWCOMERS
 
     def again(self, key: Key, data: bytes, at: float, why: str = "") -> Key | None:
         """What came of asking for a large answer in chunks; if it is no answer, the first word of it is counted.
@@ -144,17 +148,16 @@ class Tally:
         first = self.large.get(key)
         if first is None or key in self.heard:
             return None
-        self._bytes_left -= len(data)
         try:
             reply = _decoded(data) if not why else first
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             reply, why = first, f"its reply cannot be read: {error}"
         if not why and ((reply.service, reply.instance) != key or reply.kind != self._kind):
             why = "somebody else replied"
-        if not why and self._bytes_left < 0:
+        if not why and not self._room.keeps(len(data), newcomer=self._is_new(key)):
             why = "there was no room for it"
         if why:
-            self._doubt(key, shown(f"its answer did not come in chunks: {why}", _REASON_CHARACTERS))
+            self._doubts.add(key, f"its answer did not come in chunks: {why}")
         return self._count(key, reply if not why and reply.status is Status.ANSWERED else first, at)
 
     def settle(self, at: float) -> None:
@@ -171,7 +174,10 @@ class Tally:
 
     def chunk(self, token: int, message: Message, at: float) -> Key | None:
         """Keep one chunk of a reply, and count the reply when it is whole; arguments and result as of `take`."""
-        taken = self._chunks.take(token, message.headers or {}, message.data)
+        taken = self._chunks.take(token, message)
+        if taken is None:
+            self._doubts.uncounted += 1
+            return None
         if taken.data is not None:
             return self.take(token, taken.data, at)
         return self._broken(token, taken) if taken.wrong else None
@@ -187,43 +193,20 @@ class Tally:
         ask = self._asks[token]
         service, _, instance = taken.origin.partition("/")
         key = Key(ask.service, instance if service == ask.service and instance else ask.instance)
-        return None if key in self.heard else self._unread(key, taken.wrong)
+        return None if key in self.heard or key in self.unreadable else self._unread(key, taken.wrong)
 
     def notes(self) -> list[str]:
         """What limits the count, in words."""
         notes = []
-        if self._uncounted:
-            notes.append(f"{self._uncounted} further replies were not counted")
+        if uncounted := self._doubts.uncounted + self._room.refused:
+            notes.append(f"{uncounted} further replies were not counted")
         if self.newcomers:
             names = ", ".join(label(key) for key in self.newcomers[:5])
             notes.append(f"{len(self.newcomers)} answered before a heartbeat of theirs was heard: {names}")
         return notes
 
-    def _again(self, key: Key, reply: Reply) -> None:
-        """A second reply to one question: of the same start it is a repetition, of another there are two of them."""
-        if key in self._repeated and _rival(reply).boot == _rival(self.heard[key]).boot:
-            return  # it had heard the first question after all
-        self._doubt(key, _twice(reply, self.heard[key]))
-        rivals = self.rivals.get(key) or (_rival(self.heard[key]),)
-        if len(rivals) < _MOST_RIVALS and _rival(reply).boot not in [one.boot for one in rivals]:
-            self.rivals[key] = (*rivals, _rival(reply))
-
-    def _mismatch(self, ask: Ask, reply: Reply) -> str:
-        if reply.service != ask.service:
-            return f"arrived where only {ask.service} can answer, but names itself otherwise"
-        if reply.kind != self._kind:
-            return f"answers the kind {shown(reply.kind, _NAME_CHARACTERS)!r}, not {self._kind!r}"
-        return f"arrived where only {ask.service}/{ask.instance} was asked"
-
-    def _doubt(self, key: Key, reason: str) -> None:
-        if len(self.unexpected) < _MOST_UNEXPECTED:
-            service, instance = shown(key[0], _NAME_CHARACTERS), shown(key[1], _NAME_CHARACTERS)
-            self.unexpected.append(Unexpected(service=service, instance=instance, reason=reason))
-        else:
-            self._uncounted += 1
-
     def _cannot_read(self, ask: Ask, data: bytes, error: Exception) -> Key | None:
-        reason = shown(f"its reply cannot be read: {error}", _REASON_CHARACTERS)
+        reason = shown(f"its reply cannot be read: {error}", REASON_CHARACTERS)
         try:
             instance = _origin.decode(data).instance or ask.instance
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -231,7 +214,7 @@ class Tally:
         return self._unread(Key(ask.service, instance), reason)
 
     def _unread(self, key: Key, reason: str) -> Key | None:
-        self._doubt(key, reason)
+        self._doubts.add(key, reason)
         if key in self.known and key not in self.heard:
             self.unreadable[key] = reason
             return key
@@ -243,17 +226,6 @@ def _decoded(data: bytes) -> Reply:
     if not data.isascii():
         data.decode()  # the answer is handed on as it came: nobody else looks whether it is text at all
     return reply
-
-
-def _twice(reply: Reply, first: Reply) -> str:
-    if reply.boot != first.boot:
-        boots = f"{shown(first.boot, _NAME_CHARACTERS)} and {shown(reply.boot, _NAME_CHARACTERS)}"
-        return f"two sidecars answer under this name (boots {boots}); the first is counted"
-    return "answered more than once; counted once"
-
-
-def _rival(reply: Reply) -> Rival:
-    return Rival(boot=shown(reply.boot, _NAME_CHARACTERS), host=shown(reply.host, _NAME_CHARACTERS))
 
 
 def _can_be(instance: str) -> bool:

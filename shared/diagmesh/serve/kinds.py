@@ -25,7 +25,8 @@ Judge = Callable[[Reply], tuple[Finding, ...]]
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The circumstances of one question: its kind, its subject, and how long the look may take (seconds).
 
-    ``headers`` and ``body`` are as they came, for those that check a signature over them.
+    ``headers`` and ``body`` are as they came, for those that check a signature over them; ``msgpack`` says in which
+    coding the answer goes out, for those that make it fit.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float
     headers: Mapping[str, str] | None = None
     body: bytes = b""
+    msgpack: bool = False
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from diagmesh.contract.chunks import message_limit, reply_limit
 from diagmesh.contract.codec import encode, problem_of
-from diagmesh.contract.coding import packed
+from diagmesh.contract.coding import coded
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Problem, Reply, Status
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
@@ -175,8 +175,7 @@ class Scribe:
 
 
 def _coded(reply: Reply, form: Form) -> bytes:
-    data = encode(reply)
-    return packed(data) if form.msgpack else data
+    return coded(reply, msgpack=form.msgpack)
 
 
 def _too_large(size: int, form: Form) -> Failed:

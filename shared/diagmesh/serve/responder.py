@@ -167,7 +167,14 @@ class Responder:
         question = endpoint.decode(json_body(message.headers, message.data) if message.headers else message.data)
         asked_s = endpoint.budget_s if question.timeout_ms is None else question.timeout_ms / 1000
         budget_s = min(asked_s, endpoint.most_s)
-        asked = Asked(kind=kind, subject=message.subject, budget_s=budget_s, headers=message.headers, body=message.data)
+        asked = Asked(
+            kind=kind,
+            subject=message.subject,
+            budget_s=budget_s,
+            headers=message.headers,
+            body=message.data,
+            msgpack=form.msgpack,
+        )
         if question.chunks:
             form = form_of(self._bus.max_payload, chunks=True, msgpack=form.msgpack)
         job = _Job(endpoint, asked, message.reply, form, since_ns)

@@ -20,6 +20,7 @@ from diagmesh.errors import (
     NoResponders,
     NotPermitted,
     SettingsError,
+    Unreadable,
 )
 from diagmesh_cli import app as app_module
 from diagmesh_cli.app import options_last
@@ -119,6 +120,7 @@ def test_with_json_errors_are_json_on_standard_output(arguments: list[str], caps
         (ConnectionLost("x"), Exit.NOBODY, 503),
         (NoAnswer("x"), Exit.UNSURE, 408),
         (Declined("x", code=404, error="unknown kind", hint="kinds: health"), Exit.UNSURE, 404),
+        (Unreadable("the reply of mesh", "x"), Exit.UNSURE, 502),
         (DiagmeshError("x"), Exit.NOBODY, 503),
         (ZeroDivisionError("x"), Exit.FAULT, 500),
         (ExceptionGroup("many", [ExceptionGroup("one", [UsageError("x")])]), Exit.USAGE, 400),

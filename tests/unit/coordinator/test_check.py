@@ -10,6 +10,7 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import decode_reply, encode
+from diagmesh.contract.coding import coded
 from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Silent
 from diagmesh.contract.presence import Heartbeat
@@ -352,6 +353,26 @@ def test_in_the_worst_case_the_findings_and_verdicts_are_counted_and_it_still_fi
     assert [one.code for one in cut.findings] == ["RES-901"]
     assert [one.verdict for one in cut.verdicts] == [Verdict.FOUND] * 3
     assert any("of 5000 silent" in note for note in cut.notes)
+
+
+@pytest.mark.parametrize("msgpack", [False, True])
+@pytest.mark.parametrize("limit_bytes", [6_000, 60_000, 180_000])
+def test_it_fits_in_the_coding_that_is_sent(limit_bytes: int, msgpack: bool) -> None:
+    check = large(1000)
+    facts = tuple(Fact(what="w", value=0.5, limit=0.5) for _ in range(2000))
+    found = tuple(msgspec.structs.replace(one, evidence=facts) for one in check.findings)
+    cut = fitted_check(msgspec.structs.replace(check, findings=found), limit_bytes, msgpack=msgpack)
+    assert len(coded(cut, msgpack=msgpack)) <= limit_bytes
+
+
+def test_what_fits_as_json_only_is_cut_for_messagepack() -> None:
+    fact = Fact(what="w", value=0.5, limit=0.5)
+    finding = msgspec.structs.replace(large(1).findings[0], evidence=(fact,) * 2000)
+    check = Check(findings=(finding,))
+    limit_bytes = len(coded(check, msgpack=False))
+    assert len(coded(check, msgpack=True)) > limit_bytes
+    assert fitted_check(check, limit_bytes) is check
+    assert len(coded(fitted_check(check, limit_bytes, msgpack=True), msgpack=True)) <= limit_bytes
 
 
 def test_the_silent_and_the_not_judged_are_never_cut_to_nobody() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,14 +11,17 @@ import pytest
 from diagmesh.bus.core import Message
 from diagmesh.client import Mesh
 from diagmesh.contract.codec import encode
+from diagmesh.contract.coding import ACCEPT_HEADER, MSGPACK, coded
 from diagmesh.contract.findings import Fact, Finding, FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, InstanceState, MeshAnswer, Silent, Unexpected
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.wire import Reply
 from diagmesh.control import sign
+from diagmesh.errors import Declined
 from diagmesh.keys import generate
 from diagmesh_coordinator.fanout import gather_s
 from diagmesh_coordinator.fitting import fitted
+from support.coordinators import WELL
 from support.crowd import reply
 from support.lab import BEAT_S, Lab
 
@@ -384,6 +388,69 @@ async def test_coordinators_are_listed_live_or_lost_and_forgotten_like_instances
     await lab.coordinator.stop()
 
 
+class Peers:
+    """Other coordinators, which note what they were asked and answer as well as one may."""
+
+    def __init__(self, lab: Lab, *names: str) -> None:
+        self.lab = lab
+        self.names = names
+        self.asked: list[tuple[str, int]] = []
+
+    async def join(self) -> None:
+        for name in self.names:
+            await self.lab.crowd.on(f"diag.mesh.*.{name}", partial(self._say, name))
+            await self.lab.crowd.on("diag.mesh.*.all", partial(self._say, name))
+            await self.lab.beat("mesh", name)
+            self.lab.connected.append(f"diag/mesh/{name}")
+
+    def _say(self, name: str, message: Message) -> list[bytes]:
+        self.asked.append((message.subject, msgspec.json.decode(message.data)["timeout_ms"]))
+        return [encode(reply("mesh", name, kind="coordinator", answer=WELL))]
+
+
+async def test_coordinators_in_batches_share_the_time_as_instances_do(lab: Lab) -> None:
+    peers = Peers(lab, "c2", "c3", "c4")
+    await peers.join()
+    total = await lab.sum("coordinator", batch=1, timeout_ms=2800)
+    assert (total.answered, total.expected, total.not_asked) == (4, 4, ())
+    assert [subject for subject, _ in peers.asked] == [f"diag.mesh.coordinator.{name}" for name in peers.names]
+    assert all(given <= 2800 / 4 for _, given in peers.asked), "each had its share, not all of the time"
+    peers.asked.clear()
+    await lab.sum("coordinator", timeout_ms=2800)
+    assert all(given > 2000 for _, given in peers.asked)
+
+
+async def test_batches_of_coordinators_that_do_not_fit_are_refused_as_those_of_instances(lab: Lab) -> None:
+    peers = Peers(lab, "c2", "c3", "c4")
+    await peers.join()
+    for body in ({"batch": 1, "pause_ms": 900, "timeout_ms": 2500}, {"batch": 1, "timeout_ms": 600}):
+        refused = await lab.ask("diag.mesh.coordinator", body)
+        assert refused.problem is not None
+        assert refused.problem.code == 400
+        assert refused.problem.detail.startswith("batch: 4 batches with ")
+    assert peers.asked == []
+    with pytest.raises(Declined, match="batch: 4 batches with 900 ms"):
+        await Mesh(lab.bus).mesh("coordinator", batch=1, pause_ms=900, timeout_s=2.5)
+    assert peers.asked == []
+    result = await Mesh(lab.bus).mesh("coordinator", batch=2, pause_ms=1, timeout_s=5.0)
+    assert (result.answer.answered, result.answer.expected) == (4, 4)
+    assert {subject for subject, _ in peers.asked} == {f"diag.mesh.coordinator.{name}" for name in peers.names}
+    assert all(given <= 2500 for _, given in peers.asked)
+
+
+async def test_a_lost_coordinator_that_was_replaced_is_in_no_batch() -> None:
+    lab = Lab(coordinators=2)
+    await lab.start()
+    peers = Peers(lab, "c2", "c3")
+    await peers.join()
+    await lab.beat("mesh", "c3", interval_s=0.01)
+    await asyncio.sleep(0.05)
+    total = await lab.sum("coordinator", batch=1, timeout_ms=2500)
+    assert (total.expected, total.answered, total.silent) == (2, 2, ())
+    assert [subject for subject, _ in peers.asked] == ["diag.mesh.coordinator.c2"]
+    await lab.coordinator.stop()
+
+
 # --- what does not fit
 
 
@@ -442,12 +509,40 @@ def test_findings_are_cut_too_and_the_note_says_what_is_missing() -> None:
 
 @pytest.mark.parametrize("size", [0, 3, 100, 2000])
 @pytest.mark.parametrize("limit_bytes", [1500, 4000, 60_000, 500_000])
-def test_whatever_is_listed_the_sum_fits(size: int, limit_bytes: int) -> None:
+@pytest.mark.parametrize("msgpack", [False, True])
+def test_whatever_is_listed_the_sum_fits(size: int, limit_bytes: int, msgpack: bool) -> None:
     total = fleet(size)
-    cut = fitted(total, limit_bytes)
-    assert len(encode(cut)) <= limit_bytes
+    cut = fitted(total, limit_bytes, msgpack=msgpack)
+    assert len(coded(cut, msgpack=msgpack)) <= limit_bytes
     assert (cut.expected, cut.answered, cut.by_status) == (total.expected, 0, total.by_status)
     assert bool(cut.notes) == (cut != total), "nothing is left out without a word"
+
+
+def test_it_is_fitted_in_the_coding_that_is_sent() -> None:
+    many = tuple(reply("orders", f"i{number}", answer={"shares": [0.5] * 300}) for number in range(20))
+    total = MeshAnswer(of="x", expected=20, answered=20, each=many)
+    small, large = len(coded(total, msgpack=False)), len(coded(total, msgpack=True))
+    assert 1.5 * small < large, "nine bytes for each of these numbers instead of four"
+    assert fitted(total, small) is total
+    assert fitted(total, large, msgpack=True) is total
+    cut = fitted(total, small, msgpack=True)
+    assert (cut.each, cut.answered, len(cut.notes)) == (None, 20, 1)
+
+
+async def test_a_sum_in_messagepack_arrives_where_only_as_json_it_would_have_fitted() -> None:
+    lab = Lab()
+    lab.crowd.server.max_payload = 20_000
+    await lab.start()
+    for number in range(4):
+        await lab.crowd.instance("orders", f"i{number}", answer={"shares": [0.5] * 600})
+        await lab.beat("orders", f"i{number}")
+    body = encode({"each": True})
+    assert len((await lab.sum(each=True)).each or ()) == 4
+    message = await lab.bus.request("diag.mesh.health", body, timeout_s=3.0, headers={ACCEPT_HEADER: MSGPACK})
+    told = msgspec.msgpack.decode(message.data)
+    assert (told.get("problem"), told["answer"]["answered"], told["answer"]["each"]) == (None, 4, None)
+    assert any("the single replies" in note for note in told["answer"]["notes"])
+    await lab.coordinator.stop()
 
 
 def test_too_many_fields_and_notes_are_the_last_to_go() -> None:

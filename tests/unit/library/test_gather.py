@@ -67,6 +67,9 @@ async def test_it_ends_with_the_last_expected_answer() -> None:
     ]
 
 
+WITH_CHUNKS = b'{"chunks":true}'
+
+
 async def in_chunks(crowd: Crowd, *keys: Key, lost: Collection[int] = (), lie: str = "") -> None:
     """Instances whose replies come in chunks of 40 bytes, mixed with those of the others."""
 
@@ -86,7 +89,7 @@ async def in_chunks(crowd: Crowd, *keys: Key, lost: Collection[int] = (), lie: s
 async def test_mixed_chunks_of_several_are_put_together() -> None:
     crowd = Crowd()
     await in_chunks(crowd, I1, I2)
-    result = await run(crowd, plan(I1, I2))
+    result = await run(crowd, plan(I1, I2, body=WITH_CHUNKS))
     assert (result.ended, result.silent, result.unexpected) == (Ended.COMPLETE, (), ())
     assert [one.instance for one in result.replies] == ["i1", "i2"]
     assert all(b"xxxx" in bytes(one.answer) for one in result.replies)  # type: ignore[arg-type]
@@ -95,7 +98,7 @@ async def test_mixed_chunks_of_several_are_put_together() -> None:
 async def test_who_lost_a_chunk_is_named_with_what_came() -> None:
     crowd = Crowd()
     await in_chunks(crowd, I1, I2, lost=(2, 3))
-    result = await run(crowd, plan(I1, I2, timeout_s=0.5), Verdicts(i2=HUNG))
+    result = await run(crowd, plan(I1, I2, timeout_s=0.5, body=WITH_CHUNKS), Verdicts(i2=HUNG))
     assert (result.ended, [one.instance for one in result.replies]) == (Ended.TIMEOUT, ["i1"])
     (silent,) = result.silent
     assert re.fullmatch(r"unknown: \d+ of \d+ chunks of its reply came", silent.reason)
@@ -104,7 +107,7 @@ async def test_who_lost_a_chunk_is_named_with_what_came() -> None:
 async def test_who_went_away_amid_his_chunks_is_gone() -> None:
     crowd = Crowd()
     await in_chunks(crowd, I1, I2, lost=(2, 3))
-    result = await run(crowd, plan(I1, I2), Verdicts(i2=GONE))
+    result = await run(crowd, plan(I1, I2, body=WITH_CHUNKS), Verdicts(i2=GONE))
     assert result.ended is Ended.COMPLETE
     (silent,) = result.silent
     assert re.fullmatch(r"not connected: gone; \d+ of \d+ chunks of its reply came", silent.reason)
@@ -114,10 +117,43 @@ async def test_chunks_that_lie_are_not_waited_for() -> None:
     crowd = Crowd()
     await in_chunks(crowd, I1, I2, lie="7")
     began = time.monotonic()
-    result = await run(crowd, plan(I1, I2))
+    result = await run(crowd, plan(I1, I2, body=WITH_CHUNKS))
     assert time.monotonic() - began < 2.5, "the deadline is 5 s"
     assert sorted(one.instance for one in result.silent) == ["i1", "i2"]
     assert {one.reason for one in result.unexpected} == {"its chunks have more than the 7 bytes they announce"}
+
+
+async def test_chunks_that_nobody_asked_for_are_not_taken_and_not_waited_for() -> None:
+    crowd = Crowd()
+    await in_chunks(crowd, I1)
+    await crowd.on("diag.orders.*.all", lambda _: [encode(reply(*I2))])
+    began = time.monotonic()
+    result = await run(crowd, plan(I1, I2, body=b'{"timeout_ms":4500}'))
+    assert time.monotonic() - began < 2.5, "the deadline is 5 s"
+    assert [one.instance for one in result.replies] == ["i2"]
+    (silent,) = result.silent
+    assert (silent.instance, silent.reason) == (
+        "i1",
+        "unknown: its reply came in chunks, and the question did not ask for them",
+    )
+    assert len(result.unexpected) == 1, "said once, however many chunks came"
+
+
+async def test_a_second_sidecar_under_the_name_is_told_by_its_chunks_too() -> None:
+    crowd = Crowd()
+    await crowd.on("diag.orders.*.all", lambda _: [encode(reply(*I1, answer={"state": "up"}))])
+    other = encode(reply(*I1, answer={"state": "up"}, boot="b2"))
+
+    async def send(message: Message) -> None:
+        for data, headers in cut(other, 40, "x", "orders/i1"):
+            await crowd.bus.publish(message.reply, data, headers=headers)
+
+    tasks: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+    await crowd.bus.subscribe("diag.orders.*.all", lambda one: tasks.append(loop.create_task(send(one))))
+    result = await run(crowd, plan(I1, Key("orders", "i9"), timeout_s=0.5, body=WITH_CHUNKS), Verdicts(i9=HUNG))
+    assert len(result.replies) == 1, "counted once"
+    assert {one.boot for one in result.rivals[I1]} == {"b1", "b2"}
 
 
 TOO_LARGE = Problem(code=413, error="answer too large", hint='ask with {"chunks": true}, or for less')
@@ -594,6 +630,32 @@ def test_replies_above_the_bytes_that_are_kept_are_only_counted() -> None:
     assert (tally.take(0, first), tally.take(0, second)) == (I1, None)
     assert tally.notes() == ["1 further replies were not counted"]
     assert Tally(plan(I1, I2), most_bytes=len(first)).take(0, first) == I1, "what just fits is taken"
+
+
+def test_a_flood_of_one_service_costs_no_other_its_place() -> None:
+    good = encode(reply(*P1))
+    tally = Tally(plan(I1, P1), most_bytes=20_000)
+    for number in range(3000):
+        tally.take(0, encode(reply(instance=f"x{number}", answer={"text": "x" * 100})))
+    for _ in range(3000):
+        tally.take(0, encode(reply(*I1, answer={"text": "y" * 400})))
+    assert tally.take(1, good) == P1
+    assert sum(len(bytes(cast(bytes, one.answer))) for one in tally.replies if one.answer) < 20_000
+    assert any("further replies were not counted" in note for note in tally.notes())
+
+
+async def test_large_answers_of_made_up_names_are_asked_for_last_and_not_all_of_them() -> None:
+    crowd = Crowd()
+    made_up = [encode(reply("orders", f"x{number}", status=Status.FAILED, problem=TOO_LARGE)) for number in range(300)]
+    await crowd.on("diag.orders.*.all", lambda _: made_up)
+    await crowd.on("diag.orders.*.*", lambda _: [])
+    heavy = Heavy(crowd, I1, I2)
+    await heavy.start()
+    result = await run(crowd, plan(I1, I2, timeout_s=3.0))
+    answered = {one.instance for one in result.replies if one.status is Status.ANSWERED}
+    assert answered == {"i1", "i2"}, "two that hang leave them their time"
+    by_name = {message.subject for message in crowd.asked if not message.subject.endswith(".all")}
+    assert len(by_name - {f"diag.orders.health.{key.instance}" for key in (I1, I2)}) <= 16
 
 
 LACKING = (Lacking(service="ghosts", count=1, declared=1), Lacking(service="orders", count=1500, declared=1501))

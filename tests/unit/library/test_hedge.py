@@ -12,11 +12,11 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.client import Mesh
 from diagmesh.contract import subjects
-from diagmesh.contract.chunks import cut
+from diagmesh.contract.chunks import CHUNK_HEADER, SIZE_HEADER, cut
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import ASK_HEADER, Ended, MeshAnswer
 from diagmesh.contract.wire import Problem, Reply, Status
-from diagmesh.errors import Declined, NoAnswer, NoResponders
+from diagmesh.errors import Declined, NoAnswer, NoResponders, Unreadable
 from diagmesh.member import addresses_of_coordinator
 from support.crowd import reply
 
@@ -26,6 +26,8 @@ LOST = msgspec.structs.replace(FINE, ended=Ended.CONNECTION_LOST)
 BUSY = Problem(code=429, error="busy")
 LEAVING = Problem(code=503, error="cannot look now", detail="this member is leaving the mesh")
 Said = MeshAnswer | Problem | None
+Spoil = Callable[[int, bytes, dict[str, str]], tuple[bytes, dict[str, str]]]
+"""What becomes of the n-th message, from 0: its bytes and headers."""
 
 
 class Pair:
@@ -49,8 +51,12 @@ class Pair:
         after_s: float = 0.0,
         alive: bool = True,
         chunks: slice | None = None,
+        spoil: Spoil = lambda _, data, headers: (data, headers),
     ) -> Callable[[], Any]:
-        """One coordinator. ``alive``: whether it says how it is; ``chunks``: which it sends; returns what ends it."""
+        """One coordinator; returns what ends it.
+
+        ``alive``: whether it says how it is; ``chunks``: which it sends; ``spoil``: what they are turned into.
+        """
         bus, under_way = self.server.bus(), set[str]()
 
         async def answer(message: Message) -> None:
@@ -58,8 +64,9 @@ class Pair:
             under_way.add(ask_id)
             await asyncio.sleep(after_s)
             under_way.discard(ask_id)
-            for data, headers in _messages(name, says, chunks):
-                await bus.publish(message.reply, data, headers=headers)
+            for number, (data, headers) in enumerate(_messages(name, says, chunks)):
+                sent, said = spoil(number, data, headers or {})
+                await bus.publish(message.reply, sent, headers=said or None)
 
         async def look(message: Message) -> None:
             about = msgspec.json.decode(message.data)["about"]
@@ -267,3 +274,62 @@ async def test_when_none_comes_back_that_is_said_and_not_hoped_for_again(pair: P
         tries.append(len(asked))
     assert tries[0] > 1
     assert tries[1:] == [1, 1]
+
+
+def damaged(header: str) -> Spoil:
+    """The last chunk says something else than the others."""
+    return lambda number, data, headers: (data, {**headers, header: "7"} if number else headers)
+
+
+SPOILT: dict[str, tuple[Spoil, str]] = {
+    "size": (damaged(SIZE_HEADER), "its chunks contradict each other"),
+    "place": (lambda _, data, headers: (data, {**headers, CHUNK_HEADER: "9/2"}), "Diag-Chunk is not n/N"),
+    "bytes": (lambda _, data, headers: (b"x" * len(data), headers), "SHA-256 differs"),
+    "nobody": (lambda _, data, _headers: (data, {CHUNK_HEADER: "1/2"}), "Diag-Chunk-Size is no number of bytes"),
+    "no reply": (lambda _, _data, _headers: (b"\xff{", {}), "malformed"),
+}
+
+
+@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("how", SPOILT)
+async def test_a_reply_that_cannot_be_read_counts_against_its_sender_only(pair: Pair, how: str, alive: bool) -> None:
+    await pair.add("c1", first=True, alive=alive, chunks=slice(None), spoil=SPOILT[how][0])
+    await pair.add("c2")
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (result.coordinator, result.answer.expected) == ("c2", 1)
+    assert result.hedged.endswith("sent a reply that cannot be read; c2 answered")
+    assert pair.told == [result.hedged]
+    again = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert (again.coordinator, again.hedged) == ("c2", ""), "whoever helped is asked first"
+
+
+@pytest.mark.parametrize("how", SPOILT)
+async def test_where_nobody_else_answers_the_error_says_whose_reply_is_broken_and_how(pair: Pair, how: str) -> None:
+    await pair.add("c1", first=True, chunks=slice(None), spoil=SPOILT[how][0])
+    with pytest.raises(Unreadable, match=SPOILT[how][1]) as caught:
+        await pair.mesh.mesh("health", timeout_s=3.0)
+    assert "c1" in str(caught.value) or how == "nobody", "asked by name as well, it is known by it"
+
+
+async def test_of_two_that_cannot_be_read_the_first_is_told_and_neither_is_asked_for_ever(pair: Pair) -> None:
+    for name in ("c1", "c2"):
+        await pair.add(name, first=name == "c1", chunks=slice(None), spoil=SPOILT["bytes"][0])
+    with pytest.raises(Unreadable, match=r"mesh/c1 on diag\.mesh"):
+        await pair.mesh.services(timeout_s=3.0)
+    assert pair.order == ["c1", "c2"]
+
+
+async def test_a_broken_reply_of_the_other_leaves_the_first_its_time(pair: Pair) -> None:
+    await pair.add("c1", first=True, after_s=1.2, alive=False)
+    await pair.add("c2", chunks=slice(None), spoil=SPOILT["bytes"][0])
+    result = await pair.mesh.mesh("health", timeout_s=5.0)
+    assert (result.coordinator, pair.order) == ("c1", ["c1", "c2"])
+
+
+async def test_a_broken_reply_and_then_a_whole_one_is_an_answer(pair: Pair) -> None:
+    def twice(number: int, data: bytes, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
+        return (data, {CHUNK_HEADER: "1/1"}) if not number else (encode(_reply("c1", FINE)), {})
+
+    await pair.add("c1", first=True, chunks=slice(2), spoil=twice)
+    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    assert result.coordinator == "c1"
