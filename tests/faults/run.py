@@ -185,7 +185,7 @@ class _Runner:
         await asyncio.to_thread(fault.remove, copy, folder)
         names = [f"{fault.service}/{one}" for one in fault.instances]
         await self._watch.until(
-            lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in fault.codes),
+            lambda seen: not seen.codes(*names, *fault.also) and all(seen.judged(code, *names) for code in fault.codes),
             _STEADY,
             _CLEAR_S,
             "clear again",
