@@ -12,6 +12,10 @@ from diagmesh.expected import Absence, Expected, Key
 __all__ = ["Connections", "Since", "connection_key", "judge"]
 
 _NAME_PREFIX: Final = "diag/"
+_PATIENCE_S: Final = 3.0
+_INTERVALS: Final = 1.2
+"""A heartbeat may be late by its jitter and the way here."""
+_HUNG: Final = "is hung, frozen or overloaded"
 _UNSEEN: Final = "; the service itself was not seen"
 _LEAF_ADVICE: Final = (
     "; its heartbeats arrive, so if it never answers, let the user of that leafnode publish to the inboxes"
@@ -45,6 +49,7 @@ class Connections(msgspec.Struct, frozen=True, gc=False):
         problem: why this look could not be taken; empty when it could.
         leaves: servers that are linked to these as leafnodes, since when; their own connections are not seen.
         since: when the connections began.
+        reached: servers that did not answer an earlier look, and when they first did again, monotonic seconds.
     """
 
     asked_at: float
@@ -53,6 +58,7 @@ class Connections(msgspec.Struct, frozen=True, gc=False):
     problem: str = ""
     leaves: Mapping[str, Since] = {}
     since: Mapping[Key, Since] = {}
+    reached: Mapping[str, float] = {}
 
 
 def connection_key(name: str) -> Key | None:
@@ -69,18 +75,35 @@ def judge(missing: Expected, seen: Connections) -> Absence:
     who, unseen = ("it", "") if coordinator else ("its sidecar", _UNSEEN)
     if seen.problem:
         return Absence(InstanceState.UNKNOWN, f"{seen.problem}{unseen}")
-    hung = f"{who} is hung, frozen or overloaded{unseen}"
     if missing.key in seen.keys:
-        since = seen.since.get(missing.key)
-        return Absence(InstanceState.SILENT, hung, since.monotonic() if since is not None else None)
+        return _of_a_connected(missing, seen, who, unseen)
     if (link := seen.leaves.get(missing.server)) is not None:
         advice = _LEAF_ADVICE if missing.live else ""
         where = f"behind the leafnode {missing.server!r}, whose connections nobody sees from here"
         return Absence(InstanceState.UNKNOWN, f"{where}{advice}{unseen}", link.monotonic())
     if missing.heard_at > seen.asked_at:
         # It spoke after the servers were asked: it has just come (back).
-        return Absence(InstanceState.SILENT, hung)
+        return Absence(InstanceState.SILENT, f"{who} {_HUNG}{unseen}")
     if missing.server in seen.servers:
         return Absence(InstanceState.NOT_CONNECTED, f"{who} is not connected to NATS{unseen}")
     server = f"its server {missing.server!r} did not answer" if missing.server else "its server is not known"
     return Absence(InstanceState.UNKNOWN, f"{server}, or it is behind a leafnode{unseen}")
+
+
+def _of_a_connected(missing: Expected, seen: Connections, who: str, unseen: str) -> Absence:
+    """It is connected and silent: hung, unless it could not be heard before now."""
+    if (back_at := _back_with_its_server(missing, seen)) is not None:
+        server = f"its server {missing.server!r} was reached again only a moment ago"
+        return Absence(InstanceState.UNKNOWN, f"{server}, and {who} was not heard since{unseen}", back_at)
+    since = seen.since.get(missing.key)
+    connected_at = since.monotonic() if since is not None else None
+    return Absence(InstanceState.SILENT, f"{who} {_HUNG}{unseen}", connected_at)
+
+
+def _back_with_its_server(missing: Expected, seen: Connections) -> float | None:
+    """When its server was reached again, if that is too short ago for a heartbeat to have come from there."""
+    back_at = seen.reached.get(missing.server)
+    if back_at is None or missing.heard_at > back_at:
+        return None
+    patience_s = max(_PATIENCE_S, _INTERVALS * missing.interval_s)
+    return back_at if seen.asked_at - back_at < patience_s else None

@@ -30,6 +30,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         heard_at: when it was last heard, monotonic seconds.
         last_seen: the same for people.
         server: name of the NATS server that its sidecar was connected to.
+        interval_s: pace of its heartbeats; 0 where that is not known.
     """
 
     key: Key
@@ -37,6 +38,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     heard_at: float = 0.0
     last_seen: datetime | None = None
     server: str = ""
+    interval_s: float = 0.0
 
 
 class Absence(msgspec.Struct, frozen=True, gc=False):

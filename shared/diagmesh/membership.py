@@ -69,6 +69,8 @@ class Membership:
         self._looking: asyncio.Task[Connections] | None = None
         self._servers: frozenset[str] = frozenset()
         self._leaves: frozenset[str] = frozenset()
+        self._answered: frozenset[str] = frozenset()
+        self._reached: dict[str, float] = {}
         self._servers_at = float("-inf")
 
     async def absences(self, missing: Collection[Expected], not_before: float) -> dict[Key, Absence]:
@@ -136,8 +138,17 @@ class Membership:
             return Connections(asked_at, problem="no server told its connections in time")
         self._servers, self._servers_at = round_.complete, self._clock()
         self._leaves = frozenset(round_.leaves)
+        self._note_reached(round_.complete, asked_at)
         keys = round_.keys
-        return Connections(asked_at, frozenset(keys), round_.complete, leaves=round_.leaves, since=keys)
+        return Connections(
+            asked_at, frozenset(keys), round_.complete, leaves=round_.leaves, since=keys, reached=self._reached
+        )
+
+    def _note_reached(self, servers: frozenset[str], at: float) -> None:
+        """After a partition a server answers again before anybody behind it can have been heard."""
+        again = servers - self._answered if self._answered else frozenset()
+        kept = {server: since for server, since in self._reached.items() if server in servers}
+        self._reached, self._answered = kept | dict.fromkeys(again, at), servers
 
 
 class _Round:

@@ -87,6 +87,16 @@ def _judging_otherwise(copy: Copy, _: Path) -> None:
     copy.judge_otherwise()
 
 
+def _without_jetstream(copy: Copy, _: Path) -> None:
+    assert isinstance(copy, Peer)
+    copy.take_jetstream_away()
+
+
+def _with_jetstream(copy: Copy, _: Path) -> None:
+    assert isinstance(copy, Peer)
+    copy.give_jetstream_back()
+
+
 def _clock_shifted(copy: Copy, folder: Path) -> None:
     copy.sidecar.stop()
     copy.attach(shifted_clock(folder, 3600))
@@ -382,6 +392,16 @@ _MESH: Final = (
         inject=_judging_otherwise,
         remove=_sidecar_renewed,
         codes=("MESH-008",),
+        service="mesh",
+        also=("mesh/c1",),
+        alone=True,
+    ),
+    Fault(
+        name="registry-lost",
+        does="JetStream is taken away from the account of the coordinators, which must keep a registry",
+        inject=_without_jetstream,
+        remove=_with_jetstream,
+        codes=("MESH-009",),
         service="mesh",
         also=("mesh/c1",),
         alone=True,

@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from diagmesh.settings import RuleSettings
+from diagmesh_cli.local.roles import server_config
 from diagmesh_cli.local.settings_file import toml_of
 from support.godemo import GoDemo, GoService
 from support.ports import free_port
 from support.programs import Program, wait_until
-from support.smallmesh import HEARTBEAT_S, SmallMesh
+from support.smallmesh import HEARTBEAT_S, SERVER_NAME, SmallMesh
 
 __all__ = ["BASE", "Copy", "DemoMesh", "Peer"]
 
 BASE: Final = (("orders", "i1"), ("payments", "i1"), ("inventory", "i1"))
 _LOAD_PER_S: Final = 20.0
 _AGAIN_S: Final = 30.0
+_KEEPS: Final = 'registry = { keep = "required" }'
 _LINGER_S: Final = 300  # longer than anybody waits here
 _STARVE: Final = """
 import os, signal, sys, time
@@ -117,6 +121,16 @@ class Peer(Copy):
         self.sidecar.stop()
         self.sidecar = self._mesh.coordinator(self._instance, f"forget_after_s = 77.0\n{self._mesh.judging}")
 
+    def take_jetstream_away(self) -> None:
+        """From its account, and with it from all coordinators: what they keep there is gone for the time being."""
+        self._mesh.jetstream(on=False)
+
+    def give_jetstream_back(self) -> None:
+        """And wait until every coordinator keeps its registry again."""
+        self._mesh.jetstream(on=True)
+        for one in (self._mesh.judge, self.sidecar):
+            wait_until(lambda one=one: _keeps(one), _AGAIN_S, "the registry is kept again")  # type: ignore[misc]
+
     def starve(self) -> None:
         """Let it run for 50 ms in each 400 ms, as on a machine that is far too busy; ends by itself."""
         self._starver = self._mesh.program(["python", "-c", _STARVE, str(self.sidecar.pid)], f"starve-{self._instance}")
@@ -142,7 +156,8 @@ class DemoMesh(SmallMesh):
     """
 
     def __init__(self, directory: Path, programs: Path) -> None:
-        super().__init__(directory, tuple(service for service, _ in BASE))
+        self._services = tuple(service for service, _ in BASE)
+        super().__init__(directory, self._services)
         self._programs = programs
 
     def start(self, rules: Sequence[RuleSettings], *, bare: bool = False) -> None:
@@ -152,10 +167,19 @@ class DemoMesh(SmallMesh):
         base.connected(*services)
         if not bare:
             base.load(_LOAD_PER_S)
-        self.judging = "rules = [" + ", ".join(_inline(one) for one in rules) + "]"
+        self.judging = f"{_KEEPS}\nrules = [{', '.join(_inline(one) for one in rules)}]"
         self.judge = self.coordinator(more=self.judging)
         for service in services:
             self._copy(base, service)
+
+    def jetstream(self, *, on: bool) -> None:
+        """Give JetStream to the account in which the coordinators are, or take it away; that of the demo keeps it."""
+        config = msgspec.json.decode(server_config(self.ring, self._services, -1))
+        config["server_name"] = SERVER_NAME  # given on the command line at the start; it may not change
+        if not on:
+            del config["accounts"]["DIAG"]["jetstream"]
+        self.server.configure(msgspec.json.encode(config).decode())
+        self.server.reload()
 
     def copy(
         self,
@@ -232,6 +256,12 @@ class DemoMesh(SmallMesh):
         key = str(self.ring.seed_file("app"))
         demo = GoDemo(programs, self.url, folder, "--nkey-file", key, within=within)
         return self._stack.enter_context(demo)
+
+
+def _keeps(coordinator: Program) -> bool:
+    """By its log, in which each change of that stands once."""
+    said = coordinator.log_text()
+    return said.rfind("the registry is kept") > said.rfind("the registry is degraded")
 
 
 def _inline(rule: RuleSettings) -> str:

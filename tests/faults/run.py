@@ -90,7 +90,8 @@ class _Runner:
         self, mesh: DemoMesh, watch: Watch, programs: Programs, folder: Path, tell: Callable[[Outcome], None]
     ) -> None:
         self._mesh, self._watch, self._programs, self._folder, self._tell = mesh, watch, programs, folder, tell
-        self._lives: dict[str, tuple[float, float]] = {}
+        self._lives: dict[str, list[tuple[float, float]]] = {}
+        """When findings at somebody may be there: at a coordinator that has two faults of others, more than once."""
 
     async def all_of(self, faults: Sequence[Fault], at_a_time: int) -> list[Outcome]:
         """So many at a time; in the order in which they were given."""
@@ -111,8 +112,7 @@ class _Runner:
         for seen in self._watch.seen:
             for one in seen.check.findings if seen.at >= since else ():
                 for name in set(one.instances) - base:
-                    begin, end = self._lives.get(name, (0.0, 0.0))
-                    found[one.code] += not begin <= seen.at <= end
+                    found[one.code] += not any(begin <= seen.at <= end for begin, end in self._lives.get(name, ()))
         return dict(+found)
 
     async def _one(self, fault: Fault) -> Outcome:
@@ -137,7 +137,7 @@ class _Runner:
             for copy in copies:
                 await asyncio.to_thread(copy.leave)
             for name in (*names, *fault.also):
-                self._lives[name] = (began, time.monotonic())
+                self._lives.setdefault(name, []).append((began, time.monotonic()))
         checks = sum(seen.at >= injected for seen in self._watch.seen)
         took_s = time.monotonic() - began
         return Outcome(name=fault.name, found=dict(found), checks=checks, trouble=trouble, took_s=took_s)
@@ -148,7 +148,6 @@ class _Runner:
         copies = []
         for instance in fault.instances:
             place = within if instance == fault.name else ()
-            self._lives[f"{fault.service}/{instance}"] = (time.monotonic(), float("inf"))
             copies.append(
                 await asyncio.to_thread(
                     self._mesh.copy,
@@ -185,7 +184,7 @@ class _Runner:
         await asyncio.to_thread(fault.remove, copy, folder)
         names = [f"{fault.service}/{one}" for one in fault.instances]
         await self._watch.until(
-            lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in fault.codes),
+            lambda seen: not seen.codes(*names, *fault.also) and all(seen.judged(code, *names) for code in fault.codes),
             _STEADY,
             _CLEAR_S,
             "clear again",

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from diagmesh.client import Mesh
-from diagmesh.contract.verdicts import Check, CheckQuestion
+from diagmesh.contract.verdicts import Check, CheckQuestion, Verdict
 from diagmesh.errors import BusError, Refusal
 
 __all__ = ["NotSeen", "Seen", "Watch", "watching"]
@@ -34,8 +34,11 @@ class Seen(msgspec.Struct, frozen=True):
         return {one.code for one in self.check.findings if set(one.instances) & set(names)}
 
     def judged(self, code: str, *names: str) -> bool:
-        """Whether that rule could judge all of these instances, or judges none by name."""
+        """Whether that rule could judge all of these instances, or judges at all where it names none of their kind."""
         (verdict,) = [one for one in self.check.verdicts if one.code == code]
+        services = {name.partition("/")[0] for name in verdict.judged}
+        if services.isdisjoint(name.partition("/")[0] for name in names):
+            return verdict.verdict in {Verdict.CLEAR, Verdict.FOUND}
         return set(names) <= set(verdict.judged)
 
 

@@ -14,9 +14,10 @@ from diagmesh_cli.local.roles import Keyring, make_keyring, server_config
 from support.natsserver import NatsServer
 from support.programs import Program, wait_until
 
-__all__ = ["HEARTBEAT_S", "SmallMesh"]
+__all__ = ["HEARTBEAT_S", "SERVER_NAME", "SmallMesh"]
 
 HEARTBEAT_S: Final = 0.5
+SERVER_NAME: Final = "small-mesh"
 _START_S: Final = 30.0
 _SLEEPER: Final = "import time\nwhile True: time.sleep(3600)"
 
@@ -45,7 +46,7 @@ class SmallMesh:
         self.directory = directory
         self.ring: Keyring = make_keyring(directory, services)
         config = f"{server_config(self.ring, services, -1).decode()}\n{more_server}\n"
-        self.server = NatsServer(directory, config=config, monitoring=True, name="small-mesh")
+        self.server = NatsServer(directory, config=config, monitoring=True, name=SERVER_NAME)
         self.watched: dict[str, Program] = {}
         self.sidecars: dict[str, Program] = {}
         self._stack = ExitStack()

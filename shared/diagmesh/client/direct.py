@@ -34,6 +34,7 @@ class _Entry:
             live=self._entry.state is InstanceState.LIVE,
             last_seen=self._entry.last_seen,
             server=self._entry.server,
+            interval_s=self._entry.interval_s or 0.0,
         )
 
 

@@ -87,6 +87,7 @@ class Known(msgspec.Struct, kw_only=True):
             heard_at=heard_at,
             last_seen=self.last_seen,
             server=self.beat.server,
+            interval_s=self.beat.interval_s,
         )
 
     def rivals(self, now: float) -> tuple[Rival, ...]:

@@ -54,6 +54,41 @@ def test_connection_names() -> None:
     ] * 6
 
 
+def test_who_is_back_with_its_server_is_not_called_hung_before_it_could_be_heard() -> None:
+    back = Connections(10, frozenset({I1}), frozenset({"memory"}), reached={"memory": 9.0})
+    absence = judge(missing(heard_at=2.0), back)
+    assert (absence.state, absence.since) == (InstanceState.UNKNOWN, 9.0)
+    assert "its server 'memory' was reached again only a moment ago, and its sidecar was not heard since" in str(
+        absence
+    )
+    assert judge(missing(heard_at=9.5), back).state is InstanceState.SILENT, "it was heard since"
+    later = Connections(12.5, frozenset({I1}), frozenset({"memory"}), reached={"memory": 9.0})
+    assert judge(missing(heard_at=2.0), later).state is InstanceState.SILENT, "it had its time"
+    slow = Expected(key=I1, server="memory", heard_at=2.0, interval_s=5.0)
+    assert judge(slow, later).state is InstanceState.UNKNOWN, "its next heartbeat is not due yet"
+    other = Connections(10, frozenset({I1}), frozenset({"memory", "two"}), reached={"two": 9.0})
+    assert judge(missing(heard_at=2.0), other).state is InstanceState.SILENT
+
+
+async def test_a_server_that_answers_again_is_known_as_such() -> None:
+    one, two = connz_reply("diag/orders/i1"), connz_reply("diag/orders/i2", server="two")
+    now: list[bytes] = [one, two]
+    crowd = Crowd()
+    await crowd.on(subjects.CONNZ, lambda _: list(now))
+    membership = Membership(crowd.server.bus(), total_s=1.0, stall_s=0.1)
+    seen = [await membership.look(0)]
+    for replies in ([one], [one, two], [one, two], [two]):
+        now[:] = replies
+        seen.append(await membership.look(seen[-1].asked_at + 1e-6))
+    assert [dict(one.reached) for one in seen] == [
+        {},
+        {},
+        {"two": seen[2].asked_at},
+        {"two": seen[2].asked_at},
+        {"two": seen[2].asked_at},
+    ]
+
+
 async def answering(*replies: bytes) -> tuple[Crowd, Membership]:
     crowd = Crowd()
     await crowd.on(subjects.CONNZ, lambda _: list(replies))

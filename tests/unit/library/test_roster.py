@@ -166,7 +166,9 @@ def test_what_a_gather_needs_to_know_is_that_of_the_start_heard_last() -> None:
     roster = Roster()
     roster.hear("orders", "i1", beat("a", server="n1"), 0, AT)
     (known,) = roster
-    assert known.expected(2.9) == Expected(key=Key("orders", "i1"), live=True, heard_at=0, last_seen=AT, server="n1")
+    assert known.expected(2.9) == Expected(
+        key=Key("orders", "i1"), live=True, heard_at=0, last_seen=AT, server="n1", interval_s=1.0
+    )
     assert not known.expected(3).live
     roster.hear("orders", "i1", beat("b"), 2, AT)
     roster.hear("orders", "i1", beat("a"), 2.5, AT)

@@ -31,6 +31,13 @@ def test_kept_or_only_wished_for_is_clear() -> None:
         assert verdict(judge([UP], directory=seen), "MESH-009").verdict is Judged.CLEAR
 
 
+def test_one_that_has_just_started_and_has_not_read_it_yet_is_no_finding() -> None:
+    said = verdict(judge([UP], directory=directory(RegistryState.OFF, reason="it was not read yet")), "MESH-009")
+    assert (said.verdict, said.again_in_s) == (Judged.BLIND, 1.0)
+    lost = directory(RegistryState.OFF, since=datetime(2026, 11, 27, tzinfo=UTC))
+    assert codes(judge([UP], directory=lost)) == ["MESH-009"]
+
+
 def test_without_a_directory_it_is_blind() -> None:
     assert verdict(judge([UP]), "MESH-009").verdict is Judged.BLIND
 
