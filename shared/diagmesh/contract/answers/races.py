@@ -1,0 +1,160 @@
+"""`races`: what the race detector of Go reported, each race once, with both accesses and where it was seen."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from diagmesh.contract.measures import Measure
+from diagmesh.contract.wire import Answer, Blind, Question
+
+__all__ = ["Access", "CodeFrame", "Creation", "Detector", "Operation", "Race", "RaceSource", "Races", "RacesQuestion"]
+
+
+class Operation(StrEnum):
+    """What was done to the memory."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Detector(StrEnum):
+    """Whether the program was built with the race detector (``go build -race``), by the build info in it."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+class CodeFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One place in the code.
+
+    Args:
+        function: with its package path (``main.(*Store).Flush``).
+        file: as the program was built.
+        line: 0 when it is not known.
+    """
+
+    function: str
+    file: str = ""
+    line: int = 0
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One of the two accesses.
+
+    Args:
+        operation: what was done.
+        previous: whether it was the earlier one.
+        address: of the memory (``0x00c000018118``), in the report that was seen first.
+        by: who did it: ``main goroutine``, or ``goroutine 7``.
+        frames: its stack, innermost first; empty when the race detector could not restore it.
+        frames_left_out: how many more there are.
+    """
+
+    operation: Operation
+    address: str
+    by: str
+    previous: bool = False
+    frames: tuple[CodeFrame, ...] = ()
+    frames_left_out: int = 0
+
+
+class Creation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where a goroutine (or, in reports about locks, a mutex) was made.
+
+    Args:
+        of: ``goroutine 7``; ``mutex 3``.
+        state: ``running`` or ``finished``; empty for a mutex.
+        frames: the stack that made it, innermost first; empty when it could not be restored.
+        frames_left_out: how many more there are.
+    """
+
+    of: str
+    state: str = ""
+    frames: tuple[CodeFrame, ...] = ()
+    frames_left_out: int = 0
+
+
+class Race(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One data race: every report about the same two stacks, whichever of them came first.
+
+    Args:
+        id: made of the code involved; the same for every instance of the same build.
+        accesses: the later one first, as reported first.
+        created: where the goroutines involved were made.
+        count: how many reports there were.
+        first_seen: of the reports; by the log, else by when the report was read; missing when neither is known.
+        last_seen: likewise.
+        tests: in which tests of Go, the first few.
+        instances: reports per instance, where several were added up.
+    """
+
+    id: str
+    accesses: tuple[Access, ...]
+    count: int
+    created: tuple[Creation, ...] = ()
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    tests: tuple[str, ...] = ()
+    instances: dict[str, int] = {}
+
+
+class RaceSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One place where reports were looked for.
+
+    Args:
+        kind: ``race log``, ``stderr`` or ``file``.
+        where: the path (of a race log, its prefix).
+        files: how many files that is.
+        read_bytes: so much of it was read.
+        missed_bytes: so much went by unread (the service wrote faster than it was read).
+    """
+
+    kind: str
+    where: str = ""
+    files: int = 0
+    read_bytes: int = 0
+    missed_bytes: int = 0
+
+
+class RacesQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Which races.
+
+    ``detail``: ``brief`` tells the innermost frame of each stack only.
+
+    Args:
+        limit: the latest so many.
+        function: only races with this text in the name of a function of either access.
+    """
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    function: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the race detector reported, since the sidecar started or the files began.
+
+    Args:
+        distinct: how many races, each counted once.
+        reports: how many reports in all.
+        detector: whether the running program has the race detector at all.
+        races: the latest first.
+        left_out: how many races are not in ``races``, by the limit or for want of room.
+        cut: reports that were damaged or had no end, and could not be used.
+        announced: what ``Found N data race(s)`` lines of ended programs add up to.
+        sources: where was looked.
+        blind: what could not be seen.
+    """
+
+    distinct: Annotated[int, Measure("count")]
+    reports: Annotated[int, Measure("count")]
+    detector: Detector = Detector.UNKNOWN
+    races: tuple[Race, ...] = ()
+    left_out: int = 0
+    cut: int = 0
+    announced: int = 0
+    sources: tuple[RaceSource, ...] = ()
+    blind: tuple[Blind, ...] = ()
