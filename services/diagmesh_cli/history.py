@@ -9,7 +9,7 @@ import msgspec
 from diagmesh.aggregate import Value, measured
 from diagmesh.client import Heard, answer_type_of
 from diagmesh.contract.measures import Measure
-from diagmesh.contract.mesh import Silent
+from diagmesh.contract.mesh import NotAsked, Silent
 from diagmesh.errors import Unreadable
 from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.words import whose
@@ -28,11 +28,13 @@ class Look(NamedTuple):
     Args:
         each: the replies.
         silent: who was expected and not heard.
+        not_asked: who is meant, or may be, and was not asked.
         trouble: why nobody could be asked; empty when they were.
     """
 
     each: Sequence[Heard[Any]] = ()
     silent: Sequence[Silent] = ()
+    not_asked: Sequence[NotAsked] = ()
     trouble: str = ""
 
 
@@ -93,6 +95,7 @@ class History:
         told: dict[str, tuple[Heard[Any] | None, str]] = {
             whose(one.service, one.instance): (None, f"silent: {one.reason}") for one in look.silent
         }
+        told |= {whose(one.service, one.instance): (None, f"not asked: {one.reason}") for one in look.not_asked}
         told |= {heard.where: (heard, "") for heard in look.each}
         for where in sorted(told)[:_MOST_INSTANCES]:
             self.series.setdefault(where, Series(where, self.looks))

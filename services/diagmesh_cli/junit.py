@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from diagmesh.contract.findings import Finding, Severity
+from diagmesh.contract.mesh import NotAsked
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh_cli.files import replace
-from diagmesh_cli.views.words import fact, plural
+from diagmesh_cli.views.words import fact, plural, whose
 
 __all__ = ["begin_junit", "junit_of", "write_junit"]
 
@@ -24,12 +25,14 @@ _NO_XML: Final = {code: "\N{REPLACEMENT CHARACTER}" for code in range(_FIRST_PRI
 def junit_of(check: Check, fail_on: Severity, took_s: float) -> ET.Element:
     """One test case per rule: found is a failure, blind is skipped with the reason, broken is an error.
 
+    Where somebody was not asked, one more that is skipped names them.
+
     Args:
         check: what was said.
         fail_on: findings below this pass, and are told in the output of their case.
         took_s: how long the whole check took.
     """
-    suite = ET.Element("testsuite", name="diagmesh check", time=f"{took_s:.3f}", tests=str(len(check.verdicts)))
+    suite = ET.Element("testsuite", name="diagmesh check", time=f"{took_s:.3f}")
     counts = dict.fromkeys(("failure", "error", "skipped"), 0)
     for verdict in check.verdicts:
         case = ET.SubElement(
@@ -38,12 +41,26 @@ def junit_of(check: Check, fail_on: Severity, took_s: float) -> ET.Element:
         findings = [one for one in check.findings if one.code == verdict.code]
         for name in _outcome(case, verdict, findings, fail_on):
             counts[name] += 1
+    if check.not_asked:
+        _add_not_asked(suite, check.not_asked)
+        counts["skipped"] += 1
+    suite.set("tests", str(len(suite)))
     suite.set("failures", str(counts["failure"]))
     suite.set("errors", str(counts["error"]))
     suite.set("skipped", str(counts["skipped"]))
     root = ET.Element("testsuites")
     root.append(suite)
     return root
+
+
+def _add_not_asked(suite: ET.Element, not_asked: Sequence[NotAsked]) -> None:
+    case = ET.SubElement(suite, "testcase", classname="diagmesh", name="everybody who is meant was asked")
+    reasons: dict[str, list[str]] = {}
+    for one in not_asked:
+        reasons.setdefault(one.reason, []).append(whose(one.service, one.instance))
+    _tell(case, "skipped", f"{plural(len(not_asked), 'instance')} not asked: {'; '.join(reasons)}", "")
+    lines = [f"not asked: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    ET.SubElement(case, "system-out").text = _xml("\n".join(lines))
 
 
 def write_junit(check: Check, fail_on: Severity, file: Path, took_s: float) -> None:

@@ -112,8 +112,8 @@ def _show(output: Output, live: Live | None, history: History, title: str, repor
     elif live is not None:
         live.update(WatchView(history, title, now), refresh=True)
     else:
-        for line in plain_lines(history, now):
-            output.out.print(line, soft_wrap=True)
+        for line in plain_lines(history, now, output.out.width):
+            output.out.print(line)
 
 
 @contextmanager

@@ -170,6 +170,29 @@ async def test_labels_on_the_command_line(calm: Calm) -> None:
     assert (code, reply["error"]["code"]) == (64, 400)
 
 
+async def test_a_watch_of_those_with_a_label(calm: Calm) -> None:
+    chosen = {"/".join(key) for key, labels in LABELS.items() if labels["zone"] == "b"}
+    words = ("ask", "health", "--label", "zone in (b),!canary", "--watch", "--every", "0.2", "--count", "2")
+    pipe = asyncio.subprocess.PIPE
+    for more in ((), ("--json",)):
+        process = await asyncio.create_subprocess_exec(
+            _CLI, *words, *more, "--nats", calm.url, stdout=pipe, stderr=pipe
+        )
+        async with asyncio.timeout(4 * GENEROUS_S):
+            out, err = await process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        lines = out.decode().splitlines()
+        if more:
+            looks = [
+                [f"{one['service']}/{one['instance']}" for one in json.loads(line)["answer"]["each"]] for line in lines
+            ]
+            assert [set(each) for each in looks] == [chosen] * 2
+        else:
+            assert {line.split()[1] for line in lines} == chosen
+            assert max(map(len, lines)) <= 80
+    assert {"/".join(look.key) for look in calm.looks.begun} == chosen
+
+
 async def test_without_a_coordinator_batches_ask_whoever_is_found(tmp_path: Path) -> None:
     looks = Looks()
     with NatsServer(tmp_path) as server:

@@ -90,8 +90,12 @@ def test_a_log_gets_a_line_per_instance_and_look(small: SmallMesh) -> None:
     done = run(small, "resources", "orders", "--count", "3")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert [line.split()[1] for line in lines] == ["orders/i1", "orders/i2"] * 3
-    assert all(re.search(r"memory\.rss_bytes \d+\.\d MiB  descriptors\.held \d+", line) for line in lines)
+    assert max(map(len, lines)) <= SIZE[1]
+    first = [line.split()[1] for line in lines if "cpu.cores_used" in line]
+    assert first == ["orders/i1", "orders/i2"] * 3
+    assert {line.split()[1] for line in lines} == {"orders/i1", "orders/i2"}, "each line says of whom it tells"
+    assert len(re.findall(r"memory\.rss_bytes \d+\.\d MiB", done.stdout)) == 6
+    assert len(re.findall(r"descriptors\.held \d+", done.stdout)) == 6
     assert "\x1b" not in done.stdout
 
 

@@ -1,7 +1,8 @@
 """Members of a real mesh whose answers are as large as they are asked to be, served in this process."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Final
 
@@ -26,12 +27,14 @@ class BlobQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How much to say."""
 
     kib: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)] = 1
+    numbers: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
 
 class Blob(Answer, frozen=True, kw_only=True, gc=False):
-    """That much, and one of each sort of value."""
+    """That much, and one of each sort of value; and as many short fractions as were asked for."""
 
     text: str
+    numbers: list[float] = []
     share: float = 0.1
     nothing: None = None
     n: int = 7
@@ -40,7 +43,12 @@ class Blob(Answer, frozen=True, kw_only=True, gc=False):
 @agent(budget=20.0, concurrency=8)
 async def blob(question: BlobQuestion, target: Any) -> Blob:
     """Say a lot."""
-    return Blob(text=_text(question.kib))
+    looks[f"{target.service}/{target.instance}"] += 1
+    return Blob(text=_text(question.kib), numbers=[0.5] * question.numbers)
+
+
+looks: Final = Counter[str]()
+"""How often each instance (``service/instance``) looked."""
 
 
 @cache
@@ -50,8 +58,13 @@ def _text(kib: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def blobs(mesh: SmallMesh, service: str, *instances: str) -> AsyncIterator[None]:
-    """Instances in the role of the agents of a service, each with its connection and heartbeats, as a sidecar's."""
+async def blobs(
+    mesh: SmallMesh, service: str, *instances: str, labels: Mapping[str, dict[str, str]] | None = None
+) -> AsyncIterator[None]:
+    """Instances in the role of the agents of a service, each with its connection and heartbeats, as a sidecar's.
+
+    ``labels`` are by instance.
+    """
     async with contextlib.AsyncExitStack() as around:
         for instance in instances:
             settings = NatsSettings(
@@ -62,8 +75,10 @@ async def blobs(mesh: SmallMesh, service: str, *instances: str) -> AsyncIterator
             bus = await NatsBus.connect(settings, f"diag/{service}/{instance}")
             around.push_async_callback(bus.close)
             us = Identity(service=service, instance=instance, boot=new_boot(), host="here")
-            kinds, addresses = AgentKinds([blob], FakeTarget()), addresses_of_instance(service, instance)
-            member = Member(bus, us, kinds, addresses, heartbeat_s=HEARTBEAT_S)
+            beside = FakeTarget(service=service, instance=instance)
+            kinds, addresses = AgentKinds([blob], beside), addresses_of_instance(service, instance)
+            told = (labels or {}).get(instance, {})
+            member = Member(bus, us, kinds, addresses, heartbeat_s=HEARTBEAT_S, labels=told)
             await member.start()
             around.push_async_callback(member.drain, 5.0)
         yield

@@ -87,7 +87,8 @@ def _taker(
             heard = await mesh.one(kind, service, question, instance=instance, timeout_s=asking.timeout)
             return Taken(Look(each=(heard,)), heard.reply, of_reply(heard.reply))
         result = await _many(mesh, kind, question, chosen, each=True, asking=asking)
-        return Taken(Look(each=result.each, silent=result.silent), mesh_reply(result), of_sum(result.answer))
+        look = Look(each=result.each, silent=result.silent, not_asked=result.answer.not_asked)
+        return Taken(look, mesh_reply(result), of_sum(result.answer))
 
     return take
 

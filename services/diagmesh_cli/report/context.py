@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from diagmesh.contract.findings import Advice, Fact, Finding, Severity
-from diagmesh.contract.mesh import Ended, Silent
+from diagmesh.contract.mesh import Ended, NotAsked, Silent
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh_cli.views.folding import NotSeen, folded
 from diagmesh_cli.views.words import plural, quantity, took, value_of, whose
@@ -71,6 +71,7 @@ def context_of(
         "findings": [_finding(one, shown, inline) for one in check.findings],
         "unseen": unseen,
         "silent": _silent(check.silent),
+        "not_asked": _not_asked(check.not_asked),
         "heard": "Nobody: all who were expected were heard." if check.expected else "Nobody was expected.",
         "rules": [_rule(one, check, shown) for one in check.verdicts],
         "suppressed": check.suppressed,
@@ -89,7 +90,7 @@ def _headline(check: Check, unseen: NotSeen) -> tuple[str, str]:
         return plural(len(check.findings), "finding"), worst.value
     if not check.expected:
         return "nobody was there to judge", "unsure"
-    if unseen.blind or check.silent or check.ended is not Ended.COMPLETE:
+    if unseen.blind or check.silent or check.not_asked or check.ended is not Ended.COMPLETE:
         return "no findings, but not everything could be judged", "unsure"
     if unseen.young:
         return f"no findings so far: too young to judge everything, ask again in {unseen.wait_s} s", "unsure"
@@ -117,6 +118,8 @@ def _counts(check: Check, unseen: NotSeen) -> Iterator[tuple[str, str, bool]]:
     quiet = sum(len(one.instances) for one in check.suppressed)
     yield "instances expected", f"{check.expected:,}", not check.expected
     yield "silent", f"{len(check.silent):,}", bool(check.silent)
+    if check.not_asked:
+        yield "not asked", f"{len(check.not_asked):,}", True
     yield "rules clear", f"{clear} of {len(check.verdicts)}", False
     yield "rules that could not judge all", f"{len(lacking):,}", bool(lacking)
     yield "suppressed", f"{quiet:,}", bool(quiet)
@@ -176,6 +179,14 @@ def _silent(every: Iterable[Silent]) -> list[dict[str, Any]]:
         {"state": reason.partition(": ")[0], "meaning": reason.partition(": ")[2], "who": list(dict.fromkeys(names))}
         for reason, names in told.items()
     ]
+
+
+def _not_asked(every: Iterable[NotAsked]) -> list[dict[str, Any]]:
+    """Each reason once, with all whom it kept from being asked."""
+    told: dict[str, list[str]] = {}
+    for one in every:
+        told.setdefault(one.reason, []).append(whose(one.service, one.instance))
+    return [{"reason": reason, "who": names} for reason, names in told.items()]
 
 
 def _rule(one: RuleVerdict, check: Check, pages: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import Ended
 from diagmesh.contract.verdicts import Check, Suppressed, Verdict
 from diagmesh_cli.views.folding import Folded, folded
-from diagmesh_cli.views.parts import bounded, indented, silent_lines
+from diagmesh_cli.views.parts import bounded, indented, not_asked_lines, silent_lines
 from diagmesh_cli.views.words import fact, plural, verdict
 
 __all__ = ["check_view"]
@@ -29,7 +29,7 @@ def check_view(check: Check, coordinator: str) -> RenderableType:
         coordinator: by whom; empty when it was judged here.
     """
     parts: list[RenderableType] = [_headline(check, coordinator), *_findings(check.findings)]
-    parts += [*_silent(check), *_not_judged(check), *_suppressed(check), _clear(check)]
+    parts += [*_silent(check), *_not_asked(check), *_not_judged(check), *_suppressed(check), _clear(check)]
     parts += [indented(Text(f"note: {note}", "dim")) for note in check.notes]
     return Group(*parts)
 
@@ -39,6 +39,8 @@ def _headline(check: Check, coordinator: str) -> Text:
         (plural(len(check.findings), "finding"), "bold red" if check.findings else "bold green"),
         f" · {plural(check.expected, 'instance')} · {plural(len(check.verdicts), 'rule')}",
     )
+    if check.not_asked:
+        text.append(f" · {len(check.not_asked)} not asked", "yellow")
     if check.ended is not Ended.COMPLETE:
         text.append(f" · ended: {check.ended}", "yellow")
     return text.append(f" · by {coordinator}" if coordinator else " · judged here", "dim")
@@ -67,6 +69,13 @@ def _silent(check: Check) -> Iterator[RenderableType]:
         yield Text()
         yield Text(f"silent: {plural(len(check.silent), 'instance')}", "bold")
         yield from silent_lines(check.silent)
+
+
+def _not_asked(check: Check) -> Iterator[RenderableType]:
+    if check.not_asked:
+        yield Text()
+        yield Text(f"not asked: {plural(len(check.not_asked), 'instance')}", "bold")
+        yield from not_asked_lines(check.not_asked)
 
 
 def _not_judged(check: Check) -> Iterator[RenderableType]:

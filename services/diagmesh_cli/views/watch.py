@@ -1,6 +1,6 @@
 """A watch: a line per instance and field, with what it was over the last looks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -57,19 +57,33 @@ class WatchView:
             yield Text(f"… and {left:,} more (--json shows all)", "dim")
 
 
-def plain_lines(history: History, at: datetime) -> Iterator[Text]:
-    """One line per instance, for a log."""
+def plain_lines(history: History, at: datetime, width: int) -> Iterator[Text]:
+    """Lines for a log, as wide as it may be at most: each begins with the time and the instance that it tells of."""
+    head = Text(f"{at:%H:%M:%S}", "dim")
     if history.trouble:
-        yield Text.assemble((f"{at:%H:%M:%S} ", "dim"), (history.trouble, "red"))
+        yield from _filled(head, _words(history.trouble), width)
         return
     for series in sorted(history.series.values(), key=lambda one: one.where):
-        line = Text.assemble((f"{at:%H:%M:%S} ", "dim"), (series.where, "bold"))
-        if series.trouble:
-            yield line.append(f" {series.trouble}", "red")
-            continue
-        for field in history.fields:
-            line.append(f"  {field.path} ", "dim").append_text(_now(series, field))
-        yield line
+        start = head.copy().append(" ").append(series.where, "bold")
+        fields = (
+            Text.assemble((f"  {field.path} ", "dim")).append_text(_now(series, field)) for field in history.fields
+        )
+        yield from _filled(start, _words(series.trouble) if series.trouble else fields, width)
+
+
+def _words(text: str) -> Iterator[Text]:
+    return (Text(f" {word}", "red") for word in text.split())
+
+
+def _filled(start: Text, parts: Iterable[Text], width: int) -> Iterator[Text]:
+    """As many parts on each line as there is room for, at least one."""
+    line = start.copy()
+    for part in parts:
+        if len(line) > len(start) and line.cell_len + part.cell_len > width:
+            yield line
+            line = start.copy()
+        line.append_text(part)
+    yield line
 
 
 def _chosen(history: History, room: int) -> tuple[list[Series], Sequence[Watched]]:

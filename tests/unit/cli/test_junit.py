@@ -14,7 +14,7 @@ from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh_cli.junit import junit_of, write_junit
 from diagmesh_cli.main import run
 from diagmesh_cli.trouble import UsageError
-from support.replies import CHECK
+from support.replies import CHECK, NOT_ASKED
 
 
 def written(check: Check, fail_on: Severity, directory: Path) -> Any:
@@ -49,6 +49,17 @@ def test_each_rule_is_a_case_with_its_outcome(tmp_path: Path) -> None:
     assert root.find(".//error").get("message") == "RuntimeError: on purpose"
     assert "nobody answered what it reads" in {one.get("message") for one in root.iter("skipped")}
     assert [one.name for one in tmp_path.iterdir()] == ["junit.xml"], "nothing is left beside it"
+
+
+def test_who_was_not_asked_is_a_case_that_is_skipped(tmp_path: Path) -> None:
+    root = written(msgspec.structs.replace(CHECK, not_asked=NOT_ASKED), Severity.WARNING, tmp_path)
+    suite, before = root.find("testsuite"), written(CHECK, Severity.WARNING, tmp_path).find("testsuite")
+    assert (int(suite.get("tests")), len(suite)) == (int(before.get("tests")) + 1, len(before) + 1)
+    assert int(suite.get("skipped")) == int(before.get("skipped")) + 1
+    case = suite[-1]
+    assert (case.get("name"), case[0].tag) == ("everybody who is meant was asked", "skipped")
+    assert case[0].get("message").startswith("8 instances not asked: nobody knows whether it is meant")
+    assert "not asked: orders/i2, orders/i3" in case.find("system-out").text
 
 
 def test_until_a_check_has_ended_the_report_tells_an_error_not_what_was_before(tmp_path: Path) -> None:

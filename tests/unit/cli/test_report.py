@@ -14,13 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
-from diagmesh.contract.mesh import Ended, Silent
+from diagmesh.contract.mesh import Ended, NotAsked, Silent
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Suppressed, Verdict
 from diagmesh_cli.report.context import Made, context_of
 from diagmesh_cli.report.render import html_of
 from diagmesh_cli.reports import Reports
 from diagmesh_cli.trouble import UsageError
-from support.replies import CHECK, NOW, SILENT
+from support.replies import CHECK, NOT_ASKED, NOW, SILENT
 
 GOLDEN = Path(__file__).parent / "golden" / "report.html"
 UPDATE = bool(os.environ.get("DIAGMESH_UPDATE_GOLDEN"))  # read before the tests are given a clean environment
@@ -70,6 +70,7 @@ def saying(text: str, advice: str = "do it") -> tuple[Check, Made]:
         asked=(text,),
         expected=1,
         silent=(Silent(service=text, instance=text, reason=text),),
+        not_asked=(NotAsked(service=text, instance=text, reason=text),),
         notes=(text,),
     )
     return check, Made(at=NOW, mesh=text, target=text, codes=(text,), coordinator=text, version=text)
@@ -100,7 +101,7 @@ def test_any_text_stays_text(text: str) -> None:
     assert seen.tags == harmless.tags
     assert [name for name, _ in seen.attributes] == [name for name, _ in harmless.attributes]
     assert {value for name, value in seen.attributes if name == "href"} <= {
-        f"#{name}" for name in ("findings", "not-judged", "silent", "rules", "suppressed", "about")
+        f"#{name}" for name in ("findings", "not-judged", "silent", "not-asked", "rules", "suppressed", "about")
     }
 
 
@@ -121,6 +122,14 @@ def test_who_is_silent_for_one_reason_is_told_once() -> None:
     outline = Outline(html_of(Check(findings=(), verdicts=(CLEAR,), expected=300, silent=many), MADE, {}))
     assert outline.text.count("x y z") == 1
     assert all(f"orders/i{number}" in outline.text for number in (0, 299))
+
+
+def test_who_was_not_asked_is_told_with_the_reason() -> None:
+    outline = Outline(html_of(Check(verdicts=(CLEAR,), expected=9, not_asked=NOT_ASKED), MADE, {}))
+    assert outline.text.count("it was interrupted before") == 1
+    assert all(f"orders/{name}" in outline.text for name in ("odd", "i2", "i8"))
+    assert {("id", "not-asked"), ("href", "#not-asked")} <= set(outline.attributes)
+    assert "Not asked" not in Outline(html_of(Check(verdicts=(CLEAR,), expected=9), MADE, {})).text
 
 
 def test_an_empty_mesh_is_not_told_as_one_that_was_heard() -> None:
@@ -181,6 +190,7 @@ YOUNG = NotJudged(instance="orders/i1", why="too few samples", again_in_s=2.4)
         ({"verdicts": (CLEAR,)}, "all clear", "clear"),
         ({"verdicts": (BLIND,)}, "no findings, but not everything could be judged", "unsure"),
         ({"verdicts": (CLEAR,), "silent": SILENT}, "no findings, but not everything could be judged", "unsure"),
+        ({"verdicts": (CLEAR,), "not_asked": NOT_ASKED}, "no findings, but not everything could be judged", "unsure"),
         ({"verdicts": (CLEAR,), "ended": Ended.TIMEOUT}, "no findings, but not everything could be judged", "unsure"),
         (
             {"verdicts": (msgspec.structs.replace(CLEAR, not_judged=(YOUNG,), again_in_s=2.4),)},

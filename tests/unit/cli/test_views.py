@@ -173,6 +173,7 @@ MESH_RULE = Explained(
 
 VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "check": lambda _: check_view(CHECK, "c1"),
+    "check_not_asked": lambda _: check_view(msgspec.structs.replace(CLEAR, not_asked=replies.NOT_ASKED), "c1"),
     "check_young": lambda _: check_view(YOUNG, "c1"),
     "check_clear": lambda _: check_view(CLEAR, "c1"),
     "coordinator": lambda _: page(heard(WELL, "mesh", "c1", kind="coordinator")),
@@ -241,7 +242,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     ),
     "watch_health": lambda _: watch_view("health"),
     "watch_resources": lambda _: watch_view("resources"),
-    "watch_plain": lambda _: Group(*plain_lines(watched("resources"), replies.NOW)),
+    "watch_plain": lambda width: Group(*plain_lines(watched("resources"), replies.NOW, width)),
     "up_live": lambda _: live_page(unwell(), "cannot look: x"),
 }
 
@@ -297,6 +298,20 @@ def test_a_watch_draws_as_many_as_there_is_room_for_the_silent_first() -> None:
     assert len(shown) <= 24
     assert any("orders/i2 silent" in line for line in shown)
     assert any(line.startswith("… and 8") for line in shown)
+
+
+def test_each_line_of_a_log_says_of_whom_it_tells_and_fits() -> None:
+    history = watched("resources")
+    history.add(Look(each=(heard(USED, kind="resources"),), not_asked=replies.NOT_ASKED[:1]))
+    lines = [line.plain for line in plain_lines(history, replies.NOW, 80)]
+    assert max(map(len, lines)) <= 80
+    assert {line[:27].split()[1] for line in lines} == {"orders/i1", "orders/i2", "orders/odd"}
+    assert any("threads.count 9" in line for line in lines), "nothing is left out"
+    assert any("orders/odd not asked: nobody knows" in line for line in lines)
+    history.add(Look(trouble="cannot look: " + "word " * 40))
+    lines = [line.plain for line in plain_lines(history, replies.NOW, 80)]
+    assert max(map(len, lines)) <= 80
+    assert " ".join(line[9:] for line in lines).count("word") == 40
 
 
 def test_a_terminal_without_blocks_gets_plain_characters() -> None:
