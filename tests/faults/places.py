@@ -55,9 +55,10 @@ def descriptors(hard: int) -> Place:
 
 
 def quota(cores: float) -> Place:
-    """A control group with so much CPU time per period."""
+    """A control group with so much CPU time per period, and all of that before others: else these would limit it."""
     us = int(cores * _PERIOD_US)
-    return _group("cpu", {"cpu.cfs_quota_us": str(us)}, {"cpu.max": f"{us} {_PERIOD_US}"})
+    first = {"cpu.cfs_quota_us": str(us), "cpu.shares": str(1 << 18)}
+    return _group("cpu", first, {"cpu.max": f"{us} {_PERIOD_US}", "cpu.weight": "10000"})
 
 
 def memory(limit_bytes: int) -> Place:
