@@ -97,6 +97,23 @@ _LOG_LEVEL: Final = _Command(
     ("control log-level orders/i1 debug", "control log-level orders debug --for 300", "control log-level mesh debug"),
     above="control ",
 )
+_READ: Final = (
+    _Command(
+        "goroutines",
+        "What the goroutines of a Go program do, from a dump.",
+        "FILE...",
+        ("read goroutines dump.txt", "read goroutines dump.txt.gz --base earlier.txt", "read goroutines - --json"),
+        above="read ",
+    ),
+    _Command(
+        "crash",
+        "How a Go program crashed, from its standard error or a log of it.",
+        "FILE...",
+        ("read crash stderr.log", "read crash stderr.log.gz --json", "read crash -"),
+        above="read ",
+    ),
+)
+"""Each is a module of commands, read_NAME, with a function of its name."""
 _PROCESSES: Final = (
     ("sidecar", "Run a sidecar beside a service, or start the service with it."),
     ("coordinator", "Run a coordinator (see its --help)."),
@@ -134,6 +151,11 @@ def make_app(instead: Mapping[str, Callable[..., Any]] | None = None) -> App:
         "diagmesh_cli.commands.log_level:log_level", name="log-level", help=_LOG_LEVEL.help, usage=_LOG_LEVEL.usage
     )
     app.command(control)
+    read = App(name="read", help="Read what a Go program left behind, without any mesh.", sort_key=len(_COMMANDS))
+    for position, one in enumerate(_READ):
+        module = f"diagmesh_cli.commands.read_{one.name}:{one.name}"
+        read.command(module, name=one.name, help=one.help, usage=one.usage, sort_key=position)
+    app.command(read)
     for name, tells in _PROCESSES:
         app.command(_elsewhere, name=name, help=tells, sort_key=len(_COMMANDS) + 1)
     app["--help"].sort_key = app["--version"].sort_key = len(_COMMANDS) + 2

@@ -2,14 +2,21 @@
 
 from typing import Final
 
-from fuzz import asked, local, ours, races, wire
+from fuzz import asked, local, ours, profiles, races, stacks, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
 
-TARGETS: Final[dict[str, Target]] = {
-    one.name: one for one in (*asked.TARGETS, *wire.TARGETS, *local.TARGETS, *ours.TARGETS, *races.TARGETS)
-}
+_PARTS: Final = (
+    asked,
+    wire,
+    local,
+    ours,
+    races,
+    stacks,
+    profiles,
+)
+TARGETS: Final[dict[str, Target]] = {one.name: one for part in _PARTS for one in part.TARGETS}
 NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.contract.schema": "docstrings of our own types",
     "diagmesh.declare.rules": "codes that stand in the source of a rule; a wrong one is a programming error",

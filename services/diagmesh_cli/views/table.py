@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from diagmesh_cli.views import coordinator, health, plain, resources, services
+from diagmesh_cli.views import coordinator, goroutines, health, plain, resources, services
 from diagmesh_cli.views.view import View
 
 __all__ = ["VIEWS", "view_of"]
@@ -12,6 +12,7 @@ __all__ = ["VIEWS", "view_of"]
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
     {
         "coordinator": coordinator.VIEW,
+        "goroutines": goroutines.VIEW,
         "health": health.VIEW,
         "resources": resources.VIEW,
         "services": services.VIEW,

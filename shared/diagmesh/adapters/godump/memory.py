@@ -1,0 +1,152 @@
+"""What is remembered of earlier looks at one process: creation sites, and who waited for what; bounded."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import msgspec
+
+from diagmesh.contract.answers.goroutines import Cycle, Growth, Waited
+from diagmesh.contract.answers.stacks import Frame
+
+__all__ = ["Memory", "Site", "growth_between"]
+
+_MOST_LOOKS: Final = 64
+_MOST_SITES: Final = 256
+_MOST_WAITING: Final = 10_000
+_MOST_TOLD: Final = 10
+_WINDOW_S: Final = 900.0
+
+
+class Site(NamedTuple):
+    """The goroutines of one creation site: how many, how many of them wait, and where most of them are."""
+
+    goroutines: int
+    waiting: int
+    place: Frame | None
+
+
+class _Look(NamedTuple):
+    at: float
+    when: datetime
+    counts: Mapping[Frame, int]
+
+
+class Memory:
+    """The last looks of a quarter of an hour at one process, 64 at most."""
+
+    def __init__(self) -> None:
+        self._looks: deque[_Look] = deque(maxlen=_MOST_LOOKS)
+        self._waiting: dict[int, tuple[str, float]] = {}
+        """By the number of a goroutine: for what it waits, and since which look."""
+
+    def look(self, at: float, when: datetime, sites: Mapping[Frame, Site]) -> tuple[Growth, ...]:
+        """Remember a look; returns what grew.
+
+        Args:
+            at: monotonic seconds.
+            when: the same moment by the clock.
+            sites: of this look.
+        """
+        while self._looks and at - self._looks[0].at > _WINDOW_S:
+            self._looks.popleft()
+        largest = sorted(sites.items(), key=lambda one: -one[1].goroutines)[:_MOST_SITES]
+        self._looks.append(_Look(at, when, {site: one.goroutines for site, one in largest}))
+        found = [grown for site, one in largest if (grown := self._growth(site, one)) is not None]
+        found.sort(key=lambda one: -one.per_second)
+        return tuple(found[:_MOST_TOLD])
+
+    @property
+    def looks(self) -> int:
+        """How many are remembered."""
+        return len(self._looks)
+
+    @property
+    def watched_s(self) -> float | None:
+        """From the first to the last of them; None with a single one."""
+        return round(self._looks[-1].at - self._looks[0].at, 3) if len(self._looks) > 1 else None
+
+    def waited(self, at: float, waited: Sequence[Waited], ids: Sequence[Sequence[int]]) -> tuple[Waited, ...]:
+        """The same objects with what is known of those who wait from before.
+
+        Args:
+            at: monotonic seconds, of this look.
+            waited: what is waited on.
+            ids: who waits on each of them.
+        """
+        before, self._waiting = self._waiting, {}
+        told = []
+        for one, numbers in zip(waited, ids, strict=True):
+            name = _name(one)
+            since = [before[number][1] for number in numbers if before.get(number, ("",))[0] == name]
+            told.append(
+                msgspec.structs.replace(one, still=len(since), seen_s=round(at - min(since), 3)) if since else one
+            )
+            for number in numbers:
+                if len(self._waiting) >= _MOST_WAITING:
+                    break
+                known = before.get(number)
+                self._waiting[number] = (name, known[1] if known is not None and known[0] == name else at)
+        return tuple(told)
+
+    def cycles(self, at: float, cycles: Sequence[Cycle]) -> tuple[Cycle, ...]:
+        """The same cycles with the time since when all in it were seen to wait for the same; after `waited`."""
+        return tuple(msgspec.structs.replace(one, seen_s=self._since(at, one)) for one in cycles)
+
+    def _since(self, at: float, cycle: Cycle) -> float | None:
+        known = [self._waiting.get(step.goroutine, ("", at)) for step in cycle.steps]
+        same = all(name == step.waits_for for (name, _), step in zip(known, cycle.steps, strict=True))
+        age_s = round(at - max(since for _, since in known), 3)
+        return age_s if same and age_s > 0 else None
+
+    def _growth(self, site: Frame, now: Site) -> Growth | None:
+        counts = [look.counts.get(site, 0) for look in self._looks]
+        falls = [later < earlier for earlier, later in pairwise(counts)]
+        start = len(falls) - next((back for back, fell in enumerate(reversed(falls)) if fell), len(falls))
+        before, last, first = counts[start], self._looks[-1], self._looks[start]
+        if now.goroutines <= before or start == len(counts) - 1:
+            return None
+        grew = next(place for place in range(start, len(counts)) if counts[place] > before)
+        return Growth(
+            site=site,
+            count=now.goroutines,
+            before=before,
+            over_s=round(last.at - first.at, 3),
+            per_second=round((now.goroutines - before) / max(1e-3, last.at - first.at), 4),
+            looks=len(counts) - start,
+            falls=sum(falls),
+            waiting=now.waiting,
+            place=now.place,
+            since=self._looks[grew - 1].when,
+        )
+
+
+def _name(one: Waited) -> str:
+    frame = one.frame
+    return one.address or (f"{one.kind} at {frame.function}:{frame.line}" if frame else one.kind)
+
+
+def growth_between(before: Mapping[Frame, Site], now: Mapping[Frame, Site], over_s: float) -> Iterator[Growth]:
+    """What grew from one dump to another, the most first.
+
+    Args:
+        before: the sites of the earlier dump.
+        now: those of the later one.
+        over_s: the time between them; 0 when it is not known, and then so is the rate.
+    """
+    grown = {site: one.goroutines - (before[site].goroutines if site in before else 0) for site, one in now.items()}
+    for site, more in sorted(grown.items(), key=lambda one: -one[1]):
+        if more > 0:
+            one = now[site]
+            yield Growth(
+                site=site,
+                count=one.goroutines,
+                before=one.goroutines - more,
+                over_s=over_s,
+                per_second=round(more / over_s, 4) if over_s > 0 else 0.0,
+                looks=2,
+                waiting=one.waiting,
+                place=one.place,
+            )
