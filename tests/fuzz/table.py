@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from fuzz import asked, local, ours, wire
+from fuzz import asked, local, ours, profiles, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
 
 TARGETS: Final[dict[str, Target]] = {
-    one.name: one for one in (*asked.TARGETS, *wire.TARGETS, *local.TARGETS, *ours.TARGETS)
+    one.name: one for one in (*asked.TARGETS, *wire.TARGETS, *local.TARGETS, *ours.TARGETS, *profiles.TARGETS)
 }
 NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.contract.schema": "docstrings of our own types",
