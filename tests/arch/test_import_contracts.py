@@ -26,6 +26,7 @@ PLANTS = [
     ("only the bus knows nats", "shared/diagmesh/serve.py", "import nats"),
     ("only the bus knows nats", "services/diagmesh_cli/planted.py", "import nats"),
     ("only adapters know psutil", "services/diagmesh_agents/planted.py", "import psutil"),
+    ("only the reader of profiles knows protobuf", "services/diagmesh_cli/planted.py", "import google.protobuf"),
     ("only process knows uvloop", "services/diagmesh_coordinator/planted.py", "import uvloop"),
     ("the sidecar stays lean", "services/diagmesh_agents/planted.py", "import rich"),
     ("the sidecar stays lean", "shared/diagmesh/serve.py", "import numpy"),

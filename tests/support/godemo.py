@@ -109,6 +109,12 @@ class GoService:
             with refusal:
                 return refusal.code, refusal.read().decode()
 
+    def fetched(self, profile: str) -> bytes:
+        """A profile as it comes: ``heap``, ``profile?seconds=1``."""
+        url = f"http://127.0.0.1:{self.port}/debug/pprof/{profile}"
+        with urllib.request.urlopen(url, timeout=60) as reply:
+            return bytes(reply.read())
+
     def metric(self, series: str) -> float:
         """One number of ``/metrics``; 0 for a counter that has not counted yet."""
         for line in self.page("/metrics")[1].splitlines():
