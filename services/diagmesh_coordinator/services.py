@@ -41,13 +41,14 @@ async def services(directory: Directory, us: Identity, question: ServicesQuestio
     hoped = await directory.hoped(max(0.0, asked.budget_s / 2 - (directory.now() - began)))
     now = directory.now()
     roster, warming = directory.roster, directory.warming
-    check_services(question.services, roster.services())
+    every = roster.services()
+    check_services(question.services, every)
     selection = MeshQuestion(labels=question.labels)
     selector = Selector(selection)
-    chosen = tuple(dict.fromkeys(question.services)) or roster.services()
-    wrong = [service for service in chosen if service not in roster.services()]
+    chosen = tuple(dict.fromkeys(question.services)) or every
+    wrong = sorted({*chosen}.difference(every))
     if wrong and not warming:
-        hint = f"services: {named(roster.services())}"
+        hint = f"services: {named(every)}"
         raise Declined(f"no such service: {named(wrong)}", code=404, error="unknown target", hint=hint)
     known = [one for service in chosen for one in roster.instances(service)]
     found = any(selector.means(one.key, one.labels) or one.labels_problem for one in known)

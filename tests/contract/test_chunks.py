@@ -44,6 +44,7 @@ def test_each_chunk_describes_the_whole() -> None:
 def test_a_limit_is_what_the_server_takes_and_what_an_agent_may_send() -> None:
     assert message_limit(1024 * 1024) == 512 * 1024
     assert message_limit(64 * 1024) == 63 * 1024
+    assert [message_limit(size) for size in (2048, 1024, 1)] == [1024, 512, 1], "however little a server takes"
     assert reply_limit(1024 * 1024, chunks=False) == 512 * 1024
     assert reply_limit(1024 * 1024, chunks=True) == CHUNKED_LIMIT_BYTES
     assert reply_limit(64 * 1024, chunks=True) == MOST_CHUNKS * 63 * 1024

@@ -52,7 +52,7 @@ _digest: Final = re.compile(r"[0-9a-f]{64}\Z").match
 
 def message_limit(max_payload: int) -> int:
     """Bytes of a reply that go into one message, where the server takes ``max_payload`` bytes with headers."""
-    return min(ANSWER_LIMIT_BYTES, max_payload - _HEADROOM_BYTES)
+    return max(1, min(ANSWER_LIMIT_BYTES, max_payload - min(_HEADROOM_BYTES, max_payload // 2)))
 
 
 def reply_limit(max_payload: int, *, chunks: bool) -> int:

@@ -145,21 +145,21 @@ def choose(listing: Listing, selection: MeshQuestion, hoped: frozenset[Key], now
     Raises:
         Declined: 404, naming what is not known and what is; 400 for what is no name.
     """
-    check_services(selection.services, listing.services())
+    every = frozenset(listing.services())  # once: a question may name thousands
+    check_services(selection.services, every)
     selector = Selector(selection)
-    services = tuple(dict.fromkeys(selection.services)) or tuple(
-        sorted({*listing.services(), *(key.service for key in hoped)})
-    )
+    services = tuple(dict.fromkeys(selection.services)) or tuple(sorted(every.union(key.service for key in hoped)))
     known = [one for service in services for one in listing.instances(service)]
     candidates = known if selector.everybody else [one for one in known if selector.names(one.key)]
     unsure = [one for one in candidates if one.labels_problem] if selector.by_labels else []
     sure = [one for one in candidates if not one.labels_problem] if unsure else candidates
     chosen = sure if selector.everybody else [one for one in sure if selector.means(one.key, one.labels)]
+    meant = frozenset(services)
     hopeful = hoped and frozenset(
-        key for key in hoped - {one.key for one in known} if key.service in services and selector.names(key)
+        key for key in hoped - {one.key for one in known} if key.service in meant and selector.names(key)
     )
     if not warming:
-        _check(listing, selection, [*chosen, *unsure])
+        _check(every, selection, [*chosen, *unsure])
         if selector.by_labels and not chosen and not unsure:
             raise selector.nobody(one.labels for one in candidates)
     asked = frozenset[Key]() if selector.by_labels else hopeful
@@ -200,10 +200,9 @@ def _unlabelled(keys: Collection[Key]) -> tuple[str, ...]:
     return (f"not asked, because their labels were not heard yet: {named([label(key) for key in sorted(keys)])}",)
 
 
-def _check(listing: Listing, selection: MeshQuestion, chosen: Sequence[Listed]) -> None:
-    known = listing.services()
+def _check(known: Collection[str], selection: MeshQuestion, chosen: Sequence[Listed]) -> None:
     if wrong := [service for service in selection.services if service not in known]:
-        raise _unknown(f"no such service: {named(wrong)}", f"services: {named(known)}")
+        raise _unknown(f"no such service: {named(wrong)}", f"services: {named(sorted(known))}")
     names = (
         {name for one in chosen for name in (one.key.instance, label(one.key))} if selection.instances else set[str]()
     )

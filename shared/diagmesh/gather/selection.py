@@ -37,7 +37,7 @@ def check_services(services: Collection[str], known: Collection[str] = ()) -> No
             more = ", it means the coordinators" if service == "mesh" else ""
             raise Declined(f"services: {_quoted(service)} is no service{more}", hint=_EVERYBODY)
         if not _can_be(service):
-            hint = f"services: {named(known)}" if known else _SEE
+            hint = f"services: {named(sorted(known))}" if known else _SEE
             raise Declined(f"services: {_quoted(service)} can be no service: {_LEGAL}", hint=hint)
 
 

@@ -19,6 +19,7 @@ from diagmesh.contract.wire import Reply
 from diagmesh.control import sign
 from diagmesh.errors import Declined
 from diagmesh.keys import generate
+from diagmesh.roster import Roster
 from diagmesh_coordinator.fanout import gather_s
 from diagmesh_coordinator.fitting import fitted
 from support.coordinators import WELL
@@ -136,6 +137,23 @@ async def test_who_names_everybody_is_told_how_to_ask_everybody(lab: Lab, kind: 
             400,
             "all instances of every service: leave services empty",
         )
+
+
+async def test_a_question_that_names_thousands_costs_no_more_than_a_look(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lab.join("orders", "i1")
+    listed, really = list[Roster](), Roster.services
+
+    def counted(roster: Roster) -> tuple[str, ...]:
+        listed.append(roster)
+        return really(roster)
+
+    monkeypatch.setattr(Roster, "services", counted)
+    refused = await lab.ask("diag.mesh.services", {"services": [f"s{number}" for number in range(7000)]})
+    assert refused.problem is not None
+    assert (refused.problem.code, "and 6980 more" in refused.problem.detail) == (404, True)
+    assert len(listed) < 10
 
 
 async def test_other_coordinators_are_listed(lab: Lab) -> None:

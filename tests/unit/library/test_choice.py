@@ -219,3 +219,26 @@ def test_a_choice_is_a_plan_with_everything_in_it() -> None:
         choice.hoped,
         choice.lacking,
     )
+
+
+class Counting(Roster):
+    """Counts how often all names are asked for: each time they are sorted anew."""
+
+    listed = 0
+
+    def services(self) -> tuple[str, ...]:
+        self.listed += 1
+        return super().services()
+
+
+@pytest.mark.parametrize("warming", [False, True])
+def test_a_question_that_names_thousands_is_looked_through_once(warming: bool) -> None:
+    made = Counting()
+    names = tuple(f"s{number}" for number in range(8000))
+    hoped = frozenset(Key(name, "i1") for name in names[:4000])
+    if warming:
+        assert len(pick(made, hoped, services=names, warming=True).hoped) == 4000
+    else:
+        with pytest.raises(Declined, match=r"no such service: s0, s1, .* and 7980 more"):
+            pick(made, services=names)
+    assert made.listed == 1

@@ -28,6 +28,8 @@ var (
 // Assembler puts replies together that come in chunks: of several instances on one subject, in any order. What it
 // holds is bounded whatever arrives. The zero value is ready to use; it is not safe for concurrent use.
 type Assembler struct {
+	Unwanted bool // the question did not ask for chunks: refuse them
+
 	open  map[string]*assembly
 	ended map[string]bool
 	held  int
@@ -50,6 +52,9 @@ type assembly struct {
 func (a *Assembler) Take(msg *nats.Msg) ([]byte, error) {
 	if msg.Header.Get(ChunkHeader) == "" {
 		return msg.Data, nil
+	}
+	if a.Unwanted {
+		return nil, fmt.Errorf("%s: its reply came in chunks, and the question did not ask for them", msg.Header.Get(FromHeader))
 	}
 	number, about, err := describe(msg.Header)
 	if err != nil {

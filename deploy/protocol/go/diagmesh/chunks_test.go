@@ -47,6 +47,20 @@ func TestMixedRepeatedAndInAnyOrderEachIsWholeOnce(t *testing.T) {
 	}
 }
 
+func TestWhatNobodyAskedForIsRefusedAndNotHeld(t *testing.T) {
+	for body, takes := range map[string]bool{`{"chunks": true}`: true, `{"chunks": false}`: false, `{}`: false, ``: false} {
+		chunks := Assembler{Unwanted: !takesChunks([]byte(body))}
+		for _, msg := range sent("orders/i1", make([]byte, 100))[1:] {
+			if _, err := chunks.Take(msg); (err == nil) != takes {
+				t.Fatal(body, err)
+			}
+		}
+		if (chunks.held > 0) != takes {
+			t.Fatalf("%s: %d bytes are held", body, chunks.held)
+		}
+	}
+}
+
 func TestWhatIsLostIsNamed(t *testing.T) {
 	var chunks Assembler
 	for _, msg := range sent("orders/i1", make([]byte, 100))[1:] {

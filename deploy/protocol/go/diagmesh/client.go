@@ -15,6 +15,9 @@ import (
 // agentShare of the time that the asker has is given to whoever answers, so that its word of being late arrives.
 const agentShare = 0.9
 
+// mostNewcomers is how many replies All takes from instances that the directory does not know.
+const mostNewcomers = 1024
+
 // ErrNobody means that nobody listens on the subject: no such service, or no sidecar of it is connected.
 var ErrNobody = errors.New("nobody listens")
 
@@ -45,6 +48,7 @@ func (c *Client) All(ctx context.Context, service, kind string, question Questio
 	}
 	var replies []*Reply
 	heard, broken := map[string]bool{}, map[string]string{}
+	most := len(waiting) + mostNewcomers
 	// Many large answers at once could flood us, so they are asked for in chunks one by one.
 	first := Question{"chunks": false}
 	maps.Copy(first, question)
@@ -53,7 +57,7 @@ func (c *Client) All(ctx context.Context, service, kind string, question Questio
 		switch {
 		case err != nil:
 			broken[service] = err.Error()
-		case reply.Service == service && reply.Kind == kind && !heard[reply.Instance]:
+		case reply.Service == service && reply.Kind == kind && !heard[reply.Instance] && (waiting[reply.Instance] || len(replies) < most):
 			heard[reply.Instance] = true
 			delete(waiting, reply.Instance)
 			replies = append(replies, reply)
@@ -175,7 +179,7 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg, take func([]byte, 
 	if err := c.conn.PublishMsg(msg); err != nil {
 		return err
 	}
-	var chunks Assembler
+	chunks := Assembler{Unwanted: !takesChunks(msg.Data)}
 	for {
 		came, err := sub.NextMsgWithContext(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -195,6 +199,14 @@ func (c *Client) exchange(ctx context.Context, msg *nats.Msg, take func([]byte, 
 			return err
 		}
 	}
+}
+
+// takesChunks tells whether a question asks for large replies in chunks.
+func takesChunks(body []byte) bool {
+	var common struct {
+		Chunks bool `json:"chunks"`
+	}
+	return json.Unmarshal(body, &common) == nil && common.Chunks
 }
 
 // isNobody tells the server's own word (status 503, empty body) from a reply.
