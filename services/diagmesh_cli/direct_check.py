@@ -7,7 +7,8 @@ import msgspec
 
 from diagmesh.checking import check_of, kinds_of, notes_of, of_coordinators, selected
 from diagmesh.client import Mesh
-from diagmesh.contract.mesh import MeshQuestion, Services
+from diagmesh.contract.directory import Services
+from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.diagnose import Engine, chosen
 from diagmesh.errors import NoResponders

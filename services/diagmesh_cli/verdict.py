@@ -6,9 +6,10 @@ import msgspec
 
 from diagmesh.aggregate import measured
 from diagmesh.client import answer_type_of
+from diagmesh.contract.directory import InstanceState, Services
 from diagmesh.contract.findings import Finding, Severity
 from diagmesh.contract.measures import Ranked
-from diagmesh.contract.mesh import Ended, InstanceState, MeshAnswer, Services
+from diagmesh.contract.mesh import Ended, MeshAnswer
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh.contract.wire import Reply, Status
 from diagmesh_cli.exits import Exit

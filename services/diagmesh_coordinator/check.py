@@ -11,7 +11,8 @@ from diagmesh.bus.core import Bus
 from diagmesh.checking import check_of, kinds_of, notes_of, of_coordinators, selected
 from diagmesh.contract.chunks import reply_limit
 from diagmesh.contract.codec import encode
-from diagmesh.contract.mesh import MeshQuestion, ServicesQuestion
+from diagmesh.contract.directory import ServicesQuestion
+from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.diagnose import Engine, chosen
 from diagmesh.errors import Declined, MessageTooLarge, NotPermitted, Unavailable

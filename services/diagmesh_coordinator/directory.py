@@ -13,7 +13,7 @@ import msgspec
 from diagmesh.bus.core import Bus, BusState, Message, StateChange, Store, Subscription
 from diagmesh.connections import Connections
 from diagmesh.contract import subjects
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BusError
 from diagmesh.expected import Absence, Expected, Key

@@ -6,7 +6,8 @@ from typing import Final
 from diagmesh.bus.core import Bus
 from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuestion
 from diagmesh.contract.codec import decode_question
-from diagmesh.contract.mesh import MeshAnswer, Services, ServicesQuestion
+from diagmesh.contract.directory import Services, ServicesQuestion
+from diagmesh.contract.mesh import MeshAnswer
 from diagmesh.contract.names import check_token
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import BadName

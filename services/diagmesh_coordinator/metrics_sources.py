@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from diagmesh.bus.core import Bus, BusState, StateChange
-from diagmesh.contract.mesh import RegistryState
+from diagmesh.contract.directory import RegistryState
 from diagmesh.member import Member
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.metrics import OTHER

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.expected import Absence, Key
 
 __all__ = ["Returning"]

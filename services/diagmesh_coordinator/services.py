@@ -5,16 +5,15 @@ from typing import Final
 
 from diagmesh import __version__
 from diagmesh.checking import selected
-from diagmesh.contract.mesh import (
+from diagmesh.contract.directory import (
     CoordinatorEntry,
-    Ended,
     InstanceEntry,
     InstanceState,
-    MeshQuestion,
     ServiceEntry,
     Services,
     ServicesQuestion,
 )
+from diagmesh.contract.mesh import Ended, MeshQuestion
 from diagmesh.errors import Declined
 from diagmesh.expected import Absence, Key
 from diagmesh.gather import Selector, check_services, named

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from diagmesh.clocks import offsets_of
-from diagmesh.contract.mesh import Ended, InstanceState, MeshQuestion, NotAsked, Rival, Services, Silent
+from diagmesh.contract.directory import InstanceState, Rival, Services
+from diagmesh.contract.mesh import Ended, MeshQuestion, NotAsked, Silent
 from diagmesh.contract.verdicts import Check
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Engine

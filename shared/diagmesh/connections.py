@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.expected import Absence, Expected, Key
 
 __all__ = ["Connections", "Since", "connection_key", "judge"]

@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from diagmesh.clocks import Offset
+from diagmesh.contract.directory import InstanceState, Rival, Services
 from diagmesh.contract.kinds import kind_of_type
-from diagmesh.contract.mesh import InstanceState, NotAsked, Rival, Services, Silent
+from diagmesh.contract.mesh import NotAsked, Silent
 from diagmesh.contract.wire import Answer, Reply
 from diagmesh.expected import Key
 

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from diagmesh.contract.mesh import Ended, InstanceState, NotAsked, Rival, Silent, Unexpected
+from diagmesh.contract.directory import InstanceState, Rival
+from diagmesh.contract.mesh import Ended, NotAsked, Silent, Unexpected
 from diagmesh.contract.wire import Reply
 
 __all__ = ["NOT_PERMITTED", "Absence", "Expected", "Gathered", "Key", "label"]

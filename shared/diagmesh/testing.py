@@ -10,8 +10,9 @@ import msgspec
 
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.codec import encode
+from diagmesh.contract.directory import Services
 from diagmesh.contract.kinds import kind_of_type
-from diagmesh.contract.mesh import Services, Silent
+from diagmesh.contract.mesh import Silent
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Blind, Problem, Reply, Status
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Diagnosis, Engine

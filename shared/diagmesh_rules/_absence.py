@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from diagmesh.contract.directory import InstanceState
 from diagmesh.contract.findings import Fact
-from diagmesh.contract.mesh import InstanceState
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh_rules._words import moment

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from diagmesh.contract.answers.coordinator import Coordinator
+from diagmesh.contract.directory import InstanceState
 from diagmesh.contract.findings import Fact, FindingClass, Severity
-from diagmesh.contract.mesh import Ended, InstanceState, Silent
+from diagmesh.contract.mesh import Ended, Silent
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key

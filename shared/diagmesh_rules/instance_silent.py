@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from diagmesh.contract.directory import InstanceState
 from diagmesh.contract.findings import FindingClass, Severity
-from diagmesh.contract.mesh import InstanceState
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._absence import absent

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from diagmesh.contract.directory import Rival
 from diagmesh.contract.findings import Fact, FindingClass, Severity
-from diagmesh.contract.mesh import Ended, Rival
+from diagmesh.contract.mesh import Ended
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label

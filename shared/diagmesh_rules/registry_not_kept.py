@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from diagmesh.contract.directory import RegistryState
 from diagmesh.contract.findings import Fact, FindingClass, Severity
-from diagmesh.contract.mesh import RegistryState
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from diagmesh.contract.directory import InstanceState, ServiceEntry
 from diagmesh.contract.findings import Fact, FindingClass, Severity
-from diagmesh.contract.mesh import Ended, InstanceState, ServiceEntry
+from diagmesh.contract.mesh import Ended
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key

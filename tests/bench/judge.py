@@ -15,7 +15,7 @@ from bench.estate import KINDS, TYPES, Judged, Replies, percentile
 from diagmesh.bus.core import BusState
 from diagmesh.bus.nats import NatsBus
 from diagmesh.checking import check_of, kinds_of
-from diagmesh.contract.mesh import InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.directory import InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.verdicts import Check, Verdict
 from diagmesh.contract.wire import Reply
 from diagmesh.diagnose import Engine

@@ -24,7 +24,8 @@ from diagmesh.contract.answers.health import Health, HealthQuestion
 from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
 from diagmesh.contract.codec import decode_question, decode_reply, encode, error_headers, problem_of
 from diagmesh.contract.control import AUTH_HEADER, ForgetQuestion
-from diagmesh.contract.mesh import Ended, MeshAnswer, MeshQuestion, Services, ServicesQuestion
+from diagmesh.contract.directory import Services, ServicesQuestion
+from diagmesh.contract.mesh import Ended, MeshAnswer, MeshQuestion
 from diagmesh.contract.names import check_token, legalise, shown
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import Answer, Question, Reply

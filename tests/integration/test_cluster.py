@@ -11,7 +11,8 @@ import pytest
 from diagmesh.client import Mesh
 from diagmesh.client.result import MeshResult
 from diagmesh.contract.answers.health import Health
-from diagmesh.contract.mesh import Ended, InstanceState, Services
+from diagmesh.contract.directory import InstanceState, Services
+from diagmesh.contract.mesh import Ended
 from diagmesh.errors import BusError, ConnectionLost
 from support.cluster import SITE, Cluster
 from support.natsserver import NatsServer

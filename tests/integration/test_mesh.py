@@ -13,7 +13,8 @@ from diagmesh.bus.nats import NatsBus
 from diagmesh.client import Mesh
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.codec import encode
-from diagmesh.contract.mesh import Ended, InstanceState, Services
+from diagmesh.contract.directory import InstanceState, Services
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import Reply, Status
 from diagmesh.errors import BusError, Declined
 from diagmesh.expected import NOT_PERMITTED

@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from diagmesh.client import Mesh
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh_cli.commands.schema import wire_schemas
 from support.golang import Go, GoMissing, without
 from support.house import ROOT

@@ -17,7 +17,8 @@ from diagmesh.client.forget import forget
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.codec import decode_reply
 from diagmesh.contract.control import ForgetQuestion
-from diagmesh.contract.mesh import CoordinatorEntry, Ended, InstanceEntry, InstanceState, RegistryState, Services
+from diagmesh.contract.directory import CoordinatorEntry, InstanceEntry, InstanceState, RegistryState, Services
+from diagmesh.contract.mesh import Ended
 from diagmesh.settings import NatsSettings
 from support.natsserver import MakeServer, NatsServer
 from support.ports import free_port

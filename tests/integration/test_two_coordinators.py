@@ -22,7 +22,8 @@ from diagmesh.contract.answers.coordinator import Coordinator
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.codec import decode_reply, encode
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import Ended, InstanceState, MeshAnswer, MeshQuestion, Services, ServicesQuestion
+from diagmesh.contract.directory import InstanceState, Services, ServicesQuestion
+from diagmesh.contract.mesh import Ended, MeshAnswer, MeshQuestion
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import Nothing
 from diagmesh.errors import NoAnswer

@@ -7,7 +7,8 @@ import msgspec
 
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.contract.codec import decode_reply, encode
-from diagmesh.contract.mesh import MeshAnswer, Services
+from diagmesh.contract.directory import Services
+from diagmesh.contract.mesh import MeshAnswer
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.contract.wire import Reply
 from diagmesh.settings import CoordinatorSettings

@@ -21,23 +21,17 @@ from diagmesh.contract.answers.resources import (
 )
 from diagmesh.contract.answers.surroundings import Disks, Sockets
 from diagmesh.contract.codec import encode
-from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
-from diagmesh.contract.mesh import (
+from diagmesh.contract.directory import (
     CoordinatorEntry,
-    Ended,
-    Field,
     InstanceEntry,
     InstanceState,
-    MeshAnswer,
-    NotAsked,
     Registry,
     RegistryState,
     ServiceEntry,
     Services,
-    Silent,
-    Unexpected,
-    Worst,
 )
+from diagmesh.contract.findings import Advice, Fact, Finding, FindingClass, Severity
+from diagmesh.contract.mesh import Ended, Field, MeshAnswer, NotAsked, Silent, Unexpected, Worst
 from diagmesh.contract.verdicts import Check as MeshCheck
 from diagmesh.contract.verdicts import NotJudged, RuleVerdict, Suppressed
 from diagmesh.contract.verdicts import Verdict as Judged

@@ -21,8 +21,9 @@ from diagmesh.contract.answers.resources import (
     Threads,
 )
 from diagmesh.contract.codec import encode
+from diagmesh.contract.directory import Services
 from diagmesh.contract.kinds import kind_of_type
-from diagmesh.contract.mesh import Services, Silent
+from diagmesh.contract.mesh import Silent
 from diagmesh.contract.verdicts import RuleVerdict
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Answer, Problem, Reply, Status

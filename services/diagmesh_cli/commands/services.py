@@ -1,6 +1,6 @@
 """`diagmesh services`: the directory."""
 
-from diagmesh.contract.mesh import Services, ServicesQuestion
+from diagmesh.contract.directory import Services, ServicesQuestion
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Labelled
 from diagmesh_cli.output import Output

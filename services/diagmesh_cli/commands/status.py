@@ -4,7 +4,7 @@ import asyncio
 
 from diagmesh.client import Mesh
 from diagmesh.contract.answers.health import Health, HealthQuestion
-from diagmesh.contract.mesh import Services
+from diagmesh.contract.directory import Services
 from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Detail
 from diagmesh.errors import NoResponders

@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from diagmesh.client import Mesh
-from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.contract.directory import InstanceState
+from diagmesh.contract.mesh import Ended
 from diagmesh.errors import BusError, DiagmeshError, Refusal
 from diagmesh_cli.commands.status import look
 from diagmesh_cli.exits import Exit

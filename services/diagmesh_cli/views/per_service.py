@@ -11,7 +11,7 @@ from rich.text import Text
 
 from diagmesh.client import Heard, MeshResult
 from diagmesh.contract.answers.health import Health, State
-from diagmesh.contract.mesh import InstanceState, ServiceEntry, Services
+from diagmesh.contract.directory import InstanceState, ServiceEntry, Services
 from diagmesh.errors import Refusal, Unreadable
 from diagmesh_cli.views.parts import MOST_ROWS, more_line, names
 from diagmesh_cli.views.words import plural, verdict

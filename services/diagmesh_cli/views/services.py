@@ -7,15 +7,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from diagmesh.contract.mesh import (
+from diagmesh.contract.directory import (
     CoordinatorEntry,
-    Ended,
     InstanceEntry,
     InstanceState,
     RegistryState,
     ServiceEntry,
     Services,
 )
+from diagmesh.contract.mesh import Ended
 from diagmesh_cli.views.parts import MOST_ROWS, bounded, indented, more_line
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import ago, plural, verdict

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from diagmesh.client import Heard, MeshResult
 from diagmesh.contract.answers.health import Health
-from diagmesh.contract.mesh import Ended, Services
+from diagmesh.contract.directory import Services
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import Refusal, Unreadable
 from diagmesh_cli.views.parts import bounded, finding_lines, indented, not_asked_lines, silent_lines, unexpected_lines

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from diagmesh.bus.core import Bus, BusState, Entry, StateChange, Store
-from diagmesh.contract.mesh import Registry as Told
-from diagmesh.contract.mesh import RegistryState
+from diagmesh.contract.directory import Registry as Told
+from diagmesh.contract.directory import RegistryState
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BusError, StoreConflict, StoreUnavailable
 from diagmesh.expected import Key

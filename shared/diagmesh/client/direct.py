@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from diagmesh.bus.core import Bus
-from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, MeshQuestion, ServiceEntry, Services
+from diagmesh.contract.directory import InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.mesh import Ended, MeshQuestion
 from diagmesh.errors import Declined, Unavailable
 from diagmesh.expected import Expected, Key
 from diagmesh.gather import Ask, Plan, Selector, batches_of, choose, learn, share_s

@@ -8,7 +8,7 @@ from diagmesh.bus.core import Bus
 from diagmesh.client.heard import Heard
 from diagmesh.client.signed import Member, signed
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import CoordinatorEntry, InstanceState
+from diagmesh.contract.directory import CoordinatorEntry, InstanceState
 from diagmesh.keys import read_seed
 
 __all__ = ["forget"]

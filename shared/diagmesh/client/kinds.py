@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import diagmesh.contract.answers
-from diagmesh.contract.mesh import Services
+from diagmesh.contract.directory import Services
 from diagmesh.contract.verdicts import Check
 from diagmesh.contract.wire import Answer
 

@@ -18,7 +18,8 @@ from diagmesh.client.result import MeshResult, Stream
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import encode
 from diagmesh.contract.control import ForgetQuestion, Forgotten
-from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
+from diagmesh.contract.directory import Services, ServicesQuestion
+from diagmesh.contract.mesh import MeshAnswer, MeshQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.selector import Labels
 from diagmesh.contract.wire import Answer, Nothing, Question

@@ -10,8 +10,9 @@ import msgspec
 
 from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuestion
 from diagmesh.contract.control import ForgetQuestion, Forgotten, LogLevel, LogLevelQuestion
+from diagmesh.contract.directory import Services, ServicesQuestion
 from diagmesh.contract.measures import Measure
-from diagmesh.contract.mesh import MeshAnswer, MeshQuestion, Services, ServicesQuestion
+from diagmesh.contract.mesh import MeshAnswer, MeshQuestion
 from diagmesh.contract.micro import Info, Ping, Stats
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.verdicts import Check, CheckQuestion

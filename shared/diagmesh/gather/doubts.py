@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from diagmesh.contract.mesh import Rival, Unexpected
+from diagmesh.contract.directory import Rival
+from diagmesh.contract.mesh import Unexpected
 from diagmesh.contract.names import shown
 from diagmesh.contract.wire import Reply
 from diagmesh.expected import Key

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.errors import BusError
 from diagmesh.expected import Absence, Expected, Key
 from diagmesh.gather.outcome import unheard, with_unread

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from diagmesh.contract.mesh import Ended, InstanceState, Silent
+from diagmesh.contract.directory import InstanceState
+from diagmesh.contract.mesh import Ended, Silent
 from diagmesh.expected import Absence, Gathered, Key
 from diagmesh.gather.plan import Ask, Lacking, Plan
 from diagmesh.gather.tally import Tally

@@ -9,7 +9,8 @@ from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox, Message
 from diagmesh.contract.chunks import CHUNK_HEADER
-from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.contract.directory import InstanceState
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import Reply
 from diagmesh.errors import BusError, MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Gathered, Key

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from diagmesh.contract.directory import Rival
 from diagmesh.contract.labels import check_labels
-from diagmesh.contract.mesh import Rival
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import BadName
 from diagmesh.expected import Expected, Key

@@ -19,7 +19,7 @@ from diagmesh.contract import subjects
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.answers.resources import Resources
 from diagmesh.contract.codec import decode_reply
-from diagmesh.contract.mesh import InstanceState, Services
+from diagmesh.contract.directory import InstanceState, Services
 from diagmesh.errors import BusError, DiagmeshError
 from soak.chaos.counted import tell_tasks
 from soak.chaos.records import Asked, Silence

@@ -7,7 +7,8 @@ import pytest
 from rich.console import RenderableType
 
 from diagmesh.client import Mesh
-from diagmesh.contract.mesh import Field, InstanceEntry, InstanceState, ServiceEntry, Services, Silent
+from diagmesh.contract.directory import InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.mesh import Field, Silent
 from diagmesh.contract.wire import Blind
 from diagmesh_cli.commands.status import look
 from diagmesh_cli.terminal import Terminal

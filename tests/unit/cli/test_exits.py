@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from diagmesh.contract.answers.health import Health, State
+from diagmesh.contract.directory import CoordinatorEntry, InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.findings import Finding, FindingClass, Severity
-from diagmesh.contract.mesh import CoordinatorEntry, Ended, Field, InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.mesh import Ended, Field
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh_cli.commands.status import code_of

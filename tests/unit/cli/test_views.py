@@ -17,8 +17,9 @@ from rich.console import Group, RenderableType
 
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
+from diagmesh.contract.directory import CoordinatorEntry, InstanceState
 from diagmesh.contract.findings import FindingClass, Severity
-from diagmesh.contract.mesh import CoordinatorEntry, Ended, Field, InstanceState, Silent, Worst
+from diagmesh.contract.mesh import Ended, Field, Silent, Worst
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 from diagmesh.contract.wire import Status
 from diagmesh.packs import Broken

@@ -12,8 +12,9 @@ from diagmesh.bus.core import Message
 from diagmesh.client import Mesh
 from diagmesh.contract.codec import encode
 from diagmesh.contract.coding import ACCEPT_HEADER, MSGPACK, coded
+from diagmesh.contract.directory import InstanceState
 from diagmesh.contract.findings import Fact, Finding, FindingClass, Severity
-from diagmesh.contract.mesh import Ended, Field, InstanceState, MeshAnswer, Silent, Unexpected
+from diagmesh.contract.mesh import Ended, Field, MeshAnswer, Silent, Unexpected
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.wire import Reply
 from diagmesh.control import sign

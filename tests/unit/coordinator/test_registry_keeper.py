@@ -11,8 +11,8 @@ import pytest
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.bus.memory_store import MemoryStore
 from diagmesh.contract.codec import encode
-from diagmesh.contract.mesh import Registry as Told
-from diagmesh.contract.mesh import RegistryState
+from diagmesh.contract.directory import Registry as Told
+from diagmesh.contract.directory import RegistryState
 from diagmesh.contract.presence import Heartbeat
 from diagmesh.errors import StoreUnavailable
 from diagmesh.expected import Key

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.contract.directory import InstanceState
+from diagmesh.contract.mesh import Ended
 from diagmesh.expected import Key
 from diagmesh_coordinator.returning import Returning
 from support.lab import Lab

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.contract.directory import InstanceState
+from diagmesh.contract.mesh import Ended
 from diagmesh.errors import Declined
 from diagmesh.expected import Absence, Expected, Gathered, Key
 from diagmesh.gather import Ask, BatchGather, Gather, Plan, batches_of, gathering, share_s

@@ -14,16 +14,9 @@ from diagmesh.client import Mesh, answer_type_of, kind_of_type
 from diagmesh.contract.answers.health import Health
 from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
 from diagmesh.contract.codec import encode
+from diagmesh.contract.directory import CoordinatorEntry, InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.measures import Measure
-from diagmesh.contract.mesh import (
-    CoordinatorEntry,
-    Ended,
-    InstanceEntry,
-    InstanceState,
-    MeshAnswer,
-    ServiceEntry,
-    Services,
-)
+from diagmesh.contract.mesh import Ended, MeshAnswer
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
 from diagmesh.errors import (
     BadName,

@@ -5,7 +5,7 @@ import pytest
 
 from diagmesh.connections import Connections, Since, judge
 from diagmesh.contract import subjects
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.expected import Expected, Key
 from diagmesh.membership import Membership
 from support.crowd import Crowd

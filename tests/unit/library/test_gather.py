@@ -16,7 +16,8 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
 from diagmesh.contract.chunks import FROM_HEADER, SIZE_HEADER, cut
 from diagmesh.contract.codec import encode
-from diagmesh.contract.mesh import Ended, InstanceState, Rival
+from diagmesh.contract.directory import InstanceState, Rival
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import Problem, Status
 from diagmesh.errors import MessageTooLarge, NotPermitted
 from diagmesh.expected import Absence, Expected, Gathered, Key

@@ -10,7 +10,7 @@ from diagmesh.bus.core import Message
 from diagmesh.bus.memory import MemoryBus, MemoryServer
 from diagmesh.connections import Connections, connection_key, judge
 from diagmesh.contract import subjects
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.errors import NotPermitted
 from diagmesh.expected import NOT_PERMITTED, Expected, Key
 from diagmesh.membership import Membership

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from diagmesh.contract.mesh import Ended, Services, Silent
+from diagmesh.contract.directory import Services
+from diagmesh.contract.mesh import Ended, Silent
 from diagmesh.contract.verdicts import Verdict
 from diagmesh.testing import answered, judged
 from diagmesh_rules.coordinator_silent import coordinator_silent

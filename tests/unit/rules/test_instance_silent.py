@@ -1,7 +1,8 @@
 import pytest
 
 from diagmesh.contract.answers.health import Health
-from diagmesh.contract.mesh import InstanceEntry, InstanceState, ServiceEntry, Services, Silent
+from diagmesh.contract.directory import InstanceEntry, InstanceState, ServiceEntry, Services
+from diagmesh.contract.mesh import Silent
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Problem
 from support.replies import NOW

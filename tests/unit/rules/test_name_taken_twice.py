@@ -5,8 +5,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from diagmesh.client import Mesh
+from diagmesh.contract.directory import InstanceEntry, InstanceState, Rival, ServiceEntry, Services
 from diagmesh.contract.findings import Severity
-from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, Rival, ServiceEntry, Services
+from diagmesh.contract.mesh import Ended
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.expected import Key
 from support.meshchecks import RULES, checked, finding, told, until_told, verdict_of

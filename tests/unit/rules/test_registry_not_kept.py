@@ -3,8 +3,8 @@ from pathlib import Path
 from typing import Any
 
 from diagmesh.client import Mesh
+from diagmesh.contract.directory import CoordinatorEntry, Registry, RegistryState, Services
 from diagmesh.contract.findings import Severity
-from diagmesh.contract.mesh import CoordinatorEntry, Registry, RegistryState, Services
 from diagmesh.contract.verdicts import Verdict as Judged
 from support.meshchecks import RULES, finding, until_told, verdict_of
 from support.ruling import UP, codes, found, judge, verdict

@@ -1,7 +1,8 @@
 import pytest
 
+from diagmesh.contract.directory import InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.findings import Severity
-from diagmesh.contract.mesh import Ended, InstanceEntry, InstanceState, ServiceEntry, Services, Silent
+from diagmesh.contract.mesh import Ended, Silent
 from diagmesh.contract.verdicts import Verdict as Judged
 from support.ruling import UP, codes, found, judge, reply, verdict
 
