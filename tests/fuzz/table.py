@@ -21,7 +21,7 @@ NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.contract.schema": "docstrings of our own types",
     "diagmesh.declare.rules": "codes that stand in the source of a rule; a wrong one is a programming error",
     "diagmesh.gather.large": "the question that we have just encoded ourselves",
-    "diagmesh.gather.plan": "the question that we have just encoded ourselves",
+    "diagmesh.gather.plan": "whether that question asks for chunks",
     "diagmesh_agents._launcher.service": "our own /proc/self/status",
     "diagmesh_agents._launcher.children": "the kernel's line on a child of ours; proc-stat has the general reader",
     "diagmesh_cli.output": "what we have just encoded ourselves",

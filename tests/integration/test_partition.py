@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from diagmesh.contract.mesh import Ended, InstanceState
+from diagmesh.contract.directory import InstanceState
+from diagmesh.contract.mesh import Ended
 from support.halves import Half, Halves, halves
 from support.house import ROOT
 from support.natsserver import find_nats_server

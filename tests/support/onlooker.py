@@ -10,7 +10,7 @@ import msgspec
 
 from diagmesh.client import Mesh
 from diagmesh.contract.answers.health import Health
-from diagmesh.contract.mesh import InstanceState
+from diagmesh.contract.directory import InstanceState
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.errors import BusError, Refusal
 

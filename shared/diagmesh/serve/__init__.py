@@ -2,7 +2,7 @@
 
 from diagmesh.serve.kinds import AgentKinds, Asked, Endpoint, Judge, Kinds, broken_endpoint, endpoint_of
 from diagmesh.serve.replies import Identity
-from diagmesh.serve.responder import KindStats, Responder
+from diagmesh.serve.responder import Responder
 
 __all__ = [
     "AgentKinds",
@@ -10,7 +10,6 @@ __all__ = [
     "Endpoint",
     "Identity",
     "Judge",
-    "KindStats",
     "Kinds",
     "Responder",
     "broken_endpoint",

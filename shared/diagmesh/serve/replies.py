@@ -1,6 +1,7 @@
 """From the outcome of one look to the bytes of its one reply."""
 
 import logging
+import secrets
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +17,7 @@ from diagmesh.contract.wire import WIRE_VERSION, Answer, Problem, Reply, Status
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable
 from diagmesh.serve.kinds import Judge
 
-__all__ = ["Form", "Identity", "Outgoing", "Scribe", "form_of", "status_of"]
+__all__ = ["Form", "Identity", "Outgoing", "Scribe", "form_of", "incident_of", "status_of"]
 
 log = logging.getLogger("diagmesh.serve")
 
@@ -83,6 +84,13 @@ class Outgoing(NamedTuple):
 def status_of(refusal: Refusal) -> Status:
     """How a talk went that ended with this refusal."""
     return next((status for kinds, status in _STATUS if isinstance(refusal, kinds)), Status.FAILED)
+
+
+def incident_of(kind: str, error: BaseException) -> Failed:
+    """Log what happened under a number; the asker hears the number, never our internals."""
+    number = secrets.token_hex(4)
+    log.error("incident %s: %s failed", number, kind[:63], exc_info=error)
+    return Failed(f"the agent raised {type(error).__name__}; the log of whoever answered has it as incident {number}")
 
 
 class Scribe:

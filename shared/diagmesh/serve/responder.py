@@ -6,8 +6,6 @@ cancellation keeps its place under the concurrency limits until it ends, so that
 """
 
 import asyncio
-import logging
-import secrets
 import time
 from collections.abc import Callable
 from typing import Final
@@ -17,30 +15,17 @@ from diagmesh.contract.coding import json_body, wants_msgpack
 from diagmesh.contract.mesh import ASK_HEADER
 from diagmesh.contract.subjects import is_inbox, kind_of
 from diagmesh.contract.wire import Answer, Problem, Question, Status
-from diagmesh.errors import BusError, Declined, Failed, Late, Refusal, Unavailable
+from diagmesh.errors import Declined, Late, Refusal, Unavailable
+from diagmesh.serve.counts import Counts
 from diagmesh.serve.deadlines import Deadlines
 from diagmesh.serve.kinds import Asked, Endpoint, Kinds
-from diagmesh.serve.replies import Form, Identity, Outgoing, Scribe, form_of, status_of
-from diagmesh.serve.sending import send
+from diagmesh.serve.posting import Posting
+from diagmesh.serve.replies import Form, Identity, Outgoing, Scribe, form_of, incident_of, status_of
 from diagmesh.workers import current_budget_s, current_kind
 
-__all__ = ["KindStats", "Responder"]
-
-log = logging.getLogger("diagmesh.serve")
+__all__ = ["Responder"]
 
 _EXPIRED_GRACE_S: Final = 0.2
-
-
-class KindStats:
-    """What happened to the questions of one kind (times in nanoseconds, as ADR-32 wants them)."""
-
-    __slots__ = ("errors", "last_error", "processing_ns", "requests")
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.errors = 0
-        self.last_error = ""
-        self.processing_ns = 0
 
 
 class _Job:
@@ -90,13 +75,13 @@ class Responder:
         self._jobs: set[_Job] = set()
         self._budgets = Deadlines(self._expire)
         self._busy: dict[str, int] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._posting = Posting(bus, identity)
+        self._counts = Counts(kinds)
         self._stopping = False
-        self.stats: dict[str, KindStats] = {}
+        self.stats = self._counts.stats
         self.forged = 0
         self.refused_busy = 0
         self.unanswerable = 0
-        self.unsent = 0
         self.observe: Callable[[str, Status, float], None] = lambda _kind, _status, _took_s: None
         self.turned_away: Callable[[str, Refusal], None] = lambda _kind, _refusal: None
 
@@ -113,7 +98,12 @@ class Responder:
     @property
     def sending(self) -> int:
         """How many replies are on their way out without a question in work."""
-        return len(self._sending)
+        return len(self._posting.under_way)
+
+    @property
+    def unsent(self) -> int:
+        """How many replies could not be sent."""
+        return self._posting.unsent
 
     def works_on(self, ask_id: str) -> bool:
         """Whether the question with this id (header `diagmesh.contract.mesh.ASK_HEADER`) is being answered now."""
@@ -134,9 +124,9 @@ class Responder:
             self._admit(kind, message, form, since_ns)
         except Refusal as refusal:
             self.turned_away(kind, refusal)
-            self._post(self._refused(kind, message.reply, form, since_ns, refusal))
+            self._posting.post(self._refused(kind, message.reply, form, since_ns, refusal))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  somebody else's decoder may fail in any way
-            self._post(self._refused(kind, message.reply, form, since_ns, _incident(kind, error)))
+            self._posting.post(self._refused(kind, message.reply, form, since_ns, incident_of(kind, error)))
 
     def _not_ours_to_answer(self, message: Message) -> None:
         if not message.reply:
@@ -193,20 +183,20 @@ class Responder:
             outgoing = self._settle(job, answer=await job.endpoint.look(question, job.asked))
             if outgoing is not None and outgoing.in_chunks:
                 # It keeps its place while it goes out, so that large replies cannot pile up behind a slow connection.
-                await self._publish(outgoing)
+                await self._posting.publish(outgoing)
                 outgoing = None
         except Refusal as refusal:
             outgoing = self._settle(job, refusal=refusal)
         except BaseException as error:  # noqa: BLE001  whatever an agent does, its asker hears of it and the sidecar lives
-            outgoing = None if job.settled else self._settle(job, refusal=_incident(job.asked.kind, error))
+            outgoing = None if job.settled else self._settle(job, refusal=incident_of(job.asked.kind, error))
         finally:
             self._jobs.discard(job)
             self._busy[job.asked.kind] -= 1
         if outgoing is not None:
-            await self._publish(outgoing)
+            await self._posting.publish(outgoing)
 
     def _expire(self, job: _Job) -> None:
-        self._post(self._settle(job, refusal=Late(f"no answer within {job.asked.budget_s:g} s")))
+        self._posting.post(self._settle(job, refusal=Late(f"no answer within {job.asked.budget_s:g} s")))
         if job.task is not None:
             job.task.cancel()
 
@@ -228,40 +218,11 @@ class Responder:
         self._count(kind, since_ns, problem, refusal)
         return Outgoing(reply, data, problem, form)
 
-    def _post(self, outgoing: Outgoing | None) -> None:
-        """Publish from where nothing can be awaited."""
-        if outgoing is None:
-            return
-        task = asyncio.get_running_loop().create_task(self._publish(outgoing))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
     def _count(self, kind: str, since_ns: int, problem: Problem | None, refusal: Refusal | None) -> None:
-        # Only kinds that exist are counted by name: askers cannot grow this table.
-        stats = self.stats.get(kind)
-        if stats is None:
-            if self._kinds.find(kind) is None:
-                return
-            stats = self.stats[kind] = KindStats()
-        stats.requests += 1
         took_ns = time.perf_counter_ns() - since_ns
-        stats.processing_ns += took_ns
-        log.debug("%s: %s after %.1f ms", kind, "answered" if problem is None else problem.error, took_ns / 1e6)
-        if problem is not None:
-            stats.errors += 1
-            stats.last_error = f"{problem.code}:{problem.error}"
-        refused = Status.FAILED if refusal is None else status_of(refusal)  # an answer that was too large, say
-        self.observe(kind, Status.ANSWERED if problem is None else refused, took_ns / 1e9)
-
-    async def _publish(self, outgoing: Outgoing) -> None:
-        try:
-            await send(self._bus, self._identity, outgoing)
-        except (BusError, TimeoutError) as error:
-            self.unsent += 1
-            log.warning("a reply could not be sent: %s", str(error) or "its chunks took too long")
-        except Exception:
-            self.unsent += 1
-            log.exception("a reply could not be sent")
+        if self._counts.add(kind, took_ns, problem):
+            refused = Status.FAILED if refusal is None else status_of(refusal)  # an answer that was too large, say
+            self.observe(kind, Status.ANSWERED if problem is None else refused, took_ns / 1e9)
 
     # --- going away
 
@@ -272,16 +233,9 @@ class Responder:
         if running:
             await asyncio.wait(running, timeout=timeout_s)
         for job in list(self._jobs):
-            self._post(self._settle(job, refusal=Unavailable("this member is leaving the mesh")))
+            self._posting.post(self._settle(job, refusal=Unavailable("this member is leaving the mesh")))
             if job.task is not None:
                 job.task.cancel()
-        left = {job.task for job in self._jobs if job.task is not None} | set(self._sending)
+        left = {job.task for job in self._jobs if job.task is not None} | set(self._posting.under_way)
         if left:
             await asyncio.wait(left, timeout=_EXPIRED_GRACE_S)
-
-
-def _incident(kind: str, error: BaseException) -> Failed:
-    """Log what happened under a number; the asker hears the number, never our internals."""
-    number = secrets.token_hex(4)
-    log.error("incident %s: %s failed", number, kind[:63], exc_info=error)
-    return Failed(f"the agent raised {type(error).__name__}; the log of whoever answered has it as incident {number}")
