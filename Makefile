@@ -15,7 +15,7 @@ setup: ## install everything into .venv/ (only what changed)
 	@sh .ci/setup
 
 run: setup ## a whole mesh on this machine, with demo services; Ctrl-C ends it
-	@$(BIN)/diagmesh up $(ARGS)
+	@trap : INT; $(BIN)/diagmesh up $(ARGS) || [ $$? -eq 130 ]  # Ctrl-C is how it ends
 
 test: setup ## all tests, on real servers and processes
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=8 $(ARGS)

@@ -30,6 +30,10 @@ __all__ = [
 ENVIRONMENT_PREFIX: Final = "DIAGMESH_"
 _NO_SETTINGS: Final = frozenset({"DIAGMESH_DEBUG", "DIAGMESH_FIXTURES", "DIAGMESH_UPDATE_GOLDEN"})
 """Variables with our prefix that are for the CLI and for tests."""
+_SERVICE_LINK: Final = re.compile(
+    r"DIAGMESH_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*|PORT=\w+://.*)"
+)
+"""What Kubernetes tells every container about a Service whose name begins with ``diagmesh``."""
 _INBOX: Final = re.compile(r"_INBOX(_[A-Za-z0-9_-]+)?(\.[A-Za-z0-9_-]+)*\Z")
 _LABELS: Final = "labels"
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -342,7 +346,7 @@ def _overlay(tree: dict[str, Any], kind: type[msgspec.Struct], environment: Mapp
     known = {field.name for one in (SidecarSettings, CoordinatorSettings) for field in msgspec.structs.fields(one)}
     used = []
     for name, value in environment.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or name in _NO_SETTINGS:
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in _NO_SETTINGS or _SERVICE_LINK.fullmatch(f"{name}={value}"):
             continue
         *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         first = (tables or [key])[0]

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from diagmesh.settings import RuleSettings
+from diagmesh.settings import CoordinatorSettings, RuleSettings
 from diagmesh_cli.local.roles import server_config
 from diagmesh_cli.local.settings_file import toml_of
 from support.godemo import GoDemo, GoService
@@ -167,7 +167,7 @@ class DemoMesh(SmallMesh):
         base.connected(*services)
         if not bare:
             base.load(_LOAD_PER_S)
-        self.judging = f"{_KEEPS}\nrules = [{', '.join(_inline(one) for one in rules)}]"
+        self.judging = f"{_KEEPS}\n{toml_of(CoordinatorSettings(rules=tuple(rules)), brief=True)}"
         self.judge = self.coordinator(more=self.judging)
         for service in services:
             self._copy(base, service)
@@ -262,8 +262,3 @@ def _keeps(coordinator: Program) -> bool:
     """By its log, in which each change of that stands once."""
     said = coordinator.log_text()
     return said.rfind("the registry is kept") > said.rfind("the registry is degraded")
-
-
-def _inline(rule: RuleSettings) -> str:
-    lines = toml_of(rule).splitlines()
-    return "{ " + ", ".join(lines) + " }"

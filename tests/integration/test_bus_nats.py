@@ -320,6 +320,22 @@ async def test_a_cancelled_barrier_leaves_no_deaf_client(nats_server: NatsServer
     await bus.close()
 
 
+async def test_a_barrier_that_the_server_confirms_too_late_costs_no_connection(nats_server: NatsServer) -> None:
+    bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
+    await answering(bus, "ping")
+    link = bus._link
+    nats_server.freeze()
+    try:
+        with pytest.raises(NoAnswer):
+            await bus.barrier(0.1)
+    finally:
+        nats_server.thaw()
+    await bus.barrier(10)  # the late PONG has come before this one
+    assert (await bus.request("ping", timeout_s=10)).data == b"pong"
+    assert bus._link is link
+    await bus.close()
+
+
 async def test_a_deaf_client_is_replaced(nats_server: NatsServer) -> None:
     bus = await NatsBus.connect(NatsSettings(url=nats_server.url), "test")
     await answering(bus, "ping")

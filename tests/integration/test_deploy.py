@@ -21,7 +21,7 @@ from diagmesh_cli.main import run as cli
 from diagmesh_coordinator.arguments import parse as parse_coordinator
 from diagmesh_coordinator.fingerprint import fingerprint
 from support.house import ROOT
-from support.natsserver import MakeServer
+from support.natsserver import MakeServer, find_nats_server
 from support.programs import Program, wait_until
 
 DEPLOY: Final = ROOT / "deploy"
@@ -129,6 +129,32 @@ def test_compose_gives_our_programs_what_they_take(monkeypatch: pytest.MonkeyPat
         assert any(given.alive_file.startswith(mount.partition(":")[0]) for mount in service["tmpfs"])
 
 
+def test_the_server_of_compose_takes_its_configuration(tmp_path: Path) -> None:
+    given = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    nats = given["services"]["nats"]
+    (config,) = nats["configs"]
+    assert nats["command"] == [f"--config={config['target']}"]
+    text = given["configs"][config["source"]]["content"]
+    (volume,) = nats["volumes"]
+    name, _, place = volume.partition(":")
+    assert name in given["volumes"]
+    assert f'store_dir: "{place}"' in text
+    (tmp_path / "nats.conf").write_text(text.replace(place, str(tmp_path)), encoding="utf-8")
+    done = run(find_nats_server(), "-t", "-c", tmp_path / "nats.conf")
+    assert done.returncode == 0, done.stderr
+
+
+def test_each_compose_command_of_the_page_has_the_variables_that_the_file_needs() -> None:
+    page = (DEPLOY / "compose" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    exported = next(line for line in block.splitlines() if line.startswith("export "))
+    needed = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text(encoding="utf-8")))
+    assert needed == {"ORDERS_IMAGE"}, "without them docker compose refuses every command, not only up"
+    assert all(f"{name}=" in exported for name in needed)
+    assert f"COMPOSE_FILE={COMPOSE.relative_to(ROOT)}" in exported
+    assert block.index("docker compose") > block.index(exported)
+
+
 # --- Kubernetes
 
 
@@ -193,6 +219,14 @@ def test_the_pod_gives_the_coordinator_what_it_takes(monkeypatch: pytest.MonkeyP
     assert str(Path(coordinator["args"][2]).parent) in mounts
     assert not [one for one in mounts for other in mounts if one != other and one.startswith(f"{other}/")]
     assert pod["terminationGracePeriodSeconds"] > 10
+    (spread,) = pod["topologySpreadConstraints"]
+    (deployment,) = (
+        one
+        for one in objects()
+        if one["metadata"]["name"] == "diagmesh-coordinator" and "replicas" in one.get("spec", {})
+    )
+    assert spread["topologyKey"] == "kubernetes.io/hostname", "one node is a single point of failure"
+    assert spread["labelSelector"] == deployment["spec"]["selector"]
 
 
 @pytest.mark.parametrize("container", [*containers("diag"), *containers("coordinator")])

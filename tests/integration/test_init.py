@@ -116,6 +116,21 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
     assert [path.name for path in tmp_path.iterdir()] == ["mesh"]
 
 
+def test_a_place_that_cannot_be_written_is_a_wrong_argument(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert made(tmp_path / "file" / "mesh") == 64
+    assert capsys.readouterr().err.startswith("diagmesh: cannot write")
+
+
+def test_the_settings_say_where_to_connect_and_how_to_go_on(tmp_path: Path) -> None:
+    assert made(tmp_path / "mesh") == 0
+    for name in ("coordinator", "sidecar-orders"):
+        text = (tmp_path / "mesh" / "settings" / f"{name}.toml").read_text(encoding="utf-8")
+        assert f"diagmesh {name.partition('-')[0]} --config FILE" in text
+        assert 'url = "nats://127.0.0.1:4222"\n' in text
+        assert all(len(line) <= 80 for line in text.splitlines() if line.startswith("#"))
+
+
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / "mesh"
     asked = Issued(layout="simple", services=("orders",), url="nats://x:1")
@@ -216,7 +231,7 @@ def test_two_changes_at_a_time_are_one_too_many(tmp_path: Path, capsys: pytest.C
     held = os.open(directory, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
-        assert run(["init", str(directory), "--rotate", "reader"]) == 3
+        assert run(["init", str(directory), "--rotate", "reader"]) == 64
     finally:
         os.close(held)
     assert "another diagmesh init is at work" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from diagmesh import keys
-from diagmesh.errors import DiagmeshError, SettingsError
+from diagmesh.errors import SettingsError
 from diagmesh_cli.local.issued import MANIFEST, SERVER_FILE, Issued, load, seed_path, settings_file, texts
 from diagmesh_cli.local.merging import merged
 from diagmesh_cli.local.permissions import agent_role
@@ -42,8 +42,8 @@ def create(directory: Path, issued: Issued, *, force: bool = False) -> Issued:
     """Make a key for every role and write everything; a directory is there in full afterwards, or as it was.
 
     Raises:
-        SettingsError: the directory is not empty and ``force`` was not given.
-        DiagmeshError: it cannot be written, or the server would not take it.
+        SettingsError: the directory is not empty and ``force`` was not given, it cannot be written, or the server would
+            not take it.
     """
     directory = directory.absolute()
     recover(directory, _ORDER)
@@ -74,8 +74,7 @@ def add(directory: Path, services: tuple[str, ...]) -> Changed:
 
     Raises:
         SettingsError: one is watched already, somebody else made a key or settings for one, or the server's
-            configuration was edited where this would change it.
-        DiagmeshError: as `create`.
+            configuration was edited where this would change it; and as `create`.
     """
     recover(directory, _ORDER)
     issued = load(directory)
@@ -98,8 +97,7 @@ def rotate(directory: Path, role: str) -> Changed:
 
     Raises:
         SettingsError: there is no such role, its last change of key is not finished, or the server's configuration
-            was edited where this would change it.
-        DiagmeshError: as `create`.
+            was edited where this would change it; and as `create`.
     """
     issued = _having(directory, role)
     if role in issued.rotating:
@@ -120,8 +118,7 @@ def finish_rotation(directory: Path, role: str) -> Changed:
 
     Raises:
         SettingsError: no change of its key is under way, or the server's configuration was edited where this would
-            change it.
-        DiagmeshError: as `create`.
+            change it; and as `create`.
     """
     issued = _having(directory, role)
     if role not in issued.rotating:
@@ -138,7 +135,7 @@ def validate(directory: Path, name: str = SERVER_FILE) -> bool:
     """Have nats-server read the configuration, where one is installed; whether it did.
 
     Raises:
-        DiagmeshError: it does not accept it; with its words.
+        SettingsError: it does not accept it; with its words.
     """
     from diagmesh_cli.local.embedded import ServerMissing, find_server  # noqa: PLC0415  it spawns, which this need not
 
@@ -149,7 +146,7 @@ def validate(directory: Path, name: str = SERVER_FILE) -> bool:
     command = [str(program), "-t", "-c", str(directory / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_VALIDATE_S, check=False)
     if done.returncode:
-        raise DiagmeshError(f"nats-server does not accept the configuration: {(done.stderr or done.stdout).strip()}")
+        raise SettingsError(f"nats-server does not accept the configuration: {(done.stderr or done.stdout).strip()}")
     return True
 
 

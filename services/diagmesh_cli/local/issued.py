@@ -24,6 +24,15 @@ __all__ = ["MANIFEST", "SERVER_FILE", "Issued", "load", "seed_path", "settings_f
 MANIFEST: Final = "issued.json"
 SERVER_FILE: Final = "nats-server.conf"
 _PEOPLE: Final = ("reader", "operator")
+_OF_COORDINATOR: Final = """\
+# Of the coordinators: diagmesh coordinator --config FILE, the same for each.
+# Say how many there are (coordinators = 2), and of each service (replicas).
+"""
+_OF_SIDECAR: Final = """\
+# Of the sidecars of {service}: diagmesh sidecar --config FILE. How its process
+# is found (exe, or port, pid_file, command, systemd, container) and what is
+# probed ([[targets.probes]]) is yours to say; see diagmesh config check FILE.
+"""
 
 
 class Issued(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +105,13 @@ def texts(issued: Issued, directory: Path) -> Iterator[tuple[str, str]]:
     coordinator = CoordinatorNatsSettings(**connection("coordinator"))
     # While the operator's key is changed both are believed, as they are by the server.
     told = toml_of(CoordinatorSettings(nats=coordinator, operators=issued.keys["operator"]), brief=True)
-    yield settings_file("coordinator"), told
+    yield settings_file("coordinator"), f"{_OF_COORDINATOR}\n{told}"
     observer = NatsSettings(**connection("observer"))
     for service in issued.services:
         ours = NatsSettings(**connection(agent_role(service)))
         target = TargetSettings(service=service, exe=service, nats=observer)
-        yield settings_file(agent_role(service)), toml_of(SidecarSettings(nats=ours, targets=(target,)), brief=True)
+        text = toml_of(SidecarSettings(nats=ours, targets=(target,)), brief=True)
+        yield settings_file(agent_role(service)), f"{_OF_SIDECAR.format(service=service)}\n{text}"
     for name in _PEOPLE:
         yield settings_file(name), _environment(name, connection(name))
 

@@ -30,7 +30,7 @@ def merged(before: str, theirs: str, ours: str) -> str | None:
     told: list[str] = []
     position = 0
     for edit, after in zip(edits, (*edits[1:], None), strict=True):
-        if after is not None and (after.begin < edit.end or after.begin == edit.begin):
+        if after is not None and (after.begin < edit.end or (after.begin == edit.begin and after.end == edit.begin)):
             return None
         told += [*lines[position : edit.begin], *edit.lines]
         position = edit.end

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from diagmesh.errors import DiagmeshError
+from diagmesh.errors import SettingsError
 
 __all__ = ["changing", "making", "recover", "remove_later", "write_private"]
 
@@ -30,7 +30,7 @@ def making(directory: Path) -> Iterator[Path]:
     """A new directory to be filled; it gets its name when the block ends well, and not before.
 
     Raises:
-        DiagmeshError: it cannot be written.
+        SettingsError: it cannot be written.
     """
     with _told(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def changing(directory: Path, order: Sequence[str]) -> Iterator[Path]:
         order: which names come first; all others follow, the empty one stands for them.
 
     Raises:
-        DiagmeshError: it cannot be written, or somebody else is at it.
+        SettingsError: it cannot be written, or somebody else is at it.
     """
     with _told(directory), _alone(directory):
         _finish(directory, order)
@@ -72,7 +72,7 @@ def recover(directory: Path, order: Sequence[str]) -> None:
     """Bring a change to its end that was decided when somebody was killed.
 
     Raises:
-        DiagmeshError: as `changing`.
+        SettingsError: as `changing`.
     """
     if (directory / _DECIDED).is_dir():
         with _told(directory), _alone(directory):
@@ -100,7 +100,7 @@ def _told(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DiagmeshError(f"cannot write {directory}: {error.strerror}") from None
+        raise SettingsError(f"cannot write {directory}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ def _alone(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DiagmeshError(f"another diagmesh init is at work in {directory}; try again") from None
+            raise SettingsError(f"another diagmesh init is at work in {directory}; try again") from None
         yield
     finally:
         os.close(held)

@@ -242,3 +242,43 @@ def test_written_settings_read_back_the_same(
     path = write_settings(tmp_path_factory.mktemp("toml") / "a.toml", settings)
     assert load(SidecarSettings, str(path), {}) == settings
     assert "None" not in toml_of(settings)
+
+
+def test_written_settings_are_tables_as_people_write_them() -> None:
+    observer = NatsSettings(inbox_prefix="_INBOX_observer")
+    first = TargetSettings(
+        service="orders",
+        exe="orders",
+        labels={"app.kubernetes.io/name": "orders"},
+        probes=(ProbeSettings(tcp="x:1"), ProbeSettings(http="http://x", expect_status=(200,))),
+        nats=observer,
+    )
+    settings = SidecarSettings(operators=("UA", "UB"), targets=(first, TargetSettings(service="payments", pid=7)))
+    assert (
+        toml_of(settings, brief=True)
+        == """\
+operators = ["UA", "UB"]
+
+[[targets]]
+service = "orders"
+exe = "orders"
+
+[[targets.probes]]
+tcp = "x:1"
+
+[[targets.probes]]
+http = "http://x"
+expect_status = [200]
+
+[targets.labels]
+"app.kubernetes.io/name" = "orders"
+
+[targets.nats]
+url = "nats://127.0.0.1:4222"
+inbox_prefix = "_INBOX_observer"
+
+[[targets]]
+service = "payments"
+pid = 7
+"""
+    )

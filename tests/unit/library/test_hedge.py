@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from diagmesh.bus.core import Message
-from diagmesh.bus.memory import MemoryServer
+from diagmesh.bus.memory import MemoryBus, MemoryServer
 from diagmesh.client import Mesh
 from diagmesh.contract import subjects
 from diagmesh.contract.chunks import CHUNK_HEADER, SIZE_HEADER, cut
 from diagmesh.contract.codec import encode
 from diagmesh.contract.mesh import ASK_HEADER, Ended, MeshAnswer
 from diagmesh.contract.wire import Problem, Reply, Status
-from diagmesh.errors import Declined, NoAnswer, NoResponders, Unreadable
+from diagmesh.errors import Declined, NoAnswer, NoResponders, NotPermitted, Unreadable
 from diagmesh.member import addresses_of_coordinator
 from support.crowd import reply
 
@@ -207,9 +207,27 @@ async def test_one_that_works_on_for_too_long_is_named(pair: Pair) -> None:
 async def test_a_late_answer_of_the_first_still_counts(pair: Pair) -> None:
     await pair.add("c1", first=True, after_s=0.9, alive=False)
     await pair.add("c2", None)
-    result = await pair.mesh.mesh("health", timeout_s=3.0)
+    async with asyncio.timeout(30):  # and at once, not when the time is over
+        result = await pair.mesh.mesh("health", timeout_s=60.0)
     assert (result.coordinator, pair.order) == ("c1", ["c1", "c2"])
     assert "c2 was asked as well, and the first one answered" in result.hedged
+
+
+async def test_a_role_that_may_ask_no_coordinator_by_its_name_waits_for_the_first(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.add("c1", first=True, after_s=1.0, alive=False)
+    await pair.add("c2")
+    publish = MemoryBus.publish
+
+    async def restricted(bus: MemoryBus, subject: str, data: bytes = b"", **more: Any) -> None:
+        if subject == subjects.ask_mesh("health", "c2"):
+            raise NotPermitted(f"not permitted: this role may not publish {subject}", subject)
+        await publish(bus, subject, data, **more)
+
+    monkeypatch.setattr(MemoryBus, "publish", restricted)
+    result = await pair.mesh.mesh("health", timeout_s=5.0)
+    assert (result.coordinator, result.hedged, pair.order) == ("c1", "", ["c1"])
 
 
 async def test_whoever_helped_is_asked_first_from_then_on_until_it_goes(pair: Pair) -> None:

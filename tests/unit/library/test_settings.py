@@ -102,9 +102,24 @@ def test_a_single_value_from_the_environment() -> None:
     assert load(CoordinatorSettings, None, environment).forget_after_s == 60
 
 
+def test_what_kubernetes_tells_of_a_service_named_like_us_is_no_setting() -> None:
+    links = {
+        "DIAGMESH_COORDINATOR_SERVICE_HOST": "10.0.0.1",
+        "DIAGMESH_COORDINATOR_SERVICE_PORT": "9464",
+        "DIAGMESH_COORDINATOR_SERVICE_PORT_METRICS": "9464",
+        "DIAGMESH_COORDINATOR_PORT": "tcp://10.0.0.1:9464",
+        "DIAGMESH_METRICS_PORT_9464_TCP": "tcp://10.0.0.1:9464",
+        "DIAGMESH_METRICS_PORT_9464_TCP_ADDR": "10.0.0.1",
+        "DIAGMESH_PORT": "tcp://10.0.0.1:9464",
+    }
+    assert load(SidecarSettings, None, links) == SidecarSettings()
+    assert load(CoordinatorSettings, None, links) == CoordinatorSettings()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
+        ("DIAGMESH_PORT", "8080", "DIAGMESH_PORT is no setting"),
         ("DIAGMESH_HEARTBEAT_S", "often", "environment (DIAGMESH_HEARTBEAT_S): "),
         ("DIAGMESH_HEARTBEATS", "2", "DIAGMESH_HEARTBEATS is no setting"),
         ("DIAGMESH_NATS__URLL", "x", "unknown field `urll` - at `$.nats`"),
