@@ -94,7 +94,7 @@ class Process:
             cgroup_memory=groups.memory,
             cgroup_pids=groups.pids,
             pressure=groups.pressure,
-            host=host(),
+            host=blinds.see(host),
             blind=blinds.all() + groups.blind,
         )
         self._dir.living_stat()  # what ends meanwhile leaves zeros behind

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from diagmesh.adapters.kept import KeptFiles, read_once
 from diagmesh.adapters.procstat import TICK_S, Stat, parse_stat
 from diagmesh.errors import NotRunning, Unreadable
 
@@ -46,22 +47,27 @@ class PidDir:
     It is held open, so that a reused process id can never answer in place of the one that was meant: reads after
     its end fail. Files are opened relative to it. The descriptors go with the last reference.
 
+    Args:
+        pid: its process id.
+        root: where /proc is.
+
     Raises:
         NotRunning: there is no such process (any more).
         Unreadable: there is one, but /proc hides it.
     """
 
-    __slots__ = ("_dir", "_root", "_stat", "pid")
+    __slots__ = ("_dir", "_kept", "_stat", "pid", "root")
 
     def __init__(self, pid: int, root: str = PROC) -> None:
         self.pid = pid
-        self._root = root
+        self.root = root
         self._dir = self._stat = -1
         try:
             self._dir = os.open(f"{root}/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._stat = os.open("stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._dir)
         except OSError as error:
             raise self._absent(error) from None
+        self._kept = KeptFiles(self._dir)
 
     def __del__(self) -> None:
         for descriptor in (self._stat, self._dir):
@@ -102,13 +108,16 @@ class PidDir:
         That are those that proc_pid_*(5) show with a fixed set of lines: half the cost of looking for an end.
         """
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._dir)
+            return read_once(name, self._dir)
         except OSError as error:
             raise self.refusal(error, what) from None
+
+    def read_again(self, name: str, what: str) -> bytes:
+        """The same of a file that is read with every look: it is kept open."""
         try:
-            return self._piece(descriptor, what)
-        finally:
-            os.close(descriptor)
+            return self._kept.read(name)
+        except OSError as error:
+            raise self.refusal(error, what) from None
 
     def chunks(self, name: str, what: str) -> Iterator[bytes]:
         """The content of one of its files, piece by piece, with a bound; raises like `read`."""
@@ -162,7 +171,7 @@ class PidDir:
 
     def descriptors(self) -> int:
         """How many file descriptors it holds; raises like `read`."""
-        if _FD_SIZE_COUNTS and self._root == PROC:
+        if _FD_SIZE_COUNTS and self.root == PROC:
             try:
                 count = os.stat("fd", dir_fd=self._dir).st_size
             except OSError as error:
@@ -211,7 +220,7 @@ class PidDir:
         return f"permission denied: the process runs as uid {theirs}, the sidecar as uid {ours}"
 
     def _absent(self, error: OSError) -> Exception:
-        if error.errno in {errno.EACCES, errno.EPERM} or (self._root == PROC and _exists(self.pid)):
+        if error.errno in {errno.EACCES, errno.EPERM} or (self.root == PROC and _exists(self.pid)):
             return Unreadable(
                 "process", f"process {self.pid} exists, but /proc hides it from uid {os.geteuid()}", _HIDDEN
             )
