@@ -1,6 +1,7 @@
 """resources: what the neighbour uses of CPU, memory, descriptors, sockets and disks, and the time until a limit."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -37,14 +38,14 @@ async def resources(question: ResourcesQuestion, target: Target) -> Resources:
 
 async def _resources(question: ResourcesQuestion, target: Target) -> Resources:
     brief = question.detail is Detail.BRIEF
-    process, look, earlier, trends = await asyncio.to_thread(_see, target, None if brief else question.window_s)
+    process, look, samples, trends = await asyncio.to_thread(_see, target, None if brief else question.window_s)
+    earlier = earlier_of(samples, look.at)
     if earlier is None:
         earlier, look = await _own_interval(process, look)
     answer = cheap(look, earlier)
-    samples = target.ring.samples()
     if samples:
         first = samples[0].at
-        long_ago = long_before([one for one in samples if one.pid == look.pid], look.at)
+        long_ago = long_before(samples, look.at)
         answer = replace(
             answer,
             cpu=replace(answer.cpu, lately=lately_between(long_ago, look)),
@@ -57,12 +58,14 @@ async def _resources(question: ResourcesQuestion, target: Target) -> Resources:
     return await _with_expensive(with_trends(answer, trends, look), process, full=question.detail is Detail.FULL)
 
 
-def _see(target: Target, window_s: float | None) -> tuple[ProcessView, Look, Sample | None, Trends]:
-    """All that is cheap but blocks, in one hop to a thread: the process, a look, an earlier sample, the slopes."""
+def _see(target: Target, window_s: float | None) -> tuple[ProcessView, Look, Sequence[Sample], Trends]:
+    """All that is cheap but blocks, in one hop to a thread: the process, a look, its earlier samples, the slopes."""
     process = target.process
     look = process.look()
-    earlier = earlier_of([one for one in target.ring.samples() if one.pid == look.pid], look.at)
-    return process, look, earlier, Trends() if window_s is None else target.ring.trends(window_s)
+    samples = target.ring.samples()
+    if samples and samples[-1].pid != look.pid:
+        samples = ()  # the ring is that of the process before: one ring holds one process
+    return process, look, samples, Trends() if window_s is None else target.ring.trends(window_s)
 
 
 async def _own_interval(process: ProcessView, first: Look) -> tuple[Sample, Look]:

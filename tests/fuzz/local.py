@@ -10,6 +10,7 @@ from typing import Final
 from diagmesh.adapters.cgroup_files import keyed, number, parse_keyed, parse_stall, stall
 from diagmesh.adapters.cgroup_names import group_lines, in_container, in_unit
 from diagmesh.adapters.cgroup_places import parse_mounts, places
+from diagmesh.adapters.kept import KeptFiles
 from diagmesh.adapters.limits import parse_fields, parse_limit
 from diagmesh.adapters.mountinfo import mount_of, parse_mountinfo
 from diagmesh.adapters.network import network_of, parse_interfaces
@@ -108,7 +109,7 @@ def _cgroup_files(data: bytes) -> None:
     def look(file: Path) -> None:
         for read in (number, keyed, stall):
             with contextlib.suppress(Unreadable):
-                read(str(file), "memory")
+                read(KeptFiles(), str(file), "memory")
         oom._number(file, "oom_kill")
         ByPidFile(str(file)).look()
 

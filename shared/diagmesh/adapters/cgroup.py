@@ -10,6 +10,7 @@ from diagmesh.adapters.cgroup_files import stall
 from diagmesh.adapters.cgroup_limits import cpu_of, memory_of, pids_of
 from diagmesh.adapters.cgroup_names import group_lines
 from diagmesh.adapters.cgroup_places import Mount, Place, Places, parse_mounts, places
+from diagmesh.adapters.kept import KeptFiles
 from diagmesh.adapters.procfs import PROC, PidDir
 from diagmesh.contract.answers.cgroup import (
     Bound,
@@ -59,6 +60,7 @@ class CgroupReader:
         self._root = Path(root)
         self._proc = proc
         self._member = b""
+        self._files = KeptFiles()
         self._places: Places | None = None
 
     def look(self) -> CgroupLook:
@@ -67,6 +69,7 @@ class CgroupReader:
         found = blinds.see(self._locate)
         if found is None:
             return CgroupLook(blind=blinds.all())
+        files = self._files
         main = found.of("memory") or found.of("") or next(iter(found.by_controller.values()), None)
         for name in found.hidden:
             if name in {"memory", "cpu", "pids", ""}:
@@ -74,9 +77,9 @@ class CgroupReader:
         memory, cpu, pids = (_holder(found, name) for name in ("memory", "cpu", "pids"))
         return CgroupLook(
             cgroup=main and Cgroup(version=found.version, path=main.path, ancestors_visible=_all_whole(found)),
-            memory=memory and blinds.see(lambda: _warned(memory_of(memory), memory, "memory", blinds)),
-            cpu=cpu and blinds.see(lambda: _warned(cpu_of(cpu, found.of("cpuacct")), cpu, "cpu", blinds)),
-            pids=pids and blinds.see(lambda: _warned(pids_of(pids), pids, "pids", blinds)),
+            memory=memory and blinds.see(lambda: _warned(memory_of(files, memory), memory, "memory", blinds)),
+            cpu=cpu and blinds.see(lambda: _warned(cpu_of(files, cpu, found.of("cpuacct")), cpu, "cpu", blinds)),
+            pids=pids and blinds.see(lambda: _warned(pids_of(files, pids), pids, "pids", blinds)),
             pressure=blinds.see(lambda: self._pressure(found.of(""))),
             blind=blinds.all(),
         )
@@ -86,12 +89,12 @@ class CgroupReader:
         try:
             found = self._locate()
             place = _holder(found, "cpu")
-            return cpu_of(place, found.of("cpuacct")) if place else None
+            return cpu_of(self._files, place, found.of("cpuacct")) if place else None
         except Unreadable:
             return None
 
     def _locate(self) -> Places:
-        member = self._process.read_small("cgroup", "cgroup")
+        member = self._process.read_again("cgroup", "cgroup")
         if self._places is None or member != self._member:
             lines = group_lines(member.decode("utf-8", "replace"))
             if not lines:
@@ -101,7 +104,8 @@ class CgroupReader:
             found = places(lines, views)
             if found.hidden:
                 found = places(lines, [*views, (self._its_mounts(), Path(self._process.path("root")))])
-            self._places, self._member = found, member
+            # What was kept open of another group is closed with it.
+            self._places, self._member, self._files = found, member, KeptFiles()
         return self._places
 
     def _its_mounts(self) -> list[Mount]:
@@ -111,16 +115,16 @@ class CgroupReader:
             return []
 
     def _pressure(self, place: Place | None) -> Pressures:
-        stalls = {} if place is None or place.is_root else _stalls(f"{place.directories[0]}/", ".pressure")
+        stalls = {} if place is None or place.is_root else _stalls(self._files, f"{place.directories[0]}/", ".pressure")
         scope = PressureScope.CGROUP if stalls else PressureScope.HOST
-        stalls = stalls or _stalls(f"{self._proc}/pressure/", "")
+        stalls = stalls or _stalls(self._files, f"{self._proc}/pressure/", "")
         if not stalls:
             raise Unreadable("pressure", "the kernel keeps no pressure information", _NO_PRESSURE)
         return Pressures(scope=scope, **stalls)
 
 
-def _stalls(before: str, after: str) -> dict[str, Stall]:
-    seen = {name: stall(f"{before}{name}{after}", "pressure") for name in ("cpu", "memory", "io")}
+def _stalls(files: KeptFiles, before: str, after: str) -> dict[str, Stall]:
+    seen = {name: stall(files, f"{before}{name}{after}", "pressure") for name in ("cpu", "memory", "io")}
     return {name: one for name, one in seen.items() if one is not None}
 
 

@@ -1,34 +1,33 @@
 """Reads the small files of a control group; what the kernel does not keep is None, whatever else fails a refusal."""
 
 import errno
-import os
 from typing import Final
 
 from diagmesh.adapters.digits import is_number
+from diagmesh.adapters.kept import KeptFiles
 from diagmesh.contract.answers.cgroup import Stall
 from diagmesh.errors import Unreadable
 
 __all__ = ["keyed", "misshapen", "number", "parse_keyed", "parse_stall", "refusal", "stall", "text"]
 
 _FIX: Final = "let the sidecar read /sys/fs/cgroup of the host (read-only mount), or run it as the user of the service"
-_FILE_BYTES: Final = 64 * 1024
 _MICRO: Final = 1e-6
 _NOT_KEPT: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP})
 
 
-def text(file: str, what: str) -> str | None:
+def text(files: KeptFiles, file: str, what: str) -> str | None:
     """The content; None where the kernel has no such file or does not support reading it.
+
+    Args:
+        files: where it is kept open.
+        file: its path.
+        what: its name in an answer that has to do without.
 
     Raises:
         Unreadable: there may be one, but it cannot be read: not allowed, or no descriptor left, or broken.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            # One read: the kernel makes the content of such a file anew for each, and none comes near this size.
-            return os.read(descriptor, _FILE_BYTES).decode("ascii", "replace")
-        finally:
-            os.close(descriptor)
+        return files.read(file).decode("ascii", "replace")
     except OSError as error:
         if error.errno in _NOT_KEPT:
             return None
@@ -43,9 +42,9 @@ def refusal(error: OSError, file: str, what: str) -> Unreadable:
     return Unreadable(what, f"{name} of the control group: {error.strerror}")
 
 
-def number(file: str, what: str) -> int | None:
+def number(files: KeptFiles, file: str, what: str) -> int | None:
     """A single number; None for ``max`` and for a missing file. Raises like `text`, for anything else too."""
-    content = text(file, what)
+    content = text(files, file, what)
     if content is None or content.strip() == "max":
         return None
     try:
@@ -59,9 +58,9 @@ def misshapen(file: str, what: str, holds: str) -> Unreadable:
     return Unreadable(what, f"{file.rpartition('/')[2]} of the control group holds {holds} that is known here")
 
 
-def keyed(file: str, what: str) -> dict[str, int]:
+def keyed(files: KeptFiles, file: str, what: str) -> dict[str, int]:
     """Lines of a name and a number; empty when there is no such file. Raises like `text`."""
-    return parse_keyed(text(file, what) or "")
+    return parse_keyed(text(files, file, what) or "")
 
 
 def parse_keyed(content: str) -> dict[str, int]:
@@ -74,9 +73,9 @@ def parse_keyed(content: str) -> dict[str, int]:
     return found
 
 
-def stall(file: str, what: str) -> Stall | None:
+def stall(files: KeptFiles, file: str, what: str) -> Stall | None:
     """One pressure file; None when the kernel does not keep it. Raises like `text`."""
-    content = text(file, what)
+    content = text(files, file, what)
     return parse_stall(content) if content else None
 
 

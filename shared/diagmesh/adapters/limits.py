@@ -89,7 +89,7 @@ class Limits:
 
     def _limit(self, name: str, what: str) -> Limit:
         if self._content is None:
-            self._content = _text(self._process, "limits", what)
+            self._content = self._process.read_again("limits", what).decode("ascii", "replace")
         limit = parse_limit(self._content, name)
         if limit is None:
             self._process.living_stat()
@@ -99,7 +99,7 @@ class Limits:
 
 def io_of(process: PidDir) -> Io:
     """What it read and wrote since its start; raises `Unreadable` when the system refuses."""
-    fields = parse_fields(_text(process, "io", "I/O"))
+    fields = parse_fields(process.read_again("io", "I/O").decode("ascii", "replace"))
     try:
         return Io(
             disk_read_bytes=fields["read_bytes"],
@@ -118,7 +118,7 @@ def io_of(process: PidDir) -> Io:
 
 def oom_score_of(process: PidDir) -> int:
     """How likely the kernel is to end it when memory runs out."""
-    text = _text(process, "oom_score", "oom score").strip()
+    text = process.read_again("oom_score", "oom score").decode("ascii", "replace").strip()
     if not text.isdecimal():
         process.living_stat()
         raise Unreadable("oom score", "the kernel does not tell it")

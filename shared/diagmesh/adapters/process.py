@@ -58,7 +58,7 @@ class Process:
 
     def state(self) -> ProcessState:
         """What it does now; raises `NotRunning` once it has ended, as a zombie too."""
-        return self._dir.living_stat().state
+        return self._dir.living_state()
 
     def look(self) -> Look:
         """The cheap set: what can be read in a few hundred microseconds, however large the process is.
@@ -94,10 +94,10 @@ class Process:
             cgroup_memory=groups.memory,
             cgroup_pids=groups.pids,
             pressure=groups.pressure,
-            host=host(),
+            host=blinds.see(host),
             blind=blinds.all() + groups.blind,
         )
-        self._dir.living_stat()  # what ends meanwhile leaves zeros behind
+        self._dir.living_state()  # what ends meanwhile leaves zeros behind
         return look
 
     def sample(self) -> Sample:
@@ -112,7 +112,7 @@ class Process:
             threads=stat.threads,
             cgroup_cpu=self._cgroups.cpu(),
         )
-        self._dir.living_stat()
+        self._dir.living_state()
         return sample
 
     async def depth(self, max_age_s: float) -> Aged[Depth]:
@@ -122,12 +122,12 @@ class Process:
             NotRunning: it has ended.
             Unreadable: the look takes too long, and there is no earlier one.
         """
-        self._dir.living_stat()
+        self._dir.living_state()
         return await self._depth.get(max_age_s)
 
     async def disks(self, max_age_s: float) -> Aged[Disk]:
         """The filesystems that it uses; raises like `depth`."""
-        self._dir.living_stat()
+        self._dir.living_state()
         return await self._disks.get(max_age_s)
 
     def _allowed_cpus(self) -> int:

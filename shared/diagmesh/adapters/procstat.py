@@ -5,22 +5,22 @@ from typing import Final, NamedTuple
 
 from diagmesh.contract.answers.resources import ProcessState
 
-__all__ = ["PAGE_BYTES", "TICK_S", "Stat", "parse_stat"]
+__all__ = ["PAGE_BYTES", "TICK_S", "Stat", "parse_stat", "parse_state"]
 
 TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
-_STATES: Final = {
-    "R": ProcessState.RUNNING,
-    "S": ProcessState.SLEEPING,
-    "D": ProcessState.BLOCKED,
-    "T": ProcessState.STOPPED,
-    "t": ProcessState.TRACED,
-    "Z": ProcessState.ZOMBIE,
-    "X": ProcessState.DEAD,
-    "x": ProcessState.DEAD,
-    "I": ProcessState.IDLE,
-    "P": ProcessState.PARKED,
+_STATES: Final[dict[bytes, ProcessState]] = {
+    b"R": ProcessState.RUNNING,
+    b"S": ProcessState.SLEEPING,
+    b"D": ProcessState.BLOCKED,
+    b"T": ProcessState.STOPPED,
+    b"t": ProcessState.TRACED,
+    b"Z": ProcessState.ZOMBIE,
+    b"X": ProcessState.DEAD,
+    b"x": ProcessState.DEAD,
+    b"I": ProcessState.IDLE,
+    b"P": ProcessState.PARKED,
 }
 
 
@@ -49,7 +49,7 @@ def parse_stat(data: bytes) -> Stat:
         raise ValueError("no process statistics")
     return Stat(
         name=data[opening + 1 : closing].decode("utf-8", "replace"),
-        state=_STATES.get(fields[0].decode("ascii", "replace"), ProcessState.UNKNOWN),
+        state=_STATES.get(fields[0], ProcessState.UNKNOWN),
         parent=int(fields[1]),
         user_s=int(fields[11]) * TICK_S,
         system_s=int(fields[12]) * TICK_S,
@@ -57,3 +57,15 @@ def parse_stat(data: bytes) -> Stat:
         start_ticks=int(fields[19]),
         rss_bytes=int(fields[21]) * PAGE_BYTES,
     )
+
+
+def parse_state(data: bytes) -> ProcessState:
+    """What the process does, from the same line: a third of the cost of reading all of it.
+
+    Raises:
+        ValueError: not such a line.
+    """
+    closing = data.rfind(b") ")
+    if closing < 0:
+        raise ValueError("no process statistics")
+    return _STATES.get(data[closing + 2 : closing + 3], ProcessState.UNKNOWN)

@@ -27,7 +27,12 @@ def earlier_of(samples: Sequence[Sample], now: float) -> Sample | None:
 
 def long_before(samples: Sequence[Sample], now: float) -> Sample | None:
     """The oldest sample of the last 20 s."""
-    return next((one for one in samples if one.cpu_s is not None and now - one.at <= LATELY_S), None)
+    oldest = None
+    for sample in reversed(samples):  # of the hundreds that a ring holds, a few are as young
+        if now - sample.at > LATELY_S:
+            break
+        oldest = sample if sample.cpu_s is not None else oldest
+    return oldest
 
 
 def lately_between(earlier: Sample | None, look: Look) -> CpuLately | None:

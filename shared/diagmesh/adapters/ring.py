@@ -49,12 +49,14 @@ class SampleRing:
 
     def trends(self, window_s: float) -> Trends:
         """The slopes over the window, and what is usual over all of it; fitted once per sample, in a millisecond."""
+        last = self._fitted
+        with self._lock:
+            newest = self._samples[-1].at if self._samples else None
+        if last is not None and last[:2] == (newest, window_s):
+            return last[2]
         kept = self.samples(window_s)
         if not kept:
             return Trends()
-        last = self._fitted
-        if last is not None and last[:2] == (kept[-1].at, window_s):
-            return last[2]
         fitted = Trends(
             rss=trend_of([(one.at, one.rss_bytes) for one in kept if one.rss_bytes is not None]),
             descriptors=trend_of([(one.at, one.descriptors) for one in kept if one.descriptors is not None]),

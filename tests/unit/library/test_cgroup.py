@@ -12,6 +12,7 @@ import pytest
 
 from diagmesh.adapters.cgroup import CgroupLook, CgroupReader
 from diagmesh.adapters.cgroup_files import number, parse_stall, text
+from diagmesh.adapters.kept import KeptFiles
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.contract.answers.cgroup import Bound, CgroupVersion, PressureScope
 from diagmesh.errors import Unreadable
@@ -194,22 +195,22 @@ def test_a_file_that_cannot_be_opened_is_refused_not_unlimited(tmp_path: Path) -
     limit = tmp_path / "memory.max"
     limit.write_text("1000\n", encoding="ascii")
     with no_descriptor_left(), pytest.raises(Unreadable, match=r"memory limit: .*memory\.max.*Too many open files"):
-        number(str(limit), "memory limit")
-    assert number(str(limit), "memory limit") == 1000
-    assert number(str(tmp_path / "memory.high"), "memory limit") is None
+        number(KeptFiles(), str(limit), "memory limit")
+    assert number(KeptFiles(), str(limit), "memory limit") == 1000
+    assert number(KeptFiles(), str(tmp_path / "memory.high"), "memory limit") is None
 
 
 @pytest.mark.parametrize("absent", [errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP])
 def test_what_the_kernel_does_not_keep_is_none(monkeypatch: pytest.MonkeyPatch, absent: int) -> None:
-    monkeypatch.setattr(os, "read", lambda *_: raising(absent))
-    assert text("/dev/null", "pressure") is None
+    monkeypatch.setattr(os, "pread", lambda *_: raising(absent))
+    assert text(KeptFiles(), "/dev/null", "pressure") is None
 
 
 @pytest.mark.parametrize("broken", [errno.EIO, errno.EINVAL, errno.EPERM])
 def test_what_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch, broken: int) -> None:
-    monkeypatch.setattr(os, "read", lambda *_: raising(broken))
+    monkeypatch.setattr(os, "pread", lambda *_: raising(broken))
     with pytest.raises(Unreadable, match="pressure"):
-        text("/dev/null", "pressure")
+        text(KeptFiles(), "/dev/null", "pressure")
 
 
 def raising(number: int) -> bytes:
@@ -220,7 +221,7 @@ def raising(number: int) -> bytes:
 def test_a_limit_of_another_form_is_refused_not_unlimited(tmp_path: Path, content: str) -> None:
     (tmp_path / "pids.max").write_text(content, encoding="ascii")
     with pytest.raises(Unreadable, match=r"task limit: pids\.max of the control group holds no number"):
-        number(str(tmp_path / "pids.max"), "task limit")
+        number(KeptFiles(), str(tmp_path / "pids.max"), "task limit")
 
 
 def unit_tree(tmp_path: Path) -> tuple[CgroupReader, Path]:

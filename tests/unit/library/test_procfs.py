@@ -25,7 +25,7 @@ from diagmesh.adapters.limits import (
     peak_rss_of,
 )
 from diagmesh.adapters.procfs import PidDir
-from diagmesh.adapters.procstat import parse_stat
+from diagmesh.adapters.procstat import parse_stat, parse_state
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.errors import NotRunning, Unreadable
 from support.children import Child, until
@@ -153,6 +153,24 @@ def test_a_zombie_is_not_running_and_its_parent_is_named() -> None:
             directory.living_stat()
     finally:
         child.wait()
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_the_state_alone_is_that_of_the_whole_line_or_refused(data: bytes) -> None:
+    try:
+        whole = parse_stat(data).state
+    except ValueError:
+        return
+    assert parse_state(data) is whole
+
+
+@pytest.mark.parametrize("state", list("RSDTtZXxIP?"))
+def test_every_state_is_read_from_a_line_of_any_name(state: str) -> None:
+    line = stat_line(7, name="a) b (Z) ", state=state).encode()
+    assert parse_state(line) is parse_stat(line).state
+    with pytest.raises(ValueError, match="no process statistics"):
+        parse_state(b"")
 
 
 def test_a_pid_that_nobody_has_is_not_running() -> None:

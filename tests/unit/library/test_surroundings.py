@@ -3,8 +3,7 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagmesh.adapters.depth import children_of
 from diagmesh.adapters.filesystems import disks_of, fullest
 from diagmesh.adapters.host import host
 from diagmesh.adapters.mountinfo import mount_of, parse_mountinfo
@@ -20,7 +20,7 @@ from diagmesh.adapters.network import interfaces_of, network_of, parse_interface
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.contract.answers.surroundings import Filesystem
 from diagmesh.target import Aged, Disk
-from support.children import Child
+from support.children import Child, until
 from support.nobody import as_nobody, needs_root
 
 NET_DEV = """Inter-|   Receive                                                |  Transmit
@@ -169,7 +169,20 @@ def test_the_host_is_told() -> None:
     assert seen.load_1m >= 0
 
 
-def test_finding_loads_no_psutil() -> None:
-    code = "import sys, diagmesh.adapters.neighbour, diagmesh_agents.resources; print('psutil' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.strip() == "False"
+def test_the_children_of_a_process_are_counted_with_theirs() -> None:
+    grandchild = "import time; time.sleep(60)"
+    child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {grandchild!r}]).wait()"
+    script = (
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "gone = subprocess.Popen([sys.executable, '-c', ''])\n"  # ends, and is never collected
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with Child(script, start_new_session=True) as family:
+        try:
+            process = PidDir(family.pid)
+            assert until(lambda: children_of(process), lambda count: count == 2) == 2
+            assert children_of(PidDir(1)) >= 3
+        finally:
+            os.killpg(family.pid, signal.SIGKILL)
