@@ -70,6 +70,12 @@ _COMMANDS: Final = (
         ("ask health", "ask resources orders --watch", "ask health orders/i1 --json"),
     ),
     _Command(
+        "races",
+        "Run Go code of a source tree under the race detector.",
+        "--run DIR [-- GO ARGUMENTS]",
+        ("races --run .", "races --run . --for 60 -- test ./store -run Put", "races --run . -- run ./cmd/orders"),
+    ),
+    _Command(
         "schema",
         "JSON Schemas of everything on the wire.",
         "[NAME]",

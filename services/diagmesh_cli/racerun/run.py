@@ -1,6 +1,7 @@
 """One run under the race detector: started, followed, bounded in time, ended with everything that it started."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -141,7 +142,7 @@ class Runner:
         built = self._family.directory / _PROGRAM
         compiler = await self._start([self._toolchain.go, "build", "-race", "-o", str(built), *self._plan.build])
         _, words = await collected(compiler)
-        if compiler.returncode or not built.is_file():
+        if compiler.returncode or not os.access(built, os.X_OK):
             self._tail.feed(words or b"what is built is no program: it has no package main\n")
             return RunEnded.NOT_BUILT, compiler.returncode
         process = await self._start([str(built), *self._plan.arguments])
