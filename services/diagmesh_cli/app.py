@@ -112,6 +112,13 @@ _READ: Final = (
         above="read ",
     ),
     _Command(
+        "races",
+        "What the race detector of Go reported, from its log or any output.",
+        "FILE...",
+        ("read races /var/log/orders-race.*", "read races stderr.log --json", "read races -"),
+        above="read ",
+    ),
+    _Command(
         "crash",
         "How a Go program crashed, from its standard error or a log of it.",
         "FILE...",

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from diagmesh.contract.answers.races import Access, Creation, Detector, Race, Races, RaceSource
 from diagmesh.contract.answers.stacks import Frame
 from diagmesh_cli.views.parts import blind_lines, bounded, indented
+from diagmesh_cli.views.stacks import folded, place, short
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import MISSING, ago, amount, plural, size
 
@@ -31,6 +31,8 @@ def _page(answer: Races) -> RenderableType:
     parts += bounded(answer.races, _race)
     if answer.left_out:
         parts.append(Text(f"… and {plural(answer.left_out, 'race')} more that the answer leaves out", "dim"))
+    if answer.unsorted:
+        parts.append(Text(f"{plural(answer.unsorted, 'report')} of further races, not told apart", "dim"))
     if answer.cut:
         parts.append(Text(f"{plural(answer.cut, 'report')} cut or damaged, and not counted", "yellow"))
     return Group(*parts, *blind_lines(answer.blind))
@@ -83,11 +85,11 @@ def _heading(access: Access) -> Text:
 
 
 def _stack(frames: Sequence[Frame], left_out: int) -> Iterator[RenderableType]:
-    lines = [Text(_NO_STACK, "dim")] if not frames else []
-    lines += [Text.assemble(one.function, (f"  {one.file}:{one.line}", "dim")) for one in frames[:_MOST_FRAMES]]
-    if (more := len(frames) + left_out - _MOST_FRAMES) > 0:
-        lines.append(Text(f"… {plural(more, 'frame')} more (--json)", "dim"))
-    yield from (Padding(line, (0, 0, 0, 6)) for line in lines)
+    if not frames:
+        yield Text(f"      {_NO_STACK}", "dim")
+    yield from folded(frames, 6, _MOST_FRAMES)
+    if left_out:
+        yield Text(f"      … {plural(left_out, 'frame')} that the answer leaves out", "dim")
 
 
 def _row(answer: Races) -> tuple[Cell, ...]:
@@ -99,7 +101,7 @@ def _row(answer: Races) -> tuple[Cell, ...]:
 
 def _place(one: Access | Creation) -> str:
     frame = one.own or next(iter(one.frames), None)
-    return f"{frame.function} ({frame.file.rpartition('/')[2]}:{frame.line})" if frame is not None else _NO_STACK
+    return f"{short(frame.function)} ({place(frame)})" if frame is not None else _NO_STACK
 
 
 VIEW: Final = View(

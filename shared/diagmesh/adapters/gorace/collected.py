@@ -7,9 +7,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from diagmesh.adapters.godump import first_own
 from diagmesh.adapters.gorace.report import Report
 from diagmesh.contract.answers.races import Access, Creation, Race
-from diagmesh.contract.answers.stacks import Frame
 
 __all__ = ["Collected", "race_id"]
 
@@ -69,9 +69,5 @@ class Collected:
 
     def _bounded(self, one: Part) -> Part:
         kept = one.frames[: self._most_frames]
-        own = _own(one.frames)
+        own = first_own(one.frames)
         return msgspec.structs.replace(one, frames=kept, frames_left_out=len(one.frames) - len(kept), own=own)
-
-
-def _own(frames: Iterable[Frame]) -> Frame | None:
-    return next((frame for frame in frames if not frame.function.startswith(("runtime.", "sync", "testing."))), None)

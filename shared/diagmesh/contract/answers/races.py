@@ -152,6 +152,7 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         detector: whether the running program has the race detector at all.
         races: the latest first.
         left_out: how many races are not in ``races``, by the limit or for want of room.
+        unsorted: reports of further races, when there were too many different ones to be told apart.
         cut: reports that were damaged or had no end, and could not be used.
         announced: what ``Found N data race(s)`` lines of ended programs add up to.
         sources: where was looked.
@@ -165,6 +166,7 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     detector: Detector = Detector.UNKNOWN
     races: tuple[Race, ...] = ()
     left_out: int = 0
+    unsorted: int = 0
     cut: int = 0
     announced: int = 0
     sources: tuple[RaceSource, ...] = ()
@@ -187,6 +189,7 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
             detector=detectors.pop() if len(detectors) == 1 else Detector.UNKNOWN,
             races=tuple(races[:_MOST_MERGED]),
             left_out=max(0, len(races) - _MOST_MERGED) + sum(answer.left_out for answer in told),
+            unsorted=sum(answer.unsorted for answer in told),
             cut=sum(answer.cut for answer in told),
             announced=sum(answer.announced for answer in told),
         )
