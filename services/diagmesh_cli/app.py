@@ -70,6 +70,12 @@ _COMMANDS: Final = (
         ("ask health", "ask resources orders --watch", "ask health orders/i1 --json"),
     ),
     _Command(
+        "races",
+        "Run Go code of a source tree under the race detector.",
+        "--run DIR [-- GO ARGUMENTS]",
+        ("races --run .", "races --run . --for 60 -- test ./store -run Put", "races --run . -- run ./cmd/orders"),
+    ),
+    _Command(
         "schema",
         "JSON Schemas of everything on the wire.",
         "[NAME]",
@@ -103,6 +109,13 @@ _READ: Final = (
         "What the goroutines of a Go program do, from a dump.",
         "FILE...",
         ("read goroutines dump.txt", "read goroutines dump.txt.gz --base earlier.txt", "read goroutines - --json"),
+        above="read ",
+    ),
+    _Command(
+        "races",
+        "What the race detector of Go reported, from its log or any output.",
+        "FILE...",
+        ("read races /var/log/orders-race.*", "read races stderr.log --json", "read races -"),
         above="read ",
     ),
     _Command(

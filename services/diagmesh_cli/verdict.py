@@ -60,6 +60,8 @@ def of_sum(answer: MeshAnswer) -> Exit:
 def of_check(check: Check, fail_on: Severity, *, strict: bool = False) -> Exit:
     """A check: whoever was silent, and every rule that could not judge somebody, was *not judged*.
 
+    Whoever has nothing of the kind to be judged (`NotJudged.not_here`) is told, and does not count.
+
     Args:
         check: what was said.
         fail_on: the mildest severity that counts.
@@ -90,7 +92,10 @@ def _coordinator_missing(services: Services) -> bool:
 
 def _unsure(one: RuleVerdict, *, strict: bool) -> bool:
     too_young_only = one.again_in_s is not None and one.verdict is not Verdict.BROKEN
-    return bool(one.not_judged or one.verdict in _NO_VERDICT) and (strict or not too_young_only)
+    whole = one.verdict in _NO_VERDICT and not one.not_judged
+    broken = one.verdict is Verdict.BROKEN
+    lacking = broken or whole or any(not missing.not_here for missing in one.not_judged)
+    return lacking and (strict or not too_young_only)
 
 
 def _of_verdict(mark: Ranked, word: str) -> Exit:

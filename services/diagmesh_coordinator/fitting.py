@@ -4,6 +4,7 @@ import sys
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from diagmesh.contract.coding import coded
 from diagmesh.contract.findings import Finding
@@ -46,9 +47,12 @@ class Cut:
         """The sum, with a note on what was left out."""
         if total.each is not None:
             self._left_out.append("the single replies")
+        if total.merged is not UNSET and self._longest < sys.maxsize:
+            self._left_out.append("the merged answer")
         cut = msgspec.structs.replace(
             total,
             each=None,
+            merged=total.merged if self._longest == sys.maxsize else UNSET,
             silent=self.first(total.silent, "silent"),
             not_asked=self.first(total.not_asked, "not asked"),
             unexpected=self.first(total.unexpected, "unexpected"),

@@ -202,7 +202,7 @@ def _with_missing(one: RuleSpec, seen: Evidence, outcome: _Outcome) -> _Outcome:
     for answer in one.reads:
         for key, missing in seen.missing(answer).items():
             if key not in found:
-                why.setdefault(key, Unjudged(where=key, why=missing))
+                why.setdefault(key, Unjudged(where=key, why=missing, not_here=seen.lacks(key, answer)))
     return outcome._replace(why=why)
 
 
@@ -222,7 +222,7 @@ def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], outcome: _Outco
     reason = ""
     if hits:
         verdict = Verdict.FOUND
-    elif blind or (one.reads and not judged):
+    elif any(not missing.not_here for missing in blind) or (one.reads and not judged):
         verdict = Verdict.BLIND
         reason = "" if blind else "nobody answered what it reads"
     elif one.scope is Scope.MESH and not one.reads and seen.directory is None:
@@ -241,15 +241,19 @@ def _verdict(one: RuleSpec, seen: Evidence, hits: Sequence[Hit], outcome: _Outco
 
 
 def _not_judged(missing: Sequence[Unjudged]) -> tuple[NotJudged, ...]:
-    """The too young ones last: what is cut from a long list must not hide one that time alone does not help."""
-    told = [NotJudged(instance=label(one.where), why=one.why, again_in_s=one.again_in_s) for one in missing]
-    return tuple(sorted(told, key=lambda one: one.again_in_s is not None))
+    """Too young ones last, then whoever has nothing to judge: what is cut from a long list hides none that counts."""
+    told = [
+        NotJudged(instance=label(one.where), why=one.why, again_in_s=one.again_in_s, not_here=one.not_here)
+        for one in missing
+    ]
+    return tuple(sorted(told, key=lambda one: (one.not_here, one.again_in_s is not None)))
 
 
 def _again_in_s(missing: Sequence[NotJudged]) -> float | None:
     """When all of them can be judged, if time alone is missing."""
-    waits = [one.again_in_s for one in missing if one.again_in_s is not None]
-    return max(waits) if waits and len(waits) == len(missing) else None
+    counting = [one for one in missing if not one.not_here]
+    waits = [one.again_in_s for one in counting if one.again_in_s is not None]
+    return max(waits) if waits and len(waits) == len(counting) else None
 
 
 def _broken(module: Broken) -> RuleVerdict:

@@ -16,6 +16,7 @@ __all__ = ["Evidence"]
 
 A = TypeVar("A", bound=Answer)
 
+_NOT_HERE: Final = 501
 _decoders: Final[dict[type[Any], "msgspec.json.Decoder[Any]"]] = {}
 
 
@@ -88,6 +89,11 @@ class Evidence:
         if self.of(key, answer) is not None:
             return ""
         return self._errors.get((answer, key), "not asked")
+
+    def lacks(self, key: Key, answer: type[Answer]) -> bool:
+        """Whether the instance says that it has nothing of a kind that it need not have (501)."""
+        reply = self._replies.get((kind_of_type(answer), key)) if answer.may_lack else None
+        return reply is not None and reply.problem is not None and reply.problem.code == _NOT_HERE
 
     def missing(self, answer: type[Answer]) -> Mapping[Key, str]:
         """Every instance without an answer of this type, and why."""

@@ -1,10 +1,22 @@
 """What the race detector of Go writes, among whatever else a log holds."""
 
+import io
 from typing import Final
 
+from msgspec import Raw
+from msgspec.json import decode
+from rich.console import Console
+
 from diagmesh.adapters.gorace import Collected, RaceReader
-from diagmesh.contract.answers.races import Race
+from diagmesh.aggregate import add_up
+from diagmesh.client import MeshResult
+from diagmesh.contract.answers.races import Race, Races
 from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Ended, MeshAnswer
+from diagmesh.contract.wire import Reply, Status
+from diagmesh.expected import Gathered
+from diagmesh_cli.racerun.tally import Tally
+from diagmesh_cli.views.replies import sum_of
 from fuzz.target import Target
 
 __all__ = ["TARGETS"]
@@ -40,6 +52,45 @@ def _races(data: bytes) -> None:
         encode(race)
 
 
+_ANSWER: Final = encode(Races(distinct=1, reports=2, races=(Race(id="a", accesses=(), count=2),)))
+_EVENT: Final = b'{"Action":"fail","Package":"p","Test":"T","Output":"race detected during execution of test"}\n'
+
+
+def _answers(data: bytes) -> None:
+    """What instances say, and what a coordinator says of them all."""
+    replies = [
+        Reply(v=1, service="orders", instance=name, kind="races", status=Status.ANSWERED, answer=Raw(answer))
+        for name, answer in (("i1", data), ("i2", _ANSWER))
+    ]
+    gathered = Gathered(
+        kind="races",
+        replies=replies,
+        silent=(),
+        unexpected=(),
+        expected=2,
+        newcomers=(),
+        not_waited_for=0,
+        ended=Ended.COMPLETE,
+        took_s=0.1,
+        notes=(),
+    )
+    total = add_up(gathered, Races)
+    assert isinstance(total.merged, Raw)
+    assert "a" in {race.id for race in decode(total.merged, type=Races).races}
+    for merged in (total.merged, Raw(data)):
+        told = MeshAnswer(of="races", expected=2, answered=2, merged=merged)
+        Console(file=io.StringIO(), width=80).print(sum_of(MeshResult(answer=told, each=(), reply=None), 80))
+
+
+def _events(data: bytes) -> None:
+    size, data = 1 + (data[0] if data else 0), data[1:]
+    tally = Tally()
+    for at in range(0, len(data), size):
+        tally.feed(data[at : at + size])
+    assert tally.done <= len(tally.packages)
+    assert len(tally.build_words) <= 40
+
+
 TARGETS: Final = (
     Target(
         "races",
@@ -50,6 +101,22 @@ TARGETS: Final = (
             b"\x06" + _DOCKER,
             b"\x10" + b"".join(b"orders-1  | " + line for line in _REPORT.splitlines(keepends=True)),
             b'\x01{"Output":"WARNING: DATA RACE\\n","Package":"p","Test":"T","Time":"9999-99-99T99:99:99Z"}\n',
+        ),
+    ),
+    Target(
+        "race-answers",
+        _answers,
+        ("diagmesh.aggregate.total", "diagmesh_cli.views.replies"),
+        (_ANSWER, b'{"distinct":1,"reports":1,"races":[{"id":"\\u001b","accesses":[],"count":-1}]}'),
+    ),
+    Target(
+        "go-test",
+        _events,
+        ("diagmesh_cli.racerun.tally",),
+        (
+            b"\xff" + _EVENT.replace(b"fail", b"output") + _EVENT,
+            b"\x07" + b'{"Action":"build-output","Output":"x.go:1:2: no"}\nFAIL p [build failed]\n',
+            b'\xff{"Action":"output","Package":"p","Output":"[setup failed]"}\n{"Action":"fail","Package":"p"}\n',
         ),
     ),
 )

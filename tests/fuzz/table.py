@@ -24,6 +24,7 @@ NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.gather.plan": "whether that question asks for chunks",
     "diagmesh_agents._launcher.service": "our own /proc/self/status",
     "diagmesh_agents._launcher.children": "the kernel's line on a child of ours; proc-stat has the general reader",
+    "diagmesh_cli.racerun.toolchain": "what the `go` that we start says of itself",
     "diagmesh_cli.output": "what we have just encoded ourselves",
     "diagmesh_cli.local.mesh": "a file that a process of ours wrote into our own folder (0700)",
     "diagmesh_cli.local.replacing": "a list of our own, in a folder (0700) of a change that we began",

@@ -122,7 +122,8 @@ def _note(check: Check, told: Told, *, warm: bool) -> None:
         if verdict.verdict is Verdict.BROKEN:
             told.blind[f"{verdict.code} is broken: {verdict.reason}"] += 1
         for blind in verdict.not_judged if warm else ():
-            told.blind[f"{verdict.code} at {blind.instance}: {blind.why}"] += 1
+            if not blind.not_here:
+                told.blind[f"{verdict.code} at {blind.instance}: {blind.why}"] += 1
 
 
 def _resident(pids: dict[str, int]) -> dict[str, float]:

@@ -109,6 +109,21 @@ class Family:
         self.children.append(child)
         return child
 
+    async def piped(
+        self, program: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a program of the user's, in his environment and in a folder of his, whose output the caller reads."""
+        assert self._keeper is not None  # noqa: S101  `open` comes first
+        return await asyncio.create_subprocess_exec(
+            *program,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=directory,
+            env={**os.environ, **(environment or {})},
+            process_group=self._keeper.pid,
+        )
+
     async def run(self, name: str, program: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
         """Start a program that ends by itself, and wait for that; it is ended when nobody waits any more."""
         child = await self.spawn(name, program, environment)

@@ -86,11 +86,15 @@ def _not_judged(check: Check) -> Iterator[RenderableType]:
         yield Text("not judged", "bold yellow")
         yield from bounded(unseen.blind, _fold)
     elif not unseen.young:
-        yield Text("not judged: nothing, every rule could see what it reads", "green")
+        there = " where it is" if unseen.not_here else ""
+        yield Text(f"not judged: nothing, every rule could see what it reads{there}", "green")
     if unseen.young:
         title = f"too young to judge: ask again in {unseen.wait_s} s"
         yield Text.assemble(*(["\n"] if unseen.blind else []), (title, "bold yellow"))
         yield from bounded(unseen.young, _fold)
+    if unseen.not_here:
+        yield Text("\nnot here to be judged, and no failure", "dim")
+        yield from bounded(unseen.not_here, _fold)
 
 
 def _fold(one: Folded) -> Iterator[RenderableType]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
+from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
 
 __all__ = ["Folded", "NotSeen", "folded"]
 
@@ -32,10 +32,12 @@ class NotSeen(msgspec.Struct, frozen=True):
     Args:
         blind: what stays unseen until somebody does something.
         young: what time alone makes judgeable.
+        not_here: where there is nothing of the kind to be judged.
     """
 
     blind: tuple[Folded, ...]
     young: tuple[Folded, ...]
+    not_here: tuple[Folded, ...] = ()
 
     @property
     def wait_s(self) -> int:
@@ -47,20 +49,22 @@ def folded(check: Check) -> NotSeen:
     """Each reason once, with whom it keeps from being judged by what."""
     blind: dict[str, Folded] = {}
     young: dict[str, Folded] = {}
+    not_here: dict[str, Folded] = {}
     for rule in check.verdicts:
-        for why, instance, again_in_s in _missing(rule):
-            one = (blind if again_in_s is None else young).setdefault(why, Folded(why=why))
+        for missing in _missing(rule):
+            again_in_s = missing.again_in_s
+            kind = not_here if missing.not_here else blind if again_in_s is None else young
+            one = kind.setdefault(missing.why, Folded(why=missing.why))
             one.codes[rule.code] = None
-            one.instances.update({instance: None} if instance else {})
+            one.instances.update({missing.instance: None} if missing.instance else {})
             one.again_in_s = max(one.again_in_s, again_in_s or 0.0)
-    return NotSeen(tuple(blind.values()), tuple(young.values()))
+    return NotSeen(tuple(blind.values()), tuple(young.values()), tuple(not_here.values()))
 
 
-def _missing(rule: RuleVerdict) -> Iterator[tuple[str, str, float | None]]:
+def _missing(rule: RuleVerdict) -> Iterator[NotJudged]:
     """Each reason, for which instance, and when to ask again; what is not judged as a whole has no instance."""
     if rule.verdict is Verdict.BROKEN:
-        yield f"the rule is broken: {rule.reason}", "", None
+        yield NotJudged(instance="", why=f"the rule is broken: {rule.reason}")
     elif rule.verdict is Verdict.BLIND and not rule.not_judged:
-        yield rule.reason or "nobody gave what it reads", "", rule.again_in_s
-    for one in rule.not_judged:
-        yield one.why, one.instance, one.again_in_s
+        yield NotJudged(instance="", why=rule.reason or "nobody gave what it reads", again_in_s=rule.again_in_s)
+    yield from rule.not_judged

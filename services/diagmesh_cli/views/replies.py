@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -77,14 +78,27 @@ def sum_of(result: MeshResult[Any], width: int) -> RenderableType:
     if answer.worst is not None and not result.each:
         where = whose(answer.worst.service, answer.worst.instance)
         parts.append(Text.assemble("look first at ", (where, "bold"), f": {answer.worst.reason}"))
+    if (merged := _merged(answer)) is not None:
+        parts += [Text(), merged]
     if result.each:
         parts += [Text(), *rows(result.each, answer.of)]
-    elif len(verdicts) < len(answer.fields):
+    elif merged is None and len(verdicts) < len(answer.fields):
         parts += [Text(), *_numbers(answer, width)]
     parts += [*silent_lines(answer.silent), *not_asked_lines(answer.not_asked)]
     parts += [*unexpected_lines(answer.unexpected), *finding_lines(answer.findings)]
     parts += [indented(Text(f"note: {note}", "dim")) for note in answer.notes]
     return Group(*parts)
+
+
+def _merged(answer: MeshAnswer) -> RenderableType | None:
+    """All answers as one, of kinds that are told so."""
+    view = view_of(answer.of)
+    if view.answer is None or not isinstance(answer.merged, msgspec.Raw):
+        return None
+    try:
+        return view.page(msgspec.json.decode(answer.merged, type=view.answer))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return Text("the sum of all answers is of another version; --json shows what came", "red")
 
 
 def _headline(result: MeshResult[Any]) -> Text:

@@ -1,5 +1,6 @@
 """One sum of many replies, for any kind: what its answer type declares, and counts for whatever it does not."""
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -7,10 +8,12 @@ from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from diagmesh.aggregate.fields import Declared, Measured, Value, measured
 from diagmesh.aggregate.merging import merge, where
 from diagmesh.aggregate.worst import Verdict, verdict_rank, worst_of
+from diagmesh.contract.codec import encode
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.mesh import Field, MeshAnswer
 from diagmesh.contract.names import shown
@@ -28,6 +31,7 @@ _OTHERS: Final = "(others)"
 
 _UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
+_MERGES_NOTHING: Final = getattr(Answer.as_one, "__func__", None)
 _NAME_OF: Final = attrgetter("service", "instance")
 _STATUS_OF: Final = attrgetter("status")
 
@@ -66,7 +70,21 @@ def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = Fals
         ended=gathered.ended,
         each=tuple(gathered.replies) if each else None,
         notes=(*gathered.notes, *notes),
+        merged=_merged(gathered.replies, answer),
     )
+
+
+def _merged(replies: Sequence[Reply], answer: type[Answer] | None) -> msgspec.Raw | UnsetType:
+    """All answers as one, for kinds that can be told so; without those that cannot be read."""
+    if answer is None or getattr(answer.as_one, "__func__", None) is _MERGES_NOTHING:
+        return UNSET
+    decoder, read = msgspec.json.Decoder(answer), list[tuple[str, Answer]]()
+    for reply in replies:
+        with contextlib.suppress(*_UNREADABLE):
+            if isinstance(reply.answer, msgspec.Raw):
+                read.append((where(reply), decoder.decode(reply.answer)))
+    one = answer.as_one(read)
+    return UNSET if one is None else msgspec.Raw(encode(one))
 
 
 def _read(gathered: Gathered, answer: type[Answer] | None) -> tuple[list[_Column], list[str]]:

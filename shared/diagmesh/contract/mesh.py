@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.selector import Labels
@@ -155,6 +155,7 @@ class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=Fals
         ended: why the gather stopped.
         each: the single replies, when asked for.
         notes: anything that limits what this sum says.
+        merged: all answers as one, of the type of the kind, where the kind can be told like that (``races``).
     """
 
     of: str
@@ -170,3 +171,4 @@ class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=Fals
     ended: Ended = Ended.COMPLETE
     each: tuple[Reply, ...] | None = None
     notes: tuple[str, ...] = ()
+    merged: Raw | UnsetType = UNSET

@@ -28,11 +28,13 @@ class NotJudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
         instance: which.
         why: what is missing.
         again_in_s: *too young*: nothing but time is missing, ask again in so many seconds.
+        not_here: there is nothing of the kind to be judged (its agent said 501, and how to give it one).
     """
 
     instance: str
     why: str
     again_in_s: float | None = None
+    not_here: bool = False
 
 
 class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -43,9 +45,11 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         title: of the rule.
         verdict: found wins over blind, blind over clear; broken stands alone.
         judged: the instances that it could judge.
-        not_judged: those that it could not, with the reason; the too young ones last.
+        not_judged: those that it could not, with the reason; the too young ones last but for those where there is
+            nothing to judge, which leave the others clear.
         reason: why it is broken, or why it is blind as a whole.
-        again_in_s: nobody but the too young was not judged; in so many seconds all of them can be.
+        again_in_s: nobody but the too young was not judged where there is something to judge; in so many seconds all of
+            them can be.
     """
 
     code: str

@@ -1,8 +1,9 @@
 """Question, answer, reply: what travels between an asker and one instance (product.md, "The wire")."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -74,6 +75,14 @@ class Nothing(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of what an agent returns: what was seen, never what it means."""
+
+    may_lack: ClassVar[bool] = False
+    """Whether an instance may well have nothing of this kind (501): rules on it then say so, and the check goes on."""
+
+    @classmethod
+    def as_one(cls, answers: Sequence[tuple[str, Self]]) -> Self | None:  # noqa: ARG003  for those that can
+        """Those of many instances (by ``service/instance``) as one; None for kinds whose fields alone are added up."""
+        return None
 
 
 class Blind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -54,11 +54,13 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
         where: at which instance.
         why: what is missing, without numbers that differ from instance to instance.
         again_in_s: when nothing but time is missing: what was begun to be watched a moment ago can be judged then.
+        not_here: there is nothing of the kind at that instance, and need not be.
     """
 
     where: Key
     why: str
     again_in_s: float | None = None
+    not_here: bool = False
 
 
 class Scope(StrEnum):

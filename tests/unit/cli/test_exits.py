@@ -158,6 +158,31 @@ def test_one_that_is_only_too_young_is_unsure_where_that_is_asked_for(check: Che
     assert of_check(check, Severity.WARNING, strict=True) is Exit.UNSURE
 
 
+NOT_HERE = NotJudged(instance="orders/i2", why="unavailable: 501 not on this instance", not_here=True)
+YOUNG = NotJudged(instance="orders/i3", why="too few samples", again_in_s=2.0)
+UNSEEN = NotJudged(instance="orders/i4", why="no reply")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "missing", "again_in_s", "code"),
+    [
+        (Verdict.CLEAR, (NOT_HERE,), None, Exit.WELL),
+        (Verdict.BLIND, (NOT_HERE,), None, Exit.WELL),
+        (Verdict.FOUND, (NOT_HERE,), None, Exit.WELL),
+        (Verdict.BLIND, (UNSEEN, NOT_HERE), None, Exit.UNSURE),
+        (Verdict.BLIND, (YOUNG, NOT_HERE), 2.0, Exit.WELL),
+    ],
+)
+def test_where_there_is_nothing_of_the_kind_nothing_was_missed(
+    verdict: Verdict, missing: tuple[NotJudged, ...], again_in_s: float | None, code: Exit
+) -> None:
+    rule = RuleVerdict(code="RACE-001", title="t", verdict=verdict, not_judged=missing, again_in_s=again_in_s)
+    check = Check(verdicts=(rule,), expected=2)
+    assert of_check(check, Severity.WARNING) is code
+    strict = Exit.UNSURE if again_in_s is not None else code
+    assert of_check(check, Severity.WARNING, strict=True) is strict
+
+
 @pytest.mark.parametrize(
     ("state", "declared", "lacking", "code"),
     [

@@ -136,6 +136,24 @@ YOUNG = msgspec.structs.replace(
         *CLEAR.verdicts,
     ),
 )
+NOT_HERE = msgspec.structs.replace(
+    CLEAR,
+    verdicts=(
+        RuleVerdict(
+            code="RACE-001",
+            title="t",
+            verdict=Verdict.BLIND,
+            not_judged=(
+                NotJudged(
+                    instance="orders/i1",
+                    why="unavailable: 501 not on this instance: its program was built without -race",
+                    not_here=True,
+                ),
+            ),
+        ),
+        *CLEAR.verdicts,
+    ),
+)
 FEWER = msgspec.structs.replace(
     DIRECTORY,
     coordinators=(
@@ -176,6 +194,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "check": lambda _: check_view(CHECK, "c1"),
     "check_not_asked": lambda _: check_view(msgspec.structs.replace(CLEAR, not_asked=replies.NOT_ASKED), "c1"),
     "check_young": lambda _: check_view(YOUNG, "c1"),
+    "check_not_here": lambda _: check_view(NOT_HERE, "c1"),
     "check_clear": lambda _: check_view(CLEAR, "c1"),
     "coordinator": lambda _: page(heard(WELL, "mesh", "c1", kind="coordinator")),
     "coordinator_rows": lambda width: sum_of(

@@ -482,6 +482,17 @@ def test_what_does_not_fit_loses_its_details_never_its_sum() -> None:
     assert cut.notes == ("left out to fit into one message: the single replies",), "and nothing else is said"
 
 
+def test_all_answers_as_one_are_left_out_after_the_single_replies() -> None:
+    each = tuple(reply("orders", f"i{number}", answer={"x": "y" * 100}) for number in range(100))
+    merged = msgspec.Raw(msgspec.json.encode({"x": "y" * 3000}))
+    total = MeshAnswer(of="health", expected=100, answered=100, each=each, merged=merged)
+    cut = fitted(total, 5000)
+    assert (cut.each, cut.merged) == (None, merged)
+    cut = fitted(total, 2000)
+    assert cut.merged is msgspec.UNSET
+    assert cut.notes == ("left out to fit into one message: the single replies; the merged answer",)
+
+
 def finding(number: int, size: int) -> Finding:
     return Finding(
         code=f"RES-{number:03}",

@@ -1,8 +1,9 @@
 """Many replies added up."""
 
 import math
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 from hypothesis import given
@@ -276,3 +277,20 @@ def test_nothing_is_lost_in_the_counts(states: list[str], gone: int) -> None:
     assert sum(total.by_status.values()) == len(states) + gone == total.expected
     assert sum(total.fields["state"].counts.values() if states else ()) == len(states)
     assert (total.worst is None) == (gone == 0 and set(states) <= {"up"})
+
+
+class Listed(Answer, frozen=True, kw_only=True):
+    words: tuple[str, ...]
+
+    @classmethod
+    def as_one(cls, answers: Sequence[tuple[str, Self]]) -> Self:
+        return cls(words=tuple(f"{name} {word}" for name, answer in answers for word in answer.words))
+
+
+def test_a_kind_that_can_be_told_as_one_is() -> None:
+    broken = reply("orders", "i3", kind="sick", answer={"words": 3})
+    replies = [reply("orders", f"i{n}", kind="sick", answer={"words": [f"w{n}"]}) for n in (1, 2)]
+    total = add_up(gathered(*replies, broken, problem(4, Status.UNAVAILABLE)), Listed)
+    assert isinstance(total.merged, msgspec.Raw)
+    assert msgspec.json.decode(total.merged) == {"words": ["orders/i1 w1", "orders/i2 w2"]}
+    assert add_up(gathered(sick(1)), Sick).merged is msgspec.UNSET

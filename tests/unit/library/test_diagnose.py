@@ -1,7 +1,7 @@
 """The engine: found, clear, blind and broken are told apart; thresholds and suppressions are particular."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -31,6 +31,13 @@ class Pulse(Answer, frozen=True, kw_only=True, gc=False):
     """How fast."""
 
     beats: int = 60
+
+
+class Fish(Answer, frozen=True, kw_only=True, gc=False):
+    """How many; not every pond has any."""
+
+    may_lack: ClassVar[bool] = True
+    count: int = 0
 
 
 class DepthLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -166,6 +173,41 @@ def test_one_that_time_does_not_help_takes_the_mark_away_and_comes_first(more: R
     (one,) = engine(sinks).diagnose(Evidence([reply("a/1", Depth(metres=1)), more])).verdicts
     assert (one.verdict, one.again_in_s) == (Verdict.BLIND, None)
     assert [(missing.instance, missing.again_in_s) for missing in one.not_judged] == [("a/9", None), ("a/1", 10.0)]
+
+
+@rule("RES-905", "Dead fish", severity=Severity.WARNING, issue=FindingClass.CRASH, reads=(Fish,))
+def dead_fish(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]:
+    """All of them live."""
+    for where, fish in seen.each(Fish):
+        if not fish.count:
+            yield Hit(where=where, title="all dead")
+
+
+NO_FISH = Problem(code=501, error="not on this instance", detail="no fish", hint="buy some")
+
+
+def test_one_who_need_not_have_it_is_told_and_leaves_the_others_clear() -> None:
+    has, lacks = reply("a/2", Fish(count=3), "fish"), reply("a/1", problem=NO_FISH, kind="fish")
+    (one,) = engine(dead_fish).diagnose(Evidence([has, lacks])).verdicts
+    assert (one.verdict, one.judged) == (Verdict.CLEAR, ("a/2",))
+    assert [(missing.instance, missing.not_here) for missing in one.not_judged] == [("a/1", True)]
+    assert "501 not on this instance: no fish" in one.not_judged[0].why
+    (one,) = engine(dead_fish).diagnose(Evidence([lacks, reply("a/2", Fish(), "fish")])).verdicts
+    assert one.verdict is Verdict.FOUND
+
+
+def test_where_nobody_has_it_nothing_is_clear() -> None:
+    (one,) = engine(dead_fish).diagnose(Evidence([reply("a/1", problem=NO_FISH, kind="fish")])).verdicts
+    assert (one.verdict, one.judged) == (Verdict.BLIND, ())
+    assert all(missing.not_here for missing in one.not_judged)
+
+
+def test_one_who_has_it_and_cannot_tell_now_is_blind_all_the_same() -> None:
+    busy = Problem(code=503, error="unavailable", detail="later")
+    replies = [reply("a/1", problem=NO_FISH, kind="fish"), reply("a/2", problem=busy, kind="fish")]
+    (one,) = engine(dead_fish).diagnose(Evidence([*replies, reply("a/3", Fish(count=3), "fish")])).verdicts
+    assert one.verdict is Verdict.BLIND
+    assert [(missing.instance, missing.not_here) for missing in one.not_judged] == [("a/2", False), ("a/1", True)]
 
 
 def test_nothing_seen_is_blind() -> None:

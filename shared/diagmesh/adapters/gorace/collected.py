@@ -1,18 +1,18 @@
 """Reports added up to races: each once, by the two stacks involved, whichever came first; bounded."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
 
+from diagmesh.adapters.godump import first_own
 from diagmesh.adapters.gorace.report import Report
-from diagmesh.contract.answers.races import Access, Creation, Race, Races
+from diagmesh.contract.answers.races import Access, Creation, Race
 
-__all__ = ["Collected", "merged", "race_id"]
+__all__ = ["Collected", "race_id"]
 
-_MOST_TESTS: Final = 5
 _ID_CHARACTERS: Final = 12
 Part = TypeVar("Part", Access, Creation)
 
@@ -50,25 +50,17 @@ class Collected:
         known = self._races.get(key)
         if known is None and len(self._races) >= self._most_races:
             self.dropped += 1
-        elif known is None:
-            self._races[key] = Race(
-                id=key,
-                accesses=tuple(self._bounded(one) for one in report.accesses),
-                created=tuple(self._bounded(one) for one in report.created),
-                count=1,
-                first_seen=at,
-                last_seen=at,
-                tests=(report.test,) if report.test else (),
-            )
-        else:
-            new = report.test and report.test not in known.tests and len(known.tests) < _MOST_TESTS
-            self._races[key] = msgspec.structs.replace(
-                known,
-                count=known.count + 1,
-                first_seen=_extreme(min, known.first_seen, at),
-                last_seen=_extreme(max, known.last_seen, at),
-                tests=(*known.tests, report.test) if new else known.tests,
-            )
+            return
+        race = Race(
+            id=key,
+            accesses=tuple(self._bounded(one) for one in report.accesses),
+            created=tuple(self._bounded(one) for one in report.created),
+            count=1,
+            first_seen=at,
+            last_seen=at,
+            tests=(report.test,) if report.test else (),
+        )
+        self._races[key] = race if known is None else known.joined(race)
 
     @property
     def races(self) -> tuple[Race, ...]:
@@ -76,35 +68,6 @@ class Collected:
         return tuple(self._races.values())
 
     def _bounded(self, one: Part) -> Part:
-        more = len(one.frames) - self._most_frames
-        if more <= 0:
-            return one
-        return msgspec.structs.replace(one, frames=one.frames[: self._most_frames], frames_left_out=more)
-
-
-def merged(answers: Iterable[tuple[str, Races]]) -> tuple[Race, ...]:
-    """The races of several instances, each once, with the reports per instance; those with most instances first."""
-    known: dict[str, Race] = {}
-    for name, answer in answers:
-        for race in answer.races:
-            one = known.get(race.id)
-            if one is None:
-                known[race.id] = msgspec.structs.replace(race, instances={name: race.count})
-                continue
-            known[race.id] = msgspec.structs.replace(
-                one,
-                count=one.count + race.count,
-                first_seen=_extreme(min, one.first_seen, race.first_seen),
-                last_seen=_extreme(max, one.last_seen, race.last_seen),
-                tests=tuple(dict.fromkeys((*one.tests, *race.tests)))[:_MOST_TESTS],
-                instances={**one.instances, name: one.instances.get(name, 0) + race.count},
-            )
-    return tuple(sorted(known.values(), key=lambda race: (-len(race.instances), -race.count, race.id)))
-
-
-def _extreme(
-    which: Callable[[datetime, datetime], datetime], one: datetime | None, other: datetime | None
-) -> datetime | None:
-    if one is None or other is None:
-        return one or other
-    return which(one, other)
+        kept = one.frames[: self._most_frames]
+        own = first_own(one.frames)
+        return msgspec.structs.replace(one, frames=kept, frames_left_out=len(one.frames) - len(kept), own=own)

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from diagmesh.adapters.gorace.lines import Line, Prefix
-from diagmesh.contract.answers.races import Access, CodeFrame, Creation, Operation
+from diagmesh.contract.answers.races import Access, Creation, Operation
+from diagmesh.contract.answers.stacks import Frame
 
 __all__ = ["BEGIN", "OpenReport", "Report"]
 
@@ -52,7 +53,7 @@ class _Section:
 
     def __init__(self, heading: Access | Creation | None) -> None:
         self.heading = heading
-        self.frames: list[CodeFrame] = []
+        self.frames: list[Frame] = []
 
     def whole(self) -> Access | Creation | None:
         if self.heading is None:
@@ -109,7 +110,7 @@ class OpenReport:
         if found := _FUNCTION.match(text):
             self._function = found[1]
         elif (found := _PLACE.match(text)) and self._function:
-            frame = CodeFrame(function=self._function, file=found[1], line=int(found[2]))
+            frame = Frame(function=self._function, file=found[1], line=int(found[2]))
             self._function = ""
             if self._sections and len(self._sections[-1].frames) < _MOST_FRAMES:
                 self._sections[-1].frames.append(frame)

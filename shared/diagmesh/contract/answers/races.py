@@ -1,16 +1,21 @@
 """`races`: what the race detector of Go reported, each race once, with both accesses and where it was seen."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
 from msgspec import Meta
 
+from diagmesh.contract.answers.stacks import Frame
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.wire import Answer, Blind, Question
 
-__all__ = ["Access", "CodeFrame", "Creation", "Detector", "Operation", "Race", "RaceSource", "Races", "RacesQuestion"]
+__all__ = ["Access", "Creation", "Detector", "Operation", "Race", "RaceSource", "Races", "RacesQuestion"]
+
+_MOST_TESTS: Final = 5
+_MOST_MERGED: Final = 50
 
 
 class Operation(StrEnum):
@@ -28,20 +33,6 @@ class Detector(StrEnum):
     UNKNOWN = "unknown"
 
 
-class CodeFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One place in the code.
-
-    Args:
-        function: with its package path (``main.(*Store).Flush``).
-        file: as the program was built.
-        line: 0 when it is not known.
-    """
-
-    function: str
-    file: str = ""
-    line: int = 0
-
-
 class Access(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One of the two accesses.
 
@@ -52,14 +43,16 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         by: who did it: ``main goroutine``, or ``goroutine 7``.
         frames: its stack, innermost first; empty when the race detector could not restore it.
         frames_left_out: how many more there are.
+        own: the first frame that is not of Go itself: where to look; missing when there is none.
     """
 
     operation: Operation
     address: str
     by: str
     previous: bool = False
-    frames: tuple[CodeFrame, ...] = ()
+    frames: tuple[Frame, ...] = ()
     frames_left_out: int = 0
+    own: Frame | None = None
 
 
 class Creation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -70,12 +63,14 @@ class Creation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         state: ``running`` or ``finished``; empty for a mutex.
         frames: the stack that made it, innermost first; empty when it could not be restored.
         frames_left_out: how many more there are.
+        own: the first frame that is not of Go itself; missing when there is none.
     """
 
     of: str
     state: str = ""
-    frames: tuple[CodeFrame, ...] = ()
+    frames: tuple[Frame, ...] = ()
     frames_left_out: int = 0
+    own: Frame | None = None
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -100,6 +95,20 @@ class Race(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     last_seen: datetime | None = None
     tests: tuple[str, ...] = ()
     instances: dict[str, int] = {}
+
+    def joined(self, other: "Race") -> "Race":
+        """The same race with what another one says of it."""
+        instances = dict(self.instances)
+        for name, count in other.instances.items():
+            instances[name] = instances.get(name, 0) + count
+        return msgspec.structs.replace(
+            self,
+            count=self.count + other.count,
+            first_seen=min(filter(None, (self.first_seen, other.first_seen)), default=None),
+            last_seen=max(filter(None, (self.last_seen, other.last_seen)), default=None),
+            tests=tuple(dict.fromkeys((*self.tests, *other.tests)))[:_MOST_TESTS],
+            instances=instances,
+        )
 
 
 class RaceSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -143,18 +152,44 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         detector: whether the running program has the race detector at all.
         races: the latest first.
         left_out: how many races are not in ``races``, by the limit or for want of room.
+        unsorted: reports of further races, when there were too many different ones to be told apart.
         cut: reports that were damaged or had no end, and could not be used.
         announced: what ``Found N data race(s)`` lines of ended programs add up to.
         sources: where was looked.
         blind: what could not be seen.
     """
 
+    may_lack: ClassVar[bool] = True
+
     distinct: Annotated[int, Measure("count")]
     reports: Annotated[int, Measure("count")]
     detector: Detector = Detector.UNKNOWN
     races: tuple[Race, ...] = ()
     left_out: int = 0
+    unsorted: int = 0
     cut: int = 0
     announced: int = 0
     sources: tuple[RaceSource, ...] = ()
     blind: tuple[Blind, ...] = ()
+
+    @classmethod
+    def as_one(cls, answers: Sequence[tuple[str, Self]]) -> Self:
+        """Each race once, with the reports per instance; those that most instances have come first."""
+        known: dict[str, Race] = {}
+        for name, answer in answers:
+            for race in answer.races:
+                named = msgspec.structs.replace(race, instances=race.instances or {name: race.count})
+                known[race.id] = known[race.id].joined(named) if race.id in known else named
+        races = sorted(known.values(), key=lambda race: (-len(race.instances), -race.count, race.id))
+        told = [answer for _, answer in answers]
+        detectors = {answer.detector for answer in told}
+        return cls(
+            distinct=len(races),
+            reports=sum(answer.reports for answer in told),
+            detector=detectors.pop() if len(detectors) == 1 else Detector.UNKNOWN,
+            races=tuple(races[:_MOST_MERGED]),
+            left_out=max(0, len(races) - _MOST_MERGED) + sum(answer.left_out for answer in told),
+            unsorted=sum(answer.unsorted for answer in told),
+            cut=sum(answer.cut for answer in told),
+            announced=sum(answer.announced for answer in told),
+        )
