@@ -346,7 +346,11 @@ def _overlay(tree: dict[str, Any], kind: type[msgspec.Struct], environment: Mapp
     known = {field.name for one in (SidecarSettings, CoordinatorSettings) for field in msgspec.structs.fields(one)}
     used = []
     for name, value in environment.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or name in _NO_SETTINGS or _SERVICE_LINK.fullmatch(f"{name}={value}"):
+        if (
+            not name.startswith(ENVIRONMENT_PREFIX)
+            or name in _NO_SETTINGS
+            or _SERVICE_LINK.fullmatch(f"{name}={value}")
+        ):
             continue
         *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         first = (tables or [key])[0]
