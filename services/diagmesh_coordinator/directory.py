@@ -181,7 +181,8 @@ class Directory:
     @property
     def warming(self) -> bool:
         """Whether we have not heard for long enough to say who should be there, or who of them is missing."""
-        return self._fresh or self._standstill.behind or bool(self._returning.away(self._clock()))
+        doubtful = self._standstill.behind or self.registry.awaited
+        return self._fresh or doubtful or bool(self._returning.away(self._clock()))
 
     @property
     def _fresh(self) -> bool:

@@ -46,6 +46,8 @@ _LOOK_AGAIN_S: Final = 10.0
 """Whether it is still the bucket that we know; reading alone would not tell."""
 _RECALL_S: Final = 0.3
 _LAST_WORDS_S: Final = 1.0
+_AWAITED_S: Final = 30.0
+"""After the end of a server its bucket may be without a leader for a dozen seconds, and our connection is quicker."""
 _BY_SETTINGS: Final = 'the settings say so (registry.keep = "off")'
 
 
@@ -84,6 +86,7 @@ class Registry:
         self._looked_at = float("-inf")
         self._read_to = 0
         self._ever = False
+        self._tried_since: float | None = None
         self._backoff_s = _BACKOFF_FIRST_S
         self._hurry = asyncio.Event()
         self._settled = asyncio.Event()
@@ -113,6 +116,14 @@ class Registry:
                 await self._settled.wait()
         return self._settled.is_set() and self._state is RegistryState.KEPT
 
+    @property
+    def awaited(self) -> bool:
+        """Whether it was never read since our start but soon may be: it is there, and only does not answer yet."""
+        off = self._since is not None and self._state is RegistryState.OFF
+        if self._task is None or self._ever or off or self._tried_since is None:
+            return False
+        return self._clock() - self._tried_since < _AWAITED_S
+
     def left(self, key: Key, known: Known | None, beat: Heartbeat) -> None:
         """It said goodbye; None when it was not known before."""
         if self._store is not None:
@@ -131,6 +142,8 @@ class Registry:
         """Begin to read and write; what cannot be done now is done later."""
         if self._store is None or self._task is not None:
             return
+        if self._bus.state.state is BusState.CONNECTED:
+            self._tried_since = self._clock()
         self._unwatch = self._bus.watch(self._state_changed)
         self._task = asyncio.get_running_loop().create_task(self._run(self._store), name="registry")
 
@@ -148,6 +161,7 @@ class Registry:
 
     def _state_changed(self, change: StateChange) -> None:
         if change.state is BusState.CONNECTED:
+            self._tried_since = self._clock() if self._tried_since is None else self._tried_since
             self._identity = ""  # whatever happened meanwhile, all of it is read again
             self._settled.clear()
             self._backoff_s = _BACKOFF_FIRST_S

@@ -135,7 +135,8 @@ class Judge:
         gone = [name for name in asked_for - silent if self._ledger.cannot_have_answered(name, asked)]
         if gone:
             return Judgement("false", f"told as complete without naming: {', '.join(sorted(gone))}")
-        if asked.ended in _CUT_OFF and not self._ledger.just_back(asked):
+        explained = self._ledger.just_back(asked) or self._ledger.registry_unread(asked)
+        if asked.ended in _CUT_OFF and not explained:
             return Judgement("unexplained", f"ended: {asked.ended}")
         whole = _WARMING if asked.ended in _CUT_OFF else FULL
         return Judgement((_DOUBTFUL if wrong else _PARTIAL) if silent else whole)
@@ -154,7 +155,8 @@ class Judge:
 
     def _excused(self, name: str, asked: Asked) -> bool:
         if asked.by:
-            return not self._remembered and self._ledger.never_met(name, asked)
+            unread = asked.ended == "warming" and self._ledger.registry_unread(asked)
+            return (unread or not self._remembered) and self._ledger.never_met(name, asked)
         return bool(self._ledger.near(name, asked))
 
     def _wrong(self, one: Silence, asked: Asked) -> Judgement | None:

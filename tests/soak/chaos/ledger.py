@@ -26,6 +26,10 @@ _SURELY_S: Final = 0.1
 """A signal takes effect a moment after it was sent."""
 _LOOK_S: Final = 0.75
 """A look at the connections takes half a second where a server is silent; one that began earlier ended in time."""
+_LEADERLESS_S: Final = 13.0
+"""So long after the end of a server JetStream may be without a leader (measured: 4 to 13 s)."""
+_AWAITS_S: Final = 30.0
+"""So long a coordinator that could not read its registry at its start says that it may not know everybody."""
 _EVER: Final = float("inf")
 
 
@@ -100,6 +104,21 @@ class Ledger:
             fault.at <= start + SETTLE_S for start in starts if start <= asked.until for fault in self.near(name, asked)
         ]
         return any(met)
+
+    def registry_unread(self, asked: Asked) -> bool:
+        """Whether the coordinator was started when its registry may have been without a leader: a server was hit."""
+        starts = [fault.back[asked.by] for fault in self._faults if fault.act == "kill" and asked.by in fault.back]
+        return any(
+            start <= asked.until
+            and asked.at <= start + _AWAITS_S
+            and any(
+                fault.of_server
+                and fault.at <= asked.until
+                and start - _LEADERLESS_S <= fault.back.get(fault.what, _EVER)
+                for fault in self._faults
+            )
+            for start in starts
+        )
 
     def states(self, name: str, asked: Asked) -> set[str]:
         """What may be said of him: the first words of a reason; empty when he was well."""

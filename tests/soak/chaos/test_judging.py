@@ -174,3 +174,17 @@ def test_nobody_listens_when_all_coordinators_are_cut_off() -> None:
     assert outcome(lost, one, OTHER_SLOW, hedged=True) == "unexplained", "who is frozen is still subscribed"
     dead = fault("kill", "mesh/c2", 9.0, 12.0, back=12.5)
     assert outcome(lost, one, dead, hedged=True) == "error: a coordinator was hit"
+
+
+def test_a_new_coordinator_need_not_know_all_while_its_registry_has_no_leader() -> None:
+    started = fault("kill", "mesh/c2", 9.0, 12.0, back=12.5)
+    away = fault("freeze", "server n1", 10.0, 16.0, "orders/i1", back=17.0)
+    lacks = mesh(15.0, answered=2, ended="warming")
+    assert not judged(lacks, started, away, remembered=True).bad
+    assert outcome(mesh(15.0, answered=2), started, away, remembered=True) == "unexplained", "it has to say so"
+    assert outcome(lacks, started, remembered=True) == "unexplained", "no server was out"
+    assert outcome(lacks, started, fault("freeze", "orders/i1", 12.0, 16.0), remembered=True) == "unexplained"
+    whole = mesh(20.0, ended="warming")
+    assert not judged(whole, started, away, remembered=True).bad
+    assert outcome(whole, started, remembered=True) == "unexplained"
+    assert outcome(mesh(43.0, ended="warming"), started, away, remembered=True) == "unexplained", "not for ever"

@@ -233,3 +233,41 @@ async def test_while_the_connection_is_away_nothing_is_tried(house: House) -> No
     house.server.heal()
     await house.beat()
     await until(lambda: state(house.store) == "here")
+
+
+async def test_who_could_not_read_the_registry_at_its_start_may_not_know_everybody_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it tells as complete what lacks those who were lost before; clients ask another one meanwhile."""
+    store = MemoryStore()
+    store.trouble = StoreUnavailable("JetStream did not answer")
+    house = House(store, heartbeat_s=0.1)
+    await house.directory.start()
+    await house.beat(interval_s=0.1)
+    await until(lambda: not house.directory._fresh)
+    await until(lambda: house.told().state is RegistryState.DEGRADED)
+    assert house.directory.warming
+    store.trouble = None
+    await until(house.kept)
+    assert not house.directory.warming
+    store.trouble = StoreUnavailable("no quorum")
+    await until(lambda: house.told().state is RegistryState.DEGRADED)
+    assert not house.directory.warming, "what was read once is known"
+    await house.directory.stop()
+
+    monkeypatch.setattr(keeper, "_AWAITED_S", 0.5)
+    other = House(store, heartbeat_s=0.1)
+    await other.directory.start()
+    await until(lambda: other.told().state is RegistryState.DEGRADED)
+    await until(lambda: not other.directory.warming)
+    await other.directory.stop()
+
+
+async def test_where_there_is_no_registry_nobody_waits_for_one() -> None:
+    store = MemoryStore()
+    store.trouble = StoreUnavailable("there is no JetStream", absent=True)
+    house = House(store, heartbeat_s=0.1)
+    await house.directory.start()
+    await until(lambda: house.told().state is RegistryState.OFF and house.told().since is not None)
+    await until(lambda: not house.directory.warming)
+    await house.directory.stop()
