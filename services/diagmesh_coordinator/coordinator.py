@@ -84,6 +84,7 @@ class Itself:
             process=None if brief else self._process(),
             directory=None if brief else self._known(),
             link=None if brief else self._link(),
+            registry=None if brief else self._directory.registry.told(),
         )
 
     def _state_changed(self, change: StateChange) -> None:

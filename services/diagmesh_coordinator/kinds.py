@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Final
 
+import msgspec
+
 from diagmesh.bus.core import Bus
 from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuestion
 from diagmesh.contract.codec import decode_question
@@ -141,9 +143,13 @@ class MeshKinds:
 
     def _coordinator(self) -> Endpoint:
         async def look(question: FanoutQuestion, asked: Asked) -> Coordinator | MeshAnswer:
-            if len(asked.subject.split(".")) == _TOKENS_OF_ANY:
-                return await fan_out_coordinators(self._bus, self._directory, self._us, Coordinator, question, asked)
-            return self._itself.look(decode_question(question.body(1), CoordinatorQuestion))
+            name = asked.subject.split(".")[_TOKENS_OF_ANY:]
+            own = decode_question(question.body(1), CoordinatorQuestion)
+            if name and not (own.sum and name == [self._us.instance]):  # of all at once each tells of itself
+                return self._itself.look(own)
+            each = {field: value for field, value in question.own.items() if field != "sum"}
+            question = msgspec.structs.replace(question, own=each)
+            return await fan_out_coordinators(self._bus, self._directory, self._us, Coordinator, question, asked)
 
         return Endpoint(
             kind=coordinator.KIND,

@@ -207,6 +207,18 @@ async def test_who_helps_when_the_time_is_over_still_finds_out_why_somebody_is_s
         sidecar.thaw()
 
 
+async def test_how_the_coordinators_are_is_told_by_the_other_one(pair: Pair, mesh: Mesh) -> None:
+    asker = Mesh(mesh.bus)
+    asker.coordinators._preferred, asker.coordinators._prefer_until = "c1", float("inf")
+    pair.both["c1"].freeze()
+    try:
+        said = await asker.one("coordinator", "mesh", timeout_s=5.0)
+    finally:
+        pair.both["c1"].thaw()
+    assert (said.reply.instance, said.hedged) == ("c2", "coordinator c1 did not answer within 500 ms; c2 answered")
+    assert (said.answer.answered, [one.instance for one in said.answer.silent]) == (1, ["c1"])
+
+
 async def test_both_frozen_is_told_within_the_time(pair: Pair, mesh: Mesh) -> None:
     for program in pair.both.values():
         program.freeze()

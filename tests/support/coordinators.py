@@ -1,5 +1,6 @@
 """How a coordinator is that is well; vary it with `msgspec.structs.replace`."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from diagmesh.contract.answers.coordinator import (
@@ -11,6 +12,7 @@ from diagmesh.contract.answers.coordinator import (
     OwnProcess,
     Work,
 )
+from diagmesh.contract.mesh import Registry, RegistryState
 
 __all__ = ["WELL"]
 
@@ -40,4 +42,5 @@ WELL: Final = Coordinator(
         subscriptions=14,
         inboxes=0,
     ),
+    registry=Registry(state=RegistryState.KEPT, since=datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)),
 )

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from diagmesh.contract.answers.coordinator import Coordinator, DirectoryPart, Link, LoopLag, OwnProcess
+from diagmesh.contract.mesh import Registry
 from diagmesh_cli.views.parts import indented
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import MISSING, cores, duration, plural, size, took, verdict
@@ -34,6 +35,8 @@ def _lines(answer: Coordinator) -> Iterator[tuple[str, str]]:
         yield "knows", _knows(answer.directory)
     if answer.link is not None:
         yield "connection", _connection(answer.link)
+    if answer.registry is not None:
+        yield "registry", _registry(answer.registry)
 
 
 def _late(lag: LoopLag | None) -> str:
@@ -62,6 +65,13 @@ def _connection(link: Link) -> str:
         f"{link.state}{where}, {plural(link.reconnects, 'reconnect')}, {link.dropped} dropped,"
         f" {plural(link.subscriptions, 'subscription')}, {link.inboxes} open inboxes"
     )
+
+
+def _registry(kept: Registry) -> str:
+    since = f" since {kept.since:%Y-%m-%d %H:%M:%S} UTC" if kept.since is not None else ""
+    reason = f": {kept.reason}" if kept.reason else ""
+    waiting = f", {plural(kept.pending, 'change')} not written" if kept.pending else ""
+    return f"{kept.state}{since}{waiting}{reason}"
 
 
 def _row(answer: Coordinator) -> tuple[Cell, ...]:

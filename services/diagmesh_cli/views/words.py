@@ -102,6 +102,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {int(seconds % 60)} s"
 
 
+def seconds(value: float | None) -> str:
+    """A time that may be short or long, in seconds on the wire: ``3.1 ms``, ``12 s``, ``2 h 5 min``."""
+    return took(value * 1000) if value is not None and 0 < abs(value) < 1 else duration(value)
+
+
 def ago(moment: datetime | None) -> str:
     """How long ago something was: ``12 s ago``, ``never``."""
     if moment is None:
@@ -122,7 +127,7 @@ def _now() -> datetime:
 
 def quantity(value: float | None, unit: str) -> str:
     """A number with its unit as the wire names it (``bytes``, ``share``, ``s``, ``ms``, ``cores``, ``count``)."""
-    known = {"bytes": size, "share": share, "s": duration, "ms": took, "cores": cores, "": amount, "count": amount}
+    known = {"bytes": size, "share": share, "s": seconds, "ms": took, "cores": cores, "": amount, "count": amount}
     return known[unit](value) if unit in known else f"{amount(value)} {unit}"
 
 

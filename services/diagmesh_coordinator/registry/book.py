@@ -1,7 +1,7 @@
 """What lies in the bucket as far as we know, what of it must be written anew, and what news means. Pure."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -65,7 +65,9 @@ class Book:
         self._notes: dict[str, str] = {}
         self._pruned_at = float("-inf")
         self._was_read = False
-        self.left_out = 0
+        self._left_out = 0
+        self._ends_dropped = 0
+        self._dropped_at = datetime.min.replace(tzinfo=UTC)
         self.ttl_s: Final = int(forget_after_s + _MARGIN_S) + 1
 
     # --- what is there
@@ -146,6 +148,19 @@ class Book:
         """What is doubtful in the bucket; at most 10."""
         return tuple(self._notes.values())
 
+    @property
+    def lacks(self) -> str:
+        """What is not written because it is too much, in words; empty when all can be."""
+        words = []
+        if self._left_out:
+            words.append(f"{self._left_out} instances are more than it holds")
+        if self._ends_dropped:
+            words.append(
+                f"that {self._ends_dropped} left or were forgotten could not be remembered until it was written"
+                f" ({_MOST} at a time); a coordinator that starts may expect them again"
+            )
+        return "; ".join(words)
+
     # --- what should be there
 
     def left(self, key: Key, known: Known | None, beat: Heartbeat, now: float, at: datetime) -> None:
@@ -158,6 +173,7 @@ class Book:
         key = member_key(known.key)
         if key not in self._ended and len(self._ended) >= _MOST:
             self._ended.pop(next(iter(self._ended)))
+            self._ends_dropped, self._dropped_at = self._ends_dropped + 1, at
         self._ended[key] = record
 
     def _prune(self, now: float) -> None:
@@ -175,6 +191,8 @@ class Book:
     def wanted(self, now: float, at: datetime) -> Iterator[Wanted | None]:
         """Everything that is to be written, the ends first; None now and then, to let others have a turn."""
         self._prune(now)
+        if self._ends_dropped and (at - self._dropped_at).total_seconds() > self.ttl_s:
+            self._ends_dropped = 0  # what lies there of them has expired
         yield from self._wanted_ends()
         yield from self._wanted_declarations(now, at)
         room = _MOST - len(self._stored)
@@ -189,7 +207,7 @@ class Book:
             elif self._outdated(known, stored, now):
                 room -= stored is None
                 yield self._replacing(key, record_of(known, known.last_seen, state="here"))
-        self.left_out = left_out
+        self._left_out = left_out
 
     def _wanted_ends(self) -> Iterator[Wanted]:
         for key, record in list(self._ended.items()):

@@ -87,6 +87,7 @@ class Registry:
         self._read_to = 0
         self._ever = False
         self._tried_since: float | None = None
+        self._pending = 0
         self._backoff_s = _BACKOFF_FIRST_S
         self._hurry = asyncio.Event()
         self._settled = asyncio.Event()
@@ -96,13 +97,12 @@ class Registry:
     # --- what others see
 
     def told(self) -> Told:
-        """How it stands, for the answer of ``diag.mesh.services``."""
-        pending = 0 if self._state is RegistryState.OFF else sum(1 for one in self._listed() if one is not None)
+        """How it stands, for answers; to count what waits to be written takes long, so that is as of the last round."""
         return Told(
             state=self._state,
             reason=self._reason,
             since=self._since,
-            pending=pending,
+            pending=0 if self._state is RegistryState.OFF else self._pending,
             required=self._required,
             notes=self._book.notes,
         )
@@ -182,6 +182,8 @@ class Registry:
                     wait_s = self._failed(StoreUnavailable(f"our own fault: {type(error).__name__}"))
                 self._settled.set()
                 await asyncio.sleep(_LEAST_S)
+            if self._state is RegistryState.DEGRADED:
+                await self._count()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._hurry.wait()
@@ -193,11 +195,8 @@ class Registry:
             await self._read_on(store)
         await self._write(store)
         self._backoff_s = _BACKOFF_FIRST_S
-        left_out = self._book.left_out
-        if left_out:
-            self._tell(RegistryState.DEGRADED, f"{left_out} instances are more than it holds")
-        else:
-            self._tell(RegistryState.KEPT, "")
+        lacks = self._book.lacks
+        self._tell(RegistryState.DEGRADED if lacks else RegistryState.KEPT, lacks)
 
     async def _look(self, store: Store) -> None:
         """Whether the bucket is there, and the one we know; all of it is read where it may not be."""
@@ -225,6 +224,7 @@ class Registry:
     async def _write(self, store: Store) -> None:
         """Everything that changed, within bounds; conflicts are left to the next round, which knows better."""
         todo = await self._wanted()
+        self._pending = len(todo)
         conflicts = 0
         for wanted in todo[:_MOST_WRITES]:
             conflicts += not await self._put(store, wanted)
@@ -241,6 +241,7 @@ class Registry:
                 self._identity = ""  # it has expired, or this is not the bucket that we have read
             return False
         self._book.written(wanted._replace(record=record), revision, self._clock())
+        self._pending -= 1
         return True
 
     async def _wanted(self) -> list[Wanted]:
@@ -251,6 +252,13 @@ class Registry:
             else:
                 todo.append(one)
         return todo
+
+    async def _count(self) -> None:
+        """Where nothing can be written: how much waits for it."""
+        try:
+            self._pending = len(await self._wanted())
+        except Exception:
+            log.exception("what is not written to the registry cannot be counted")
 
     def _listed(self) -> Iterator[Wanted | None]:
         return self._book.wanted(self._clock(), datetime.now(UTC))

@@ -113,6 +113,12 @@ class OpenInbox:
     def close(self) -> None:
         """See `diagmesh.bus.core.Inbox.close`."""
         self._home._forget(self, self._subjects)
+        # Whoever holds us is held by these, and would wait for the collector of garbage with all that he has gathered.
+        self.handler = self.on_trouble = _closed
+
+
+def _closed(_: object) -> None:
+    """What comes now is dropped."""
 
 
 def _tell(inbox: OpenInbox, error: Exception) -> None:

@@ -121,10 +121,10 @@ class Mesh:
             subject = subjects.ask_instance(service, name, instance)
         else:
             subject = subjects.ask_one(service, name)
-        if service == "mesh" and not instance and name != ITSELF:
+        if service == "mesh" and not instance:
             return await self._any_coordinator(name, answer_type, question or Nothing(), timeout_s)
         asked = msgspec.structs.replace(with_budget(question or Nothing(), timeout_s), chunks=True)
-        if service == "mesh" and name not in COORDINATOR_KINDS and not (name == ITSELF and instance):
+        if service == "mesh" and name not in COORDINATOR_KINDS and name != ITSELF:
             answer_type = MeshAnswer
         message = await self._bus.request(subject, encode(asked), timeout_s=timeout_s)
         return heard(message.data, service, instance, name, answer_type)
@@ -133,9 +133,13 @@ class Mesh:
         self, kind: str, answer_type: type[Any] | None, question: Question, timeout_s: float
     ) -> Heard[Any]:
         """Whichever coordinator answers: of all kinds but its own two that is a sum."""
-        answered = await self.coordinators.ask(
-            kind, lambda left_s: encode(within(question, left_s)), timeout_s, timeout_s
-        )
+
+        def body(left_s: float) -> bytes:
+            asked = within(question, left_s)
+            # By its name another one would tell of itself only.
+            return encode({**msgspec.to_builtins(asked), "sum": True} if kind == ITSELF else asked)
+
+        answered = await self.coordinators.ask(kind, body, timeout_s, timeout_s)
         kind_of_sum = answer_type if kind in COORDINATOR_KINDS else MeshAnswer
         return heard(answered.message.data, "mesh", "", kind, kind_of_sum, answered.hedged)
 

@@ -76,6 +76,8 @@ class Large:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        # Nothing of the gather is held any longer: its replies must not wait for the collector of garbage.
+        self._left_s, self._fetched = _no_time, _drop
 
     async def _work(self) -> None:
         while queue := self._queue or self._newcomers:
@@ -94,3 +96,11 @@ class Large:
             return (await self._bus.request(subject, body, timeout_s=left_s)).data, ""
         except (BusError, Unreadable) as error:
             return b"", str(error)
+
+
+def _no_time() -> float:
+    return 0.0
+
+
+def _drop(key: Key, data: bytes, why: str) -> None:
+    """Nobody waits for it any longer."""

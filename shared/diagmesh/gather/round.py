@@ -82,6 +82,7 @@ class Gather:
         finally:
             inbox.close()
             await self._large.close()
+            self._tally.on_large = lambda _: None  # so that a gather is gone when nobody needs it, without a collector
             if look is not None:
                 look.cancel()
                 await asyncio.wait({look})

@@ -44,13 +44,15 @@ async def test_one_by_name_tells_all_of_itself(lab: Lab) -> None:
     assert told.link is not None
     assert (told.link.state, told.link.server, told.link.reconnects) == ("connected", "memory", 0)
     assert told.link.subscriptions > 3
+    assert told.registry is not None
+    assert (told.registry.state, told.registry.reason) == ("off", 'the settings say so (registry.keep = "off")')
 
 
 async def test_brief_is_what_costs_nothing(lab: Lab) -> None:
     answered = await lab.ask("diag.mesh.coordinator.c1", {"detail": "brief"})
     assert isinstance(answered.answer, msgspec.Raw)
     fields = msgspec.json.decode(answered.answer)
-    assert {"process", "directory", "link"}.isdisjoint(fields)
+    assert {"process", "directory", "link", "registry"}.isdisjoint(fields)
     assert fields["work"]["in_work"] == 1
 
 
@@ -92,6 +94,23 @@ async def test_without_a_name_all_of_them_are_added_up_and_the_silent_named(lab:
     assert (told.of, told.expected, told.answered, told.silent[0].reason) == ("coordinator", 3, 2, silent.reason)
     assert result.answer.fields["state"].counts == {"up": 2}
     assert result.answer.fields["link.subscriptions"].n == 2
+
+
+async def test_one_by_name_adds_all_of_them_up_when_it_is_told_to(lab: Lab) -> None:
+    """As another one is asked that has to help out; told to all at once, each tells of itself only."""
+    second = Running(lab.crowd.server.bus(), CoordinatorSettings(heartbeat_s=BEAT_S), "c2")
+    await second.start()
+    await asyncio.sleep(1.4 * BEAT_S)
+    for name in ("", ".c1"):
+        told = await lab.sum(f"coordinator{name}", sum=True, each=True)
+        assert (told.of, told.answered) == ("coordinator", 2)
+        assert [one.instance for one in told.each or ()] == ["c1", "c2"]
+    answered = await lab.ask("diag.mesh.coordinator.all", {"sum": True})
+    heard = await Mesh(lab.bus).one("coordinator", "mesh", timeout_s=3.0)
+    await second.stop()
+    assert isinstance(answered.answer, msgspec.Raw)
+    assert "work" in msgspec.json.decode(answered.answer)
+    assert heard.answer.answered == 2
 
 
 async def test_a_wrong_field_is_refused_with_those_that_there_are(lab: Lab) -> None:

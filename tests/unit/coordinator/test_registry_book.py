@@ -298,7 +298,27 @@ def test_more_than_the_bucket_holds_is_counted() -> None:
         desk.beat(Key("orders", f"i{number}"))
     assert len(desk.write()) == 10_000
     assert desk.write() == []
-    assert desk.book.left_out == 3
+    assert desk.book.lacks == "3 instances are more than it holds"
+
+
+def test_ends_that_cannot_be_kept_until_they_are_written_are_told() -> None:
+    desk = Desk()
+    gone = [Key("orders", f"i{number}") for number in range(10_003)]
+    for key in gone:
+        desk.beat(key)
+    desk.write()
+    assert desk.book.lacks.startswith("3 instances")
+    for key in gone:
+        desk.book.ended(desk.known(key), "forgotten", desk.at)
+        desk.roster.drop(key)
+    told = "that 3 left or were forgotten could not be remembered until it was written (10000 at a time)"
+    desk.wanted()
+    assert desk.book.lacks.startswith(told)
+    assert len(desk.write()) == 10_000
+    assert desk.book.lacks.startswith(told), "those three still lie there"
+    desk.now += desk.book.ttl_s + 1
+    desk.wanted()
+    assert desk.book.lacks == ""
 
 
 def test_a_declared_record_says_by_whom() -> None:

@@ -44,7 +44,9 @@ class House:
         return self.directory.registry.told()
 
     def kept(self) -> bool:
-        return self.told().state is RegistryState.KEPT and not self.told().pending
+        """Counted anew: what is told is what the last round found."""
+        kept = self.told().state is RegistryState.KEPT
+        return kept and not [one for one in self.directory.registry._listed() if one is not None]
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -113,11 +115,21 @@ async def test_trouble_costs_nothing_but_memory_and_is_made_up_for(house: House)
     await house.beat("i2")
     await house.beat(bye=True)
     await until(lambda: house.told().state is RegistryState.DEGRADED)
-    assert (house.told().reason, house.told().pending) == ("no quorum", 2)
+    await until(lambda: (house.told().reason, house.told().pending) == ("no quorum", 2))
     assert house.told().since is not None
     house.store.trouble = None
     await until(house.kept)
     assert (state(house.store), state(house.store, "member.orders.i2")) == ("left", "here")
+    await until(lambda: house.told().pending == 0)
+
+
+async def test_to_tell_how_it_stands_looks_at_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer of ``diag.mesh.services`` tells it, in a mesh of any size."""
+    await house.beat()
+    await until(house.kept)
+    with monkeypatch.context() as counting:
+        counting.setattr(type(house.directory.registry), "_listed", lambda _: pytest.fail("it counted"))
+        assert house.told().state is RegistryState.KEPT
 
 
 async def test_a_bucket_made_anew_is_filled_again(house: House) -> None:

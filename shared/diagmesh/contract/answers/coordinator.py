@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from diagmesh.contract.measures import Measure, Ranked
+from diagmesh.contract.mesh import Registry
 from diagmesh.contract.wire import Answer, Question
 
 __all__ = [
@@ -36,9 +37,12 @@ class CoordinatorQuestion(
 
     Args:
         about: the ``Diag-Ask`` id of a question: is that one in work here? Whoever waits for its answer asks so.
+        sum: asked of one by name: what all of them say, added up, as without a name. So another one can be asked
+            while the first does not answer.
     """
 
     about: Annotated[str, Meta(max_length=64)] = ""
+    sum: bool = False
 
 
 class CoordinatorState(StrEnum):
@@ -160,6 +164,7 @@ class Coordinator(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         process: missing with ``detail`` brief, like everything below.
         directory: whom it knows.
         link: its connection.
+        registry: whether what must outlive it is written down, and since when.
     """
 
     state: Annotated[CoordinatorState, Ranked(("up", "warming", "degraded"))]
@@ -173,3 +178,4 @@ class Coordinator(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     process: OwnProcess | None = None
     directory: DirectoryPart | None = None
     link: Link | None = None
+    registry: Registry | None = None
