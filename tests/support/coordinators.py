@@ -12,7 +12,7 @@ from diagmesh.contract.answers.coordinator import (
     OwnProcess,
     Work,
 )
-from diagmesh.contract.mesh import Registry, RegistryState
+from diagmesh.contract.directory import Registry, RegistryState
 
 __all__ = ["WELL"]
 

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from diagmesh.contract.answers.coordinator import Coordinator, DirectoryPart, Link, LoopLag, OwnProcess
-from diagmesh.contract.mesh import Registry
+from diagmesh.contract.directory import Registry
 from diagmesh_cli.views.parts import indented
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import MISSING, cores, duration, plural, size, took, verdict

@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from diagmesh.contract.directory import Registry
 from diagmesh.contract.measures import Measure, Ranked
-from diagmesh.contract.mesh import Registry
 from diagmesh.contract.wire import Answer, Question
 
 __all__ = [
