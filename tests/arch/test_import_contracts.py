@@ -25,7 +25,7 @@ PLANTS = [
     ("the contract and the rules do no I/O", "shared/diagmesh_rules/planted.py", "import time"),
     ("only the bus knows nats", "shared/diagmesh/serve.py", "import nats"),
     ("only the bus knows nats", "services/diagmesh_cli/planted.py", "import nats"),
-    ("psutil is for tests and the bench", "shared/diagmesh/adapters/planted.py", "import psutil"),
+    ("only adapters know psutil", "services/diagmesh_agents/planted.py", "import psutil"),
     ("only the reader of profiles knows protobuf", "services/diagmesh_cli/planted.py", "import google.protobuf"),
     ("only process knows uvloop", "services/diagmesh_coordinator/planted.py", "import uvloop"),
     ("the sidecar stays lean", "services/diagmesh_agents/planted.py", "import rich"),

@@ -1,1 +1,1 @@
-"""Where the outside world is read: processes, cgroups, sockets, doors. The only importers of sockets."""
+"""Where the outside world is read: processes, cgroups, sockets, doors. The only importers of psutil and sockets."""

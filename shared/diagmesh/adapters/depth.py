@@ -1,11 +1,9 @@
 """The expensive look at a process: sockets, memory by owner, children, interfaces, context switches."""
 
-from contextlib import suppress
-
 from diagmesh.adapters.blinds import Blinds
 from diagmesh.adapters.limits import context_switches_of, memory_split_of, peak_rss_of
 from diagmesh.adapters.network import interfaces_of
-from diagmesh.adapters.procfs import PidDir, pids
+from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.sockets import open_sockets
 from diagmesh.errors import NotRunning, Unreadable
 from diagmesh.target import Depth
@@ -37,21 +35,12 @@ def depth_of(process: PidDir) -> Depth:
 
 
 def children_of(process: PidDir) -> int:
-    """How many processes it started, directly or through others, that still run and that we may see.
+    """How many processes it started, directly or through others, that still run."""
+    import psutil  # noqa: PLC0415  loaded with the first question that needs it
 
-    Raises:
-        Unreadable: the processes cannot be listed.
-        NotRunning: it ended.
-    """
     try:
-        started: dict[int, list[int]] = {}
-        for pid in pids(process.root):
-            with suppress(NotRunning, Unreadable):
-                started.setdefault(PidDir(pid, process.root).living_stat().parent, []).append(pid)
-    except OSError as error:
-        raise Unreadable("children", f"the processes cannot be listed: {error.strerror}") from None
-    below = started.pop(process.pid, [])
-    for pid in below:  # grows while it is gone through; each is taken out, so that it ends whatever was read
-        below.extend(started.pop(pid, ()))
-    process.living_stat()
-    return len(below)
+        return len(psutil.Process(process.pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        raise NotRunning(f"process {process.pid} has ended") from None
+    except psutil.AccessDenied:
+        raise Unreadable("children", "permission denied") from None

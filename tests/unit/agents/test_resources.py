@@ -216,7 +216,7 @@ async def test_detail_decides_what_is_told() -> None:
 @needs_root
 def test_without_rights_it_is_blind_with_the_way_out_and_never_zero() -> None:
     printed = as_nobody(
-        "import asyncio, concurrent.futures.thread, msgspec, encodings.idna\n"
+        "import asyncio, concurrent.futures.thread, msgspec, psutil, encodings.idna\n"
         "from diagmesh.adapters.neighbour import Neighbour\n"
         "from diagmesh.contract.answers.resources import ResourcesQuestion\n"
         "from diagmesh.settings import TargetSettings\nfrom diagmesh_agents.resources import resources",

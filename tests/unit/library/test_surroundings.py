@@ -4,6 +4,8 @@ import errno
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,3 +188,9 @@ def test_the_children_of_a_process_are_counted_with_theirs() -> None:
             assert children_of(PidDir(1)) >= 3
         finally:
             os.killpg(family.pid, signal.SIGKILL)
+
+
+def test_finding_loads_no_psutil() -> None:
+    code = "import sys, diagmesh.adapters.neighbour, diagmesh_agents.resources; print('psutil' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "False"
