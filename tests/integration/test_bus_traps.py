@@ -1,6 +1,7 @@
 """The traps of nats-py and of a real server, sprung on our bus one by one; TRAPS.md beside this lists them all."""
 
 import asyncio
+import contextlib
 import http.client
 import logging
 import time
@@ -13,7 +14,15 @@ import pytest
 from diagmesh.bus.core import BusState, Message, StateChange, header_bytes
 from diagmesh.bus.nats import NatsBus, link
 from diagmesh.client import Mesh
-from diagmesh.errors import BusError, ConnectionLost, MessageTooLarge, NoAnswer, NotConnected, NotPermitted
+from diagmesh.errors import (
+    BusError,
+    ConnectionLost,
+    MessageTooLarge,
+    NoAnswer,
+    NoResponders,
+    NotConnected,
+    NotPermitted,
+)
 from diagmesh.settings import NatsSettings
 from support.buses import Start, answering, is_connected, until
 from support.natsserver import MakeServer, NatsServer
@@ -226,6 +235,52 @@ async def test_a_lame_duck_is_left_before_it_goes_and_no_question_is_lost(make_s
     finally:
         for bus in (*members, asker):
             await bus.close()
+
+
+async def test_what_is_in_work_when_a_lame_duck_is_left_is_answered(make_server: MakeServer) -> None:
+    leaving, staying = pair(make_server, 'lame_duck_grace_period: "10s"\nlame_duck_duration: "30s"')
+    member = await NatsBus.connect(NatsSettings(url=leaving.url), "member")
+    asker = await NatsBus.connect(NatsSettings(url=staying.url), "asker")
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def answer(message: Message) -> None:
+        await asyncio.sleep(0.05)
+        await member.publish(message.reply, b"done")
+
+    def take(message: Message) -> None:
+        task = asyncio.create_task(answer(message))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def ask() -> None:
+        while member.server != "n1":
+            with contextlib.suppress(NoResponders):  # it listens nowhere for a moment; what it has taken is answered
+                await asker.request("work", timeout_s=10)
+
+    await member.subscribe("work", take)
+    await member.barrier()
+    try:
+        asking = asyncio.gather(*(ask() for _ in range(4)))
+        leaving.lame_duck()
+        async with asyncio.timeout(30):
+            await asking
+    finally:
+        for bus in (member, asker):
+            await bus.close()
+
+
+async def test_a_lame_duck_is_not_left_by_all_in_one_instant(make_server: MakeServer) -> None:
+    leaving, staying = pair(make_server, 'lame_duck_grace_period: "10s"\nlame_duck_duration: "30s"')
+    buses = [await NatsBus.connect(NatsSettings(url=leaving.url), f"test-{n}") for n in range(12)]
+    left: list[float] = []
+    for bus in buses:
+        bus.watch(lambda change: left.append(time.monotonic()) if change.state is not BusState.CONNECTED else None)
+    leaving.lame_duck()
+    await until(lambda: all(bus.server == "n1" for bus in buses))
+    assert max(left) - min(left) > 0.3, "and no herd comes to the others"
+    assert staying.running
+    for bus in buses:
+        await bus.close()
 
 
 # --- what is not permitted

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from diagmesh.bus.nats import NatsBus
+from diagmesh.bus.nats.bucket import Bucket
 from diagmesh.client import Mesh
 from diagmesh.client.forget import forget
 from diagmesh.contract.answers.health import Health
@@ -405,3 +406,9 @@ async def test_without_a_quorum_all_goes_on_and_what_changed_is_written_afterwar
         seen = await until(bus, lambda one: one.live == 2, "known to the next one", "c2")
         assert set(states(seen)) == {"orders/i1", "orders/i3"}
         assert "Traceback" not in program.log_text()
+
+        # As if it had been made while there was one server only: whoever opens it next wants more copies.
+        alone = (await api(bus, f"STREAM.INFO.{STREAM}"))["config"] | {"num_replicas": 1}
+        assert (await api(bus, f"STREAM.UPDATE.{STREAM}", **alone))["config"]["num_replicas"] == 1
+        await Bucket(bus, "diag_registry").open()
+        assert (await api(bus, f"STREAM.INFO.{STREAM}"))["config"]["num_replicas"] == 3

@@ -18,7 +18,7 @@ from diagmesh.errors import StoreUnavailable
 from diagmesh.expected import Key
 from diagmesh.settings import CoordinatorSettings, RegistrySettings
 from diagmesh_coordinator.directory import Directory
-from diagmesh_coordinator.registry import keeper
+from diagmesh_coordinator.registry import book, keeper
 from diagmesh_coordinator.registry.records import MemberRecord
 
 KEY = "member.orders.i1"
@@ -283,3 +283,42 @@ async def test_where_there_is_no_registry_nobody_waits_for_one() -> None:
     await until(lambda: house.told().state is RegistryState.OFF and house.told().since is not None)
     await until(lambda: not house.directory.warming)
     await house.directory.stop()
+
+
+async def test_a_bucket_made_anew_while_we_were_away_is_filled_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert house.store is not None
+    await house.beat()
+    await until(house.kept)
+    monkeypatch.setattr(keeper, "_LOOK_AGAIN_S", 3600.0)
+    house.server.cut()
+    house.store.replace()
+    house.server.heal()
+    await until(lambda: house.store is not None and [one.key for one in house.store._entries.values()] == [KEY])
+
+
+async def test_a_store_in_trouble_is_left_alone_for_longer_and_longer(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert house.store is not None
+    bounds: list[float] = []
+
+    def bound(_: float, most: float) -> float:
+        bounds.append(most)
+        return 0.0
+
+    monkeypatch.setattr("diagmesh_coordinator.registry.keeper.random.uniform", bound)
+    house.store.trouble = StoreUnavailable("no quorum")
+    await until(lambda: bounds.count(0.1) > 2)
+    grew = [most for most in bounds if most < 1]
+    assert grew == sorted(grew), "the others are the pace between two rounds"
+    assert {0.04, 0.08} <= set(grew)
+
+
+async def test_more_than_it_holds_is_degraded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book, "_MOST", 1)
+    await house.beat()
+    await house.beat("i2")
+    await until(lambda: house.told().state is RegistryState.DEGRADED)
+    assert house.told().reason == "1 instances are more than it holds"

@@ -39,9 +39,9 @@ class Two(Lab):
     def knows(self, one: Running) -> list[str]:
         return [known.key.instance for known in one.directory.roster.instances("orders")]
 
-    def auth(self, seed: bytes = OPERATOR.seed, body: bytes = BODY) -> str:
-        """Signed for c1, as it runs now."""
-        boot = self.coordinator.identity.boot
+    def auth(self, seed: bytes = OPERATOR.seed, body: bytes = BODY, boot: str = "") -> str:
+        """Signed for c1, as it runs now unless another start is named."""
+        boot = boot or self.coordinator.identity.boot
         words: dict[str, Any] = {"seed": seed, "subject": "diagctl.mesh.forget.c1", "body": body, "boot": boot}
         return sign(**words, now=time.time(), nonce=secrets.token_urlsafe(18))
 
@@ -79,6 +79,7 @@ async def test_nobody_is_forgotten_on_the_word_of_a_stranger(two: Two) -> None:
         two.event(two.auth(STRANGER.seed)),
         two.event(two.auth(body=b'{"service":"payments"}')),
         two.event(two.auth(), boot="another start"),
+        two.event(two.auth(boot="another start"), boot="another start"),  # signed for one that has ended
         two.event(two.auth(), instance="c7"),
         two.event(""),
         b"no event",
