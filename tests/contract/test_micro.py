@@ -41,7 +41,8 @@ async def ask(bus: MemoryBus, subject: str) -> list[dict[str, Any]]:
 
     inbox = bus.open_inbox(arrived, lambda _: None)
     await bus.publish(subject, reply=inbox.reply_to(0, subject))
-    await asyncio.sleep(0.02)
+    for _ in range(20):  # turns of the loop, however slow the machine is
+        await asyncio.sleep(0.001)
     inbox.close()
     return heard
 
