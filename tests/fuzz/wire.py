@@ -23,10 +23,12 @@ from diagmesh.contract import subjects
 from diagmesh.contract.answers.health import Health, HealthQuestion
 from diagmesh.contract.answers.resources import Resources, ResourcesQuestion
 from diagmesh.contract.codec import decode_question, decode_reply, encode, error_headers, problem_of
+from diagmesh.contract.coding import packed
 from diagmesh.contract.control import AUTH_HEADER, ForgetQuestion
 from diagmesh.contract.directory import Services, ServicesQuestion
 from diagmesh.contract.mesh import Ended, MeshAnswer, MeshQuestion
 from diagmesh.contract.names import check_token, legalise, shown
+from diagmesh.contract.plain import flaw_of
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import Answer, Question, Reply
 from diagmesh.control import Guard, sign
@@ -107,6 +109,17 @@ def _reply(data: bytes) -> None:
             _ = reply.answer
         except (Unreadable, Refusal) as error:
             str(error)
+
+
+def _plain(data: bytes) -> None:
+    """What is said to have no flaw can be handed on in either coding, also as a part of something larger."""
+    if flaw_of(data):
+        return
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    packed(b'{"each":[{"answer":' + data + b"}]}")
 
 
 def _replies_in_passing(data: bytes) -> None:
@@ -288,6 +301,7 @@ TARGETS: Final = (
         ("diagmesh_coordinator.question",),
         (b'{"services":["orders"],"labels":{"a":"b"},"window_s":3,"detail":"brief"}', b"{}", b"[1]", _DEEP),
     ),
+    Target("plain", _plain, ("diagmesh.contract.plain",), (b'{"n":[1e400,18446744073709551616]}', b"1e307", _DEEP)),
     Target("reply", _reply, ("diagmesh.contract.codec", "diagmesh.client.heard"), (_REPLY, _REFUSED, _DEEP)),
     Target(
         "reply-in-passing",

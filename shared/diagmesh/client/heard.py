@@ -5,6 +5,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from diagmesh.contract.codec import decode_reply
+from diagmesh.contract.plain import flaw_of
 from diagmesh.contract.wire import Problem, Reply, Status
 from diagmesh.errors import Declined, Failed, Late, Refusal, Unavailable, Unreadable
 
@@ -85,6 +86,7 @@ def heard(
         reply = decode_reply(data)
         if not data.isascii():
             data.decode()  # the answer is kept as it came, and may be shown so
+        _check(reply)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         fix = "if it is {stream, seq}: a stream captures the subject" if b'"stream"' in data[:200] else ""
         raise Unreadable(f"the reply of {service}", str(error), fix) from None
@@ -94,6 +96,12 @@ def heard(
     if reply.kind != kind:
         raise Unreadable(f"the reply of {service}", f"it answers the kind {reply.kind[:63]!r}, not {kind!r}")
     return Heard(reply, answer_type, hedged)
+
+
+def _check(reply: Reply) -> None:
+    """Of a sum the coordinator has looked at each answer."""
+    if reply.service != "mesh" and isinstance(reply.answer, msgspec.Raw) and (flaw := flaw_of(bytes(reply.answer))):
+        raise msgspec.DecodeError(flaw)
 
 
 def _refusal(reply: Reply) -> Refusal:

@@ -9,6 +9,7 @@ import msgspec
 from diagmesh.bus.core import Message
 from diagmesh.contract.chunks import Taken
 from diagmesh.contract.names import check_token, shown
+from diagmesh.contract.plain import flaw_of
 from diagmesh.contract.wire import Reply, Status
 from diagmesh.errors import BadName
 from diagmesh.expected import Expected, Key, label
@@ -225,6 +226,8 @@ def _decoded(data: bytes) -> Reply:
     reply = _reply.decode(data)
     if not data.isascii():
         data.decode()  # the answer is handed on as it came: nobody else looks whether it is text at all
+    if isinstance(reply.answer, msgspec.Raw) and (flaw := flaw_of(bytes(reply.answer))):
+        raise msgspec.DecodeError(flaw)
     return reply
 
 

@@ -18,7 +18,7 @@ from diagmesh.contract.mesh import Ended, Field, MeshAnswer, Silent, Unexpected
 from diagmesh.contract.presence import Event, Heartbeat
 from diagmesh.contract.wire import Reply
 from diagmesh.control import sign
-from diagmesh.errors import Declined
+from diagmesh.errors import Declined, Unreadable
 from diagmesh.keys import generate
 from diagmesh.roster import Roster
 from diagmesh_coordinator.fanout import gather_s
@@ -405,6 +405,28 @@ async def test_coordinators_are_listed_live_or_lost_and_forgotten_like_instances
     assert [one.instance for one in told.coordinators] == ["c1", "well"]
     assert told.coordinators_lacking == 2
     await lab.coordinator.stop()
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [(b"[" * 700 + b"]" * 700, "nested deeper"), (b"[1e999]", "64 bits"), (b"9" * 400, "64 bits")],
+)
+async def test_an_answer_that_no_reader_can_hold_does_not_spoil_the_sum(lab: Lab, answer: bytes, says: str) -> None:
+    await lab.join("orders", "i1")
+    odd = encode(reply("payments", "p1", kind="health", answer=0)).replace(b'"answer":0', b'"answer":' + answer)
+    await lab.crowd.on("diag.payments.*.all", lambda _: [odd])
+    await lab.beat("payments", "p1")
+    lab.connected.append("diag/payments/p1")
+    total = await lab.sum(each=True, timeout_ms=2000)
+    assert [one.instance for one in total.each or ()] == ["i1"]
+    ((silent, reason),) = [(one.instance, one.reason) for one in total.silent]
+    assert (silent, says in reason) == ("p1", True)
+    headers = {ACCEPT_HEADER: MSGPACK}
+    message = await lab.bus.request("diag.mesh.health", encode({"each": True}), timeout_s=3.0, headers=headers)
+    assert msgspec.msgpack.decode(message.data)["answer"]["answered"] == 1
+    await lab.crowd.on("diag.payments.*", lambda _: [odd])
+    with pytest.raises(Unreadable, match=says):
+        await Mesh(lab.bus).one("health", "payments")
 
 
 class Peers:
