@@ -11,7 +11,7 @@ MOST_NESTED: Final = 100
 _TOO_DEEP: Final = f"its answer is nested deeper than {MOST_NESTED} levels"
 _TOO_LARGE: Final = "its answer has a number beyond 64 bits"
 
-_alike: Final = bytes.maketrans(b"{}123456789E", b"[]000000000e")
+_alike: Final = bytes.maketrans(b"{}123456789+E", b"[]0000000000e")
 _long: Final = b"0" * 19
 _brackets: Final = bytes.maketrans(b"{}", b"[]")
 _no_brackets: Final = bytes(set(range(256)) - {*b"[]{}"})
@@ -33,7 +33,7 @@ def flaw_of(answer: bytes) -> str:
     """
     shape = answer.translate(_alike)
     deep = shape.count(b"[") > MOST_NESTED
-    if not (deep or _long in shape or b"e000" in shape or b"e+000" in shape):
+    if not (deep or _long in shape or b"e000" in shape):
         return ""
     bare = _strings.sub(b"", answer.replace(b"\\\\", b"").replace(b'\\"', b""))
     if deep and _is_too_deep(bare):

@@ -55,7 +55,7 @@ class Large:
         self._left_s = left_s
         self._fetched = fetched
         self._expected = plan.hoped.union(one.key for one in plan.expected)
-        self._share = 1.0 if len(plan.asks) == 1 and plan.asks[0].instance else _SHARE
+        self._share = _SHARE if len(self._expected) > 1 else 1.0
         self._queue: deque[Key] = deque()
         self._newcomers: deque[Key] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
