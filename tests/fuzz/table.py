@@ -30,5 +30,6 @@ NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh_cli.local.replacing": "a list of our own, in a folder (0700) of a change that we began",
     "diagmesh_cli.local.rundir": "files of our own, in a folder that only we may enter",
     "diagmesh_cli.local.server_text": "patterns for what we write",
+    "diagmesh_cli.local.settings_file": "a pattern for keys that we write",
     "diagmesh_cli.local.embedded": "the ports file of the nats-server that we started, in our own folder",
 }

@@ -1,5 +1,7 @@
 """The expensive look at a process: sockets, memory by owner, children, interfaces, context switches."""
 
+from contextlib import suppress
+
 from diagmesh.adapters.blinds import Blinds
 from diagmesh.adapters.limits import context_switches_of, memory_split_of, peak_rss_of
 from diagmesh.adapters.network import interfaces_of
@@ -35,12 +37,21 @@ def depth_of(process: PidDir) -> Depth:
 
 
 def children_of(process: PidDir) -> int:
-    """How many processes it started, directly or through others, that still run."""
+    """How many processes it started, directly or through others, that still run: those that ended count no more.
+
+    Raises:
+        Unreadable: they may not be seen.
+        NotRunning: it ended.
+    """
     import psutil  # noqa: PLC0415  loaded with the first question that needs it
 
+    count = 0
     try:
-        return len(psutil.Process(process.pid).children(recursive=True))
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                count += child.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         raise NotRunning(f"process {process.pid} has ended") from None
     except psutil.AccessDenied:
         raise Unreadable("children", "permission denied") from None
+    return count
