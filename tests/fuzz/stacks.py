@@ -10,6 +10,7 @@ from diagmesh.adapters.godump.whole import read_dump
 from diagmesh.contract.answers.goroutines import Level
 from diagmesh.contract.codec import encode
 from diagmesh.errors import Unreadable
+from diagmesh_agents._godump import parse_index
 from fuzz.target import Target
 
 __all__ = ["TARGETS"]
@@ -49,7 +50,18 @@ def _crash(data: bytes) -> None:
         encode(crash)
 
 
+def _index(data: bytes) -> None:
+    said = parse_index(data)
+    assert said.goroutines is None or said.goroutines >= 0
+
+
 TARGETS: Final = (
+    Target(
+        "pprof-index",
+        _index,
+        ("diagmesh_agents._godump",),
+        (b"<tr><td>12</td><td><a href='goroutine?debug=1'>goroutine</a></td></tr>",),
+    ),
     Target(
         "goroutine-dump",
         _dump,

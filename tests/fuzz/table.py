@@ -19,6 +19,7 @@ _PARTS: Final = (
 TARGETS: Final[dict[str, Target]] = {one.name: one for part in _PARTS for one in part.TARGETS}
 NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.contract.schema": "docstrings of our own types",
+    "diagmesh.adapters.godump.apart": "what a process of ours writes; the dump that it reads is goroutine-dump",
     "diagmesh.declare.rules": "codes that stand in the source of a rule; a wrong one is a programming error",
     "diagmesh.gather.large": "the question that we have just encoded ourselves",
     "diagmesh.gather.plan": "whether that question asks for chunks",

@@ -86,7 +86,7 @@ async def test_both_agents_tell_the_truth(beside: Program, bus: NatsBus, watched
 @pytest.mark.parametrize(
     ("subject", "body", "code", "says"),
     [
-        ("diag.orders.helth", b"", 404, "kinds: health, resources"),
+        ("diag.orders.helth", b"", 404, "kinds: "),
         ("diag.orders.health", b"not json", 400, "no JSON object"),
         ("diag.orders.health", b'{"timeout_ms":"1"}', 400, "got `str` - at `$.timeout_ms`"),
         ("diag.orders.health", b'{"nonsense":1}', 400, "unknown field `nonsense`"),

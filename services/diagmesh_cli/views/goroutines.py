@@ -17,6 +17,7 @@ from diagmesh.contract.answers.goroutines import (
     Leak,
     WaitAge,
     Waited,
+    WaitedKind,
 )
 from diagmesh_cli.views.parts import blind_lines, bounded, indented, more_line
 from diagmesh_cli.views.stacks import folded, frame_line, place, short
@@ -28,6 +29,8 @@ __all__ = ["VIEW"]
 _MOST_WAITED: Final = 5
 _MOST_GROUPS: Final = 10
 _LEAST_WAITERS: Final = 2
+_LEAST_GROWN: Final = 3
+_HELD: Final = frozenset({WaitedKind.MUTEX, WaitedKind.RWMUTEX})
 _WHY: Final = {
     HolderWhy.ARGUMENT: "was called with this lock",
     HolderWhy.RECEIVER: "is in a method of the same object",
@@ -85,8 +88,7 @@ def _wait_s(count: int) -> str:
 
 
 def _waited(waited: Sequence[Waited]) -> Iterator[RenderableType]:
-    told = [one for one in waited if one.waiters >= _LEAST_WAITERS or one.holders][:_MOST_WAITED]
-    for one in told:
+    for one in [one for one in waited if _worth_telling(one)][:_MOST_WAITED]:
         yield Text()
         what = f"{one.kind} {one.address}{'' if one.sure else '?'}" if one.address else f"one place ({one.kind})"
         yield Text.assemble((f"{plural(one.waiters, 'goroutine')} {_wait_s(one.waiters)} on {what}", "bold"), _age(one))
@@ -96,6 +98,11 @@ def _waited(waited: Sequence[Waited]) -> Iterator[RenderableType]:
             also = f", waits for {holder.waits_for}" if holder.waits_for else f", {holder.state}"
             yield Text(f"  goroutine {holder.goroutine} may hold it: {_WHY[holder.why]}{also}", "dim")
             yield frame_line(holder.frame, 4)
+
+
+def _worth_telling(one: Waited) -> bool:
+    """Idle workers wait on channels and conditions for good; nobody waits long for a lock, or to send."""
+    return one.kind in _HELD or (one.state.startswith("chan send") and one.waiters >= _LEAST_WAITERS)
 
 
 def _age(one: Waited) -> str:
@@ -125,11 +132,12 @@ def _leak(one: Leak) -> Iterator[RenderableType]:
 
 
 def _growth(answer: Goroutines) -> Iterator[RenderableType]:
-    if answer.growth:
+    grown = [one for one in answer.growth if one.count - one.before >= _LEAST_GROWN]
+    if grown:
         yield Text()
         over = f" in {duration(answer.watched_s)}" if answer.watched_s else ""
         yield Text(f"more than before{over}, by where they are started", "bold")
-        yield from bounded(answer.growth, _grown)
+        yield from bounded(grown, _grown)
 
 
 def _grown(one: Growth) -> Iterator[RenderableType]:

@@ -17,7 +17,8 @@ _WIDE: Final = 76
 
 def short(function: str) -> str:
     """A function without the folders of its package: ``store.(*Store).Put``."""
-    return function.partition("[")[0].rpartition("/")[2] + ("[…]" if "[" in function else "")
+    name, generic, rest = function.rpartition("/")[2].replace("%2e", ".").partition("[...]")
+    return f"{name}[…]{rest}" if generic else name
 
 
 def place(frame: Frame) -> str:

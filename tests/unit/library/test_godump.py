@@ -1,8 +1,9 @@
 """Goroutine dumps: as labelled, in every form of Go 1.21 to 1.27, in pieces of any size, cut, far too long."""
 
+import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -204,6 +205,45 @@ def test_counts() -> None:
 
 def test_counts_that_end_too_early() -> None:
     assert "after 3 of 5 goroutines" in read_dump([COUNTS[: COUNTS.index(b"2 @")]], Shape()).report.cut
+
+
+def profile(kind: str = "goroutine") -> bytes:
+    """As Go writes it: three goroutines at one stack, two at another."""
+    from diagmesh.adapters.pprof.profile_pb2 import Profile  # noqa: PLC0415  only here
+
+    strings = [
+        "",
+        kind,
+        "count",
+        "main.(*Pool).work",
+        "/src/pool.go",
+        "time.Sleep",
+        "/usr/local/go/src/runtime/time.go",
+    ]
+    made = Profile(string_table=strings)
+    made.sample_type.add(type=1, unit=2)
+    for number, (name, file, line) in enumerate([(3, 4, 31), (5, 6, 300)], 1):
+        made.function.add(id=number, name=name, filename=file)
+        made.location.add(id=number, address=number).line.add(function_id=number, line=line)
+    made.sample.add(location_id=[1], value=[3])
+    made.sample.add(location_id=[2, 1], value=[2])
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_protobuf(pack: Callable[[bytes], bytes]) -> None:
+    read = read_dump([pack(profile())], Shape(level=Level.EXACT))
+    assert (read.form, read.report.total) == (DumpForm.PROFILE, 5)
+    first, second = read.report.groups
+    assert (first.count, first.place) == (3, Frame(function="main.(*Pool).work", file="/src/pool.go", line=31))
+    assert [frame.function for frame in second.frames] == ["time.Sleep", "main.(*Pool).work"]
+
+
+def test_protobuf_of_something_else() -> None:
+    with pytest.raises(Unreadable, match="a profile of inuse_space"):
+        read_dump([profile("inuse_space")], Shape())
+    with pytest.raises(Unreadable):
+        read_dump([profile()[:-5]], Shape())
 
 
 def test_a_dump_that_ends_too_early_says_so() -> None:

@@ -4,14 +4,25 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from diagmesh.adapters.godump.origin import first_own
 from diagmesh.adapters.godump.tally import Bucket, Tally, age_of
 from diagmesh.contract.answers.goroutines import Group, Level, Member
 from diagmesh.contract.answers.stacks import Frame
 
-__all__ = ["Grouped", "grouped"]
+__all__ = ["Grouped", "Site", "grouped", "sites_of"]
 
 _AT_WORK: Final = frozenset({"running", "runnable", "idle", "syscall", ""})
+
+
+class Site(msgspec.Struct, frozen=True):
+    """The goroutines of one creation site: how many, how many of them wait, and where most of them are."""
+
+    site: Frame
+    goroutines: int
+    waiting: int
+    place: Frame | None
 
 
 class Grouped(NamedTuple):
@@ -73,12 +84,12 @@ def _group(same: Sequence[Bucket], members: int, frames: int) -> Group:
     )
 
 
-def sites_of(tally: Tally, most: int) -> dict[Frame, tuple[int, int, Frame | None]]:
-    """How many goroutines each creation site has, how many of them wait, and where most of these are.
+def sites_of(tally: Tally, most: int) -> tuple[Site, ...]:
+    """The creation sites with the most goroutines; of counts without these, the places where they are.
 
     Args:
         tally: of all of them.
-        most: so many sites, those with the most goroutines.
+        most: so many sites.
     """
     counts: Counter[Frame] = Counter()
     waiting: Counter[Frame] = Counter()
@@ -88,14 +99,14 @@ def sites_of(tally: Tally, most: int) -> dict[Frame, tuple[int, int, Frame | Non
         if site is None:
             continue
         counts[site] += bucket.count
-        if bucket.state not in _AT_WORK or not bucket.state:
+        if bucket.state not in _AT_WORK:
             waiting[site] += bucket.count
         if (place := bucket.place) is not None:
             places.setdefault(site, Counter())[place] += bucket.count
-    return {
-        site: (count, waiting[site], places[site].most_common(1)[0][0] if site in places else None)
+    return tuple(
+        Site(site, count, waiting[site], places[site].most_common(1)[0][0] if site in places else None)
         for site, count in counts.most_common(most)
-    }
+    )
 
 
 def _count(same: Iterable[Bucket]) -> int:

@@ -8,24 +8,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from diagmesh.adapters.godump.grouping import Site
 from diagmesh.contract.answers.goroutines import Cycle, Growth, Waited
 from diagmesh.contract.answers.stacks import Frame
 
-__all__ = ["Memory", "Site", "growth_between"]
+__all__ = ["Memory", "growth_between"]
 
 _MOST_LOOKS: Final = 64
 _MOST_SITES: Final = 256
 _MOST_WAITING: Final = 10_000
 _MOST_TOLD: Final = 10
 _WINDOW_S: Final = 900.0
-
-
-class Site(NamedTuple):
-    """The goroutines of one creation site: how many, how many of them wait, and where most of them are."""
-
-    goroutines: int
-    waiting: int
-    place: Frame | None
 
 
 class _Look(NamedTuple):
@@ -42,7 +35,7 @@ class Memory:
         self._waiting: dict[int, tuple[str, float]] = {}
         """By the number of a goroutine: for what it waits, and since which look."""
 
-    def look(self, at: float, when: datetime, sites: Mapping[Frame, Site]) -> tuple[Growth, ...]:
+    def look(self, at: float, when: datetime, sites: Sequence[Site]) -> tuple[Growth, ...]:
         """Remember a look; returns what grew.
 
         Args:
@@ -52,9 +45,9 @@ class Memory:
         """
         while self._looks and at - self._looks[0].at > _WINDOW_S:
             self._looks.popleft()
-        largest = sorted(sites.items(), key=lambda one: -one[1].goroutines)[:_MOST_SITES]
-        self._looks.append(_Look(at, when, {site: one.goroutines for site, one in largest}))
-        found = [grown for site, one in largest if (grown := self._growth(site, one)) is not None]
+        largest = sorted(sites, key=lambda one: -one.goroutines)[:_MOST_SITES]
+        self._looks.append(_Look(at, when, {one.site: one.goroutines for one in largest}))
+        found = [grown for one in largest if (grown := self._growth(one)) is not None]
         found.sort(key=lambda one: -one.per_second)
         return tuple(found[:_MOST_TOLD])
 
@@ -101,25 +94,27 @@ class Memory:
         age_s = round(at - max(since for _, since in known), 3)
         return age_s if same and age_s > 0 else None
 
-    def _growth(self, site: Frame, now: Site) -> Growth | None:
-        counts = [look.counts.get(site, 0) for look in self._looks]
+    def _growth(self, now: Site) -> Growth | None:
+        counts = [look.counts.get(now.site, 0) for look in self._looks]
         falls = [later < earlier for earlier, later in pairwise(counts)]
         start = len(falls) - next((back for back, fell in enumerate(reversed(falls)) if fell), len(falls))
+        while start + 1 < len(counts) and counts[start + 1] == counts[start]:
+            start += 1  # it was as many for a while: growth counts from the last of these looks
         before, last, first = counts[start], self._looks[-1], self._looks[start]
-        if now.goroutines <= before or start == len(counts) - 1:
+        if now.goroutines <= before:
             return None
-        grew = next(place for place in range(start, len(counts)) if counts[place] > before)
         return Growth(
-            site=site,
+            site=now.site,
             count=now.goroutines,
             before=before,
             over_s=round(last.at - first.at, 3),
             per_second=round((now.goroutines - before) / max(1e-3, last.at - first.at), 4),
             looks=len(counts) - start,
+            rises=sum(later > earlier for earlier, later in pairwise(counts[start:])),
             falls=sum(falls),
             waiting=now.waiting,
             place=now.place,
-            since=self._looks[grew - 1].when,
+            since=first.when,
         )
 
 
@@ -128,7 +123,7 @@ def _name(one: Waited) -> str:
     return one.address or (f"{one.kind} at {frame.function}:{frame.line}" if frame else one.kind)
 
 
-def growth_between(before: Mapping[Frame, Site], now: Mapping[Frame, Site], over_s: float) -> Iterator[Growth]:
+def growth_between(before: Sequence[Site], now: Sequence[Site], over_s: float) -> Iterator[Growth]:
     """What grew from one dump to another, the most first.
 
     Args:
@@ -136,17 +131,18 @@ def growth_between(before: Mapping[Frame, Site], now: Mapping[Frame, Site], over
         now: those of the later one.
         over_s: the time between them; 0 when it is not known, and then so is the rate.
     """
-    grown = {site: one.goroutines - (before[site].goroutines if site in before else 0) for site, one in now.items()}
-    for site, more in sorted(grown.items(), key=lambda one: -one[1]):
+    was = {one.site: one.goroutines for one in before}
+    grown = [(one.goroutines - was.get(one.site, 0), one) for one in now]
+    for more, one in sorted(grown, key=lambda pair: -pair[0]):
         if more > 0:
-            one = now[site]
             yield Growth(
-                site=site,
+                site=one.site,
                 count=one.goroutines,
                 before=one.goroutines - more,
                 over_s=over_s,
                 per_second=round(more / over_s, 4) if over_s > 0 else 0.0,
                 looks=2,
+                rises=1,
                 waiting=one.waiting,
                 place=one.place,
             )

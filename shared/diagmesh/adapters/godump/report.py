@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.godump.grouping import grouped, sites_of
+import msgspec
+
+from diagmesh.adapters.godump.grouping import Site, grouped, sites_of
 from diagmesh.adapters.godump.holders import cycles_of, held_of
-from diagmesh.adapters.godump.memory import Site
 from diagmesh.adapters.godump.tally import Tally, WaitedOn, age_of
 from diagmesh.adapters.godump.waits import LOCKS
 from diagmesh.contract.answers.goroutines import Cycle, Goroutines, Group, Holder, Level, Waited
-from diagmesh.contract.answers.stacks import Frame
 
 __all__ = ["Report", "Shape", "answer_of", "report_of"]
 
@@ -37,11 +37,12 @@ class Shape(NamedTuple):
     ids: int = 5
 
 
-class Report(NamedTuple):
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a dump says; small, so that it can come from another process.
 
     Args:
         waiters: who waits on each of ``waited``, in its order.
+        sites: where goroutines are started, those with most of them first.
     """
 
     total: int
@@ -52,7 +53,7 @@ class Report(NamedTuple):
     waited: tuple[Waited, ...]
     waiters: tuple[tuple[int, ...], ...]
     cycles: tuple[Cycle, ...]
-    sites: dict[Frame, Site]
+    sites: tuple[Site, ...]
     waiting: int
     oldest_wait_s: int | None
     cut: str = ""
@@ -74,7 +75,7 @@ def report_of(tally: Tally, shape: Shape, cut: str = "") -> Report:
         waited=tuple(_waited(one, holders.get(id(one), ()), shape.ids) for one in chosen),
         waiters=tuple(tuple(one.ids) for one in chosen),
         cycles=cycles_of(held),
-        sites={site: Site(*one) for site, one in sites_of(tally, _MOST_SITES).items()},
+        sites=sites_of(tally, _MOST_SITES),
         waiting=sum(one.count for one in every if one.on.kind in LOCKS),
         oldest_wait_s=60 * max(max(one.minutes) for one in every) if every else None,
         cut=cut,
@@ -90,6 +91,7 @@ def _waited(one: WaitedOn, holders: Sequence[Holder], ids: int) -> Waited:
     creators = [other.stack.created_by for other, _ in one.buckets.most_common() if other.stack.created_by is not None]
     return Waited(
         kind=one.on.kind,
+        state=bucket.state,
         waiters=one.count,
         address=f"{one.on.address:#x}" if one.on.address else "",
         sure=one.on.sure or not one.on.address,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.godump.counted import begins_counts, parse_counts
+from diagmesh.adapters.godump.counted import Counted, begins_counts, parse_counts
 from diagmesh.adapters.godump.lines import lines_of
 from diagmesh.adapters.godump.reader import Reader
 from diagmesh.adapters.godump.report import Report, Shape, report_of
@@ -16,7 +16,9 @@ __all__ = ["GO_BOUND_BYTES", "Read", "read_dump"]
 
 GO_BOUND_BYTES: Final = 64 << 20
 """net/http/pprof and runtime/pprof give up at that size: the dump then ends in the middle."""
-_PROTOBUF: Final = b"\x0a"
+_PACKED: Final = (b"\x0a", b"\x1f\x8b")
+"""How protobuf of a profile begins (a sample type comes first), and how gzip does."""
+_MOST_PROFILE_BYTES: Final = 64 << 20
 
 
 class Read(NamedTuple):
@@ -28,27 +30,56 @@ class Read(NamedTuple):
 
 
 def read_dump(chunks: Iterable[bytes], shape: Shape) -> Read:
-    """Read a dump: ``debug=2`` or ``debug=1`` of a goroutine profile, or the output of a program with stacks in it.
+    """Read a dump: a goroutine profile in any of its forms, or the output of a program with stacks in it.
 
     Raises:
         Unreadable: there is no goroutine in it.
     """
-    lines = lines_of(chunks)
+    source = iter(chunks)
+    begin = next(source, b"")
+    if begin.startswith(_PACKED):
+        return _profile(chain([begin], source), shape)
+    lines = lines_of(chain([begin], source))
     first = next(lines, "")
-    tally = Tally(most_ids=max(shape.members, shape.ids))
+    tally = _tally(shape)
     if begins_counts(first):
-        cut = ""
-        try:
-            for one in parse_counts(chain([first], lines)):
-                tally.add_counted(one.number, one.stack)
-        except Unreadable as error:
-            cut = error.why
+        cut = _count(parse_counts(chain([first], lines)), tally)
         return Read(DumpForm.COUNTS, report_of(tally, shape, cut), 0)
     reader = Reader()
     _add_all(reader, chain([first], lines), tally)
     if not tally.total:
         raise Unreadable("goroutine dump", "no goroutine is in it", "give the text of /debug/pprof/goroutine?debug=2")
     return Read(DumpForm.STACKS, report_of(tally, shape, reader.cut), reader.foreign_lines)
+
+
+def _tally(shape: Shape) -> Tally:
+    return Tally(most_ids=max(shape.members, shape.ids))
+
+
+def _profile(chunks: Iterable[bytes], shape: Shape) -> Read:
+    """Protobuf is known as a whole only, and is small: every stack stands in it once."""
+    from diagmesh.adapters.godump.profile import counts_of  # noqa: PLC0415  protobuf, for those who need it
+
+    data = bytearray()
+    for piece in chunks:
+        data += piece
+        if len(data) > _MOST_PROFILE_BYTES:
+            raise Unreadable("goroutine profile", f"larger than {_MOST_PROFILE_BYTES >> 20} MiB")
+    tally = _tally(shape)
+    _count(counts_of(bytes(data)), tally)
+    return Read(DumpForm.PROFILE, report_of(tally, shape), 0)
+
+
+def _count(counted: Iterable[Counted], tally: Tally) -> str:
+    """Count all of them; returns why that was not all."""
+    try:
+        for one in counted:
+            tally.add_counted(one.number, one.stack)
+    except Unreadable as error:
+        if not tally.total:
+            raise
+        return error.why
+    return ""
 
 
 def _add_all(reader: Reader, lines: Iterator[str], tally: Tally) -> None:

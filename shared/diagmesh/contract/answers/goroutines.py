@@ -66,13 +66,14 @@ class GoroutinesQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fie
         level: when two goroutines count as alike.
         limit: so many groups, the largest first; the rest is counted.
         form: *counts* spares the service the stop for a full dump; left out, that is chosen by how many there are.
-        leaks: ask for the leak profile too, where the service offers it; that runs a garbage collection there.
+        leaks: whether to ask for Go's leak profile, where the service offers it; that runs a garbage collection there.
+            Left out: once a minute at most.
     """
 
     level: Level = Level.FUNCTIONS
     limit: Annotated[int, Meta(ge=1, le=500)] = 20
     form: DumpForm | None = None
-    leaks: bool = False
+    leaks: bool | None = None
 
 
 class WaitAge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -136,6 +137,7 @@ class Waited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     Args:
         kind: of what kind it is.
+        state: what Go says of most of those who wait (``chan send``).
         address: of the object, as printed in the stacks; empty where Go does not print it: then those are counted
             together that wait at the same place for something of this kind.
         sure: the address was printed as certain; Go marks words that may be stale with a question mark.
@@ -151,6 +153,7 @@ class Waited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     kind: WaitedKind
     waiters: int
+    state: str = ""
     address: str = ""
     sure: bool = True
     age: WaitAge | None = None
@@ -248,7 +251,8 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         over_s: the time between.
         per_second: growth in that time.
         looks: how many looks lie in it.
-        falls: at how many of them there were fewer than at the one before.
+        rises: at how many of them there were more than at the one before.
+        falls: at how many looks that are remembered there were fewer than at the one before; growth counts from there.
         waiting: how many of them wait now.
         place: where most of them wait.
         since: when the growth was first seen.
@@ -260,6 +264,7 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     over_s: float
     per_second: float
     looks: int
+    rises: int = 0
     falls: int = 0
     waiting: int = 0
     place: Frame | None = None
@@ -315,6 +320,7 @@ class Goroutines(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
         watched_s: since the first look that is remembered; missing at the first.
         looks: how many looks are remembered, this one included.
         leaks: by Go's own leak profile; missing where it was not asked for or is not offered.
+        leaks_age_s: how long ago that was, when the answer to an earlier look is told again.
         leaks_offered: whether the service has that profile.
         cut: why this is not all; empty when it is.
         cost: what the look cost.
@@ -338,6 +344,7 @@ class Goroutines(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
     watched_s: float | None = None
     looks: int = 1
     leaks: tuple[Leak, ...] | None = None
+    leaks_age_s: float | None = None
     leaks_offered: bool = False
     cut: str = ""
     cost: Cost = Cost()
