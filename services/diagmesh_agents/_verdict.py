@@ -10,6 +10,7 @@ from diagmesh.contract.answers.health import Check, ExitReason, LastExit, State,
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind, Detail
 from diagmesh.target import ProbeResult, Sighting
+from diagmesh_agents._crash import with_crash
 
 __all__ = [
     "RECENT_RESTART_S",
@@ -173,7 +174,7 @@ def uptime_s(sighting: Sighting, now: datetime) -> float | None:
 def last_exit(sighting: Sighting) -> LastExit | None:
     """The last end that was noticed. A sidecar that is not told by the parent cannot know how it came about."""
     if sighting.last_exit is not None:
-        return sighting.last_exit
+        return with_crash(sighting.last_exit)
     ended = not sighting.running and sighting.last_seen is not None
     if not ended and not sighting.restarts_seen:
         return None

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from diagmesh.contract.answers.crash import Crash
 from diagmesh.contract.answers.health import ExitReason, Health, LastExit
 from diagmesh.contract.findings import Fact
+from diagmesh_rules._goroutines import at
 from diagmesh_rules._words import duration, moment
 
 __all__ = ["crash", "ending_facts", "how_it_ended", "restarts", "restarts_lately"]
@@ -36,7 +38,7 @@ def restarts_lately(health: Health) -> int:
 
 
 def how_it_ended(last: LastExit) -> str:
-    """``panicked after 8.31 s: index out of range``; ``exited with code 3``; ``was killed by SIGKILL``."""
+    """``panicked after 8.31 s: boom, in main.book (orders/main.go:38)``; ``exited with code 3``."""
     core = " (core dumped)" if last.core_dumped else ""
     words = {
         ExitReason.PANIC: "panicked",
@@ -47,12 +49,15 @@ def how_it_ended(last: LastExit) -> str:
     }.get(last.reason, f"ended ({last.reason})")
     ran = f" after {duration(last.uptime_s)}" if last.uptime_s is not None else ""
     said = last.detail if last.reason in (ExitReason.PANIC, ExitReason.FATAL_ERROR) else ""
-    return f"{words}{ran}: {_cut(said)}" if said else f"{words}{ran}"
+    line = at(last.crash.at) if last.crash is not None else ""
+    return f"{words}{ran}{f': {_cut(said)}' if said else ''}{f', in {line}' if line else ''}"
 
 
 def ending_facts(last: LastExit) -> Iterator[Fact]:
     """What is known of the end; of the last words the first lines of a panic, else the last ones."""
     yield Fact(what="last exit", value=last.reason.value)
+    if last.crash is not None:
+        yield from _crash_facts(last.crash)
     if last.code is not None:
         yield Fact(what="exit code", value=last.code)
     if last.signal:
@@ -65,6 +70,16 @@ def ending_facts(last: LastExit) -> Iterator[Fact]:
         yield Fact(what="core dumped", value=True)
     if said := _last_words(last):
         yield Fact(what="last words", value=said)
+
+
+def _crash_facts(crash: Crash) -> Iterator[Fact]:
+    yield Fact(what="crash", value=crash.kind.value)
+    if crash.at is not None:
+        yield Fact(what="in", value=at(crash.at))
+    if crash.created_by is not None and crash.goroutine is not None:
+        yield Fact(what=f"goroutine {crash.goroutine} was started in", value=at(crash.created_by))
+    if crash.causes:
+        yield Fact(what="first panic", value=_cut(crash.causes[0].message))
 
 
 def _last_words(last: LastExit) -> str:

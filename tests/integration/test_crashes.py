@@ -60,7 +60,7 @@ ENDINGS: Final = (
         name="panic",
         make=on("panic"),
         reason=ExitReason.PANIC,
-        title=r"panicked after [0-9.]+ s: order without a total; ",
+        title=r"panicked after [0-9.]+ s: order without a total, in harm\.bookOrder \(harm/ending\.go:29\); ",
         says="panic: order without a total | ",
         detail="order without a total",
     ),
@@ -68,7 +68,8 @@ ENDINGS: Final = (
         name="nil",
         make=on("panic", mode="nil"),
         reason=ExitReason.PANIC,
-        title=r"panicked after [0-9.]+ s: runtime error: invalid memory address or nil pointer dereference; ",
+        title=r"panicked after [0-9.]+ s: runtime error: invalid memory address or nil pointer dereference, "
+        r"in harm\.bookOrder \(harm/ending\.go:27\); ",
         says="[signal SIGSEGV: segmentation violation",
         detail="runtime error: invalid memory address",
     ),
@@ -76,7 +77,8 @@ ENDINGS: Final = (
         name="fatal",
         make=on("fatal"),
         reason=ExitReason.FATAL_ERROR,
-        title=r"was ended by a fatal error of its runtime after [0-9.]+ s: concurrent map .*; ",
+        title=r"was ended by a fatal error of its runtime after [0-9.]+ s: concurrent map .*, "
+        r"in harm\.writePrices \(harm/ending\.go:4\d\); ",
         says="fatal error: concurrent map ",
         detail="concurrent map ",
     ),

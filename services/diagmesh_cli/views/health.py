@@ -7,8 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from diagmesh.contract.answers.crash import Crash
 from diagmesh.contract.answers.health import Check, Health, LastExit
 from diagmesh_cli.views.parts import blind_lines
+from diagmesh_cli.views.stacks import frame_line
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import MISSING, ago, duration, plural, size, took, until, verdict
 
@@ -43,6 +45,8 @@ def _end(last: LastExit) -> Iterator[Text]:
     when = ago(last.at) if last.at is not None else f"last seen {ago(last.last_seen)}"
     ran = f", after {duration(last.uptime_s)}" if last.uptime_s is not None else ""
     yield Text(f"last exit: {last.reason}{detail}, {when}{ran}", "dim")
+    if last.crash is not None:
+        yield from _crash(last.crash)
     if last.restart_at is not None:
         yield Text(f"its launcher starts it again {until(last.restart_at)}", "dim")
     if last.unpassed_bytes:
@@ -50,6 +54,14 @@ def _end(last: LastExit) -> Iterator[Text]:
     if last.last_words:
         yield Text("last words:", "dim")
         yield from (Text(f"  {line}", "dim") for line in _shown(last.last_words))
+
+
+def _crash(crash: Crash) -> Iterator[Text]:
+    """What it was, and the line to look at first."""
+    of = f" in goroutine {crash.goroutine}" if crash.goroutine is not None else ""
+    yield Text(f"crash: {crash.kind}{of}", "dim")
+    if crash.at is not None:
+        yield frame_line(crash.at)
 
 
 def _shown(words: str) -> list[str]:

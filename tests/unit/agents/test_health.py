@@ -18,6 +18,7 @@ from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
 from diagmesh.contract.answers.health import Check, ExitReason, Health, HealthQuestion, LastExit, State, Verdict
 from diagmesh.contract.answers.resources import ProcessState
+from diagmesh.contract.answers.stacks import Frame
 from diagmesh.contract.codec import decode_question, encode
 from diagmesh.contract.wire import Blind, Detail
 from diagmesh.errors import Declined, NotRunning, Unreadable
@@ -420,3 +421,35 @@ async def test_a_target_without_a_way_to_its_process_is_judged_by_its_doors(make
     doors = make_all([ProbeSettings(tcp=f"127.0.0.1:{server.port}")])
     answer = await ask(Neighbour(TargetSettings(service="nats"), doors))
     assert (answer.state, answer.reason) == (State.UP, "the process was not looked at, 1 of 1 probes pass")
+
+
+PANIC_WORDS = (
+    "panic: no such order [recovered]\n\tpanic: cannot tell anybody\n\ngoroutine 7 [running]:\n"
+    "shop/orders.(*Service).tell(...)\n\t/src/shop/orders/tell.go:12\npanic({0x1, 0x2})\n"
+    "\t/usr/local/go/src/runtime/panic.go:859 +0x125\nshop/orders.(*Service).find(0xc000010000)\n"
+    "\t/src/shop/orders/find.go:31 +0x1d\ncreated by main.main in goroutine 1\n\t/src/main.go:9 +0x1\n"
+)
+
+
+async def test_a_crash_is_taken_apart_down_to_the_line() -> None:
+    end = LastExit(reason=ExitReason.PANIC, code=2, at=datetime.now(UTC), last_words=PANIC_WORDS)
+    sighting = Sighting(looked_for="the test", running=False, reason="it panicked", last_exit=end)
+    told = (await ask(FakeTarget(sighting=sighting))).last_exit
+    assert told is not None
+    assert told.crash is not None
+    assert (told.crash.kind, told.crash.message, told.crash.goroutine) == ("panic", "cannot tell anybody", 7)
+    assert told.crash.causes[0].message == "no such order"
+    assert told.crash.at == Frame(function="shop/orders.(*Service).find", file="/src/shop/orders/find.go", line=31)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        LastExit(reason=ExitReason.EXIT, code=1, last_words=PANIC_WORDS),
+        LastExit(reason=ExitReason.SIGNAL, signal="SIGKILL", last_words="a line of a log\n"),
+        LastExit(reason=ExitReason.OOM_KILL, signal="SIGKILL"),
+    ],
+)
+async def test_what_go_did_not_write_is_no_crash(end: LastExit) -> None:
+    told = (await ask(FakeTarget(sighting=Sighting(looked_for="the test", running=False, last_exit=end)))).last_exit
+    assert told == end

@@ -85,7 +85,7 @@ def test_another_object_of_the_same_kind_is_another_lock() -> None:
 
 
 READER: Final = """goroutine 4 [sync.RWMutex.RLock]:
-sync.runtime_SemacquireRWMutexR(0xc00001000c{sure}, 0x0?, 0x0?)
+sync.runtime_SemacquireRWMutexR({semaphore}, 0x0?, 0x0?)
 \t/usr/local/go/src/runtime/sema.go:100 +0x25
 sync.(*RWMutex).RLock({words})
 \t/usr/local/go/src/sync/rwmutex.go:74 +0x1
@@ -97,10 +97,16 @@ created by main.main in goroutine 1
 
 
 @pytest.mark.parametrize(
-    ("sure", "words", "certain"), [("?", "0xc000010000", True), ("?", "...", False), ("", "...", True)]
+    ("semaphore", "words", "certain"),
+    [
+        ("0x0?", "0xc000010000", True),
+        ("0xc00001000c?", "...", False),
+        ("0xc00001000c", "...", True),
+        ("0x0?", "...", False),
+    ],
 )
-def test_a_read_lock_is_known_by_its_semaphore(sure: str, words: str, certain: bool) -> None:
-    (one,) = answer(READER.format(sure=sure, words=words)).waited
+def test_a_read_lock_is_known_by_its_semaphore_or_its_object(semaphore: str, words: str, certain: bool) -> None:
+    (one,) = answer(READER.format(semaphore=semaphore, words=words)).waited
     assert (one.kind, one.address, one.sure) == (WaitedKind.RWMUTEX, "0xc000010000", certain)
 
 

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from diagmesh.contract.answers.crash import Crash, CrashKind
 from diagmesh.contract.answers.health import ExitReason, Health, LastExit, Verdict
 from diagmesh.contract.answers.resources import ProcessState
+from diagmesh.contract.answers.stacks import Frame
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.settings import RuleSettings
@@ -89,6 +91,19 @@ def test_of_the_last_words_those_that_matter_are_told() -> None:
     long = words(replace(PLAIN, last_words=f"{'x' * 5000} the end"))
     assert len(long) <= 200
     assert (long[:2], long[-7:]) == ("… ", "the end")
+
+
+def test_the_line_is_told_where_it_is_known() -> None:
+    line = Frame(function="shop/orders.(*Service).create", file="/src/shop/orders/create.go", line=12)
+    crash = Crash(
+        kind=CrashKind.NIL_DEREF, first_line="panic: x", message="no such order", first_own=line, goroutine=7,
+        created_by=Frame(function="main.main", file="/src/main.go", line=3),
+    )  # fmt: skip
+    finding = found(judge([gone(replace(PANIC, crash=crash))]), "PROC-007")
+    assert ": no such order, in orders.(*Service).create (orders/create.go:12); " in finding.title
+    facts = {fact.what: fact.value for fact in finding.evidence}
+    assert (facts["crash"], facts["in"]) == ("nil-deref", "orders.(*Service).create (orders/create.go:12)")
+    assert facts["goroutine 7 was started in"] == "main.main (src/main.go:3)"
 
 
 @pytest.mark.parametrize("uptime_s", [600.0, 7200.0])

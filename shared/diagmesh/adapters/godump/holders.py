@@ -145,7 +145,7 @@ def _holder(seen: _Seen, why: HolderWhy) -> Holder:
     on = record.on
     return Holder(
         goroutine=record.id,
-        frame=record.bucket.stack.frames[seen.frame],
+        frame=record.bucket.place or record.bucket.stack.frames[seen.frame],
         why=why,
         state=record.state,
         waits_for=f"{on.address:#x}" if on is not None and on.kind in LOCKS and on.address else "",

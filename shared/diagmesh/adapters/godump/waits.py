@@ -53,7 +53,11 @@ _SMALLEST: Final = 0x1000
 
 
 class Object(NamedTuple):
-    """What is waited on; address 0 is *not known*, ``sure`` is whether Go printed it without a question mark."""
+    """What is waited on; address 0 is *not known*.
+
+    ``sure`` is whether Go printed it without a question mark; of a lock that it did not print at all the address is
+    that of the object on whose method it is wanted, which is never sure.
+    """
 
     kind: WaitedKind
     address: int
@@ -108,7 +112,17 @@ def object_of(one: Goroutine, spots: Sequence[Spot]) -> Object | None:
             if sure:
                 return told
             doubtful = told if not doubtful.address else doubtful
+    if not doubtful.address and doubtful.kind in LOCKS:
+        return doubtful._replace(address=_owner(lines, spots[0].frame + 1))
     return doubtful
+
+
+def _owner(lines: Sequence[str], frame: int) -> int:
+    """The object on whose method the lock is wanted: better than nothing where Go does not print the lock."""
+    call = parse_call(lines[2 * frame]) if 2 * frame < len(lines) else None
+    if call is None or ".(*" not in call.function or not call.arguments:
+        return 0
+    return number_of(call.arguments[0])[0]
 
 
 def number_of(word: str) -> tuple[int, bool]:

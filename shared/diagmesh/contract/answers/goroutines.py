@@ -117,7 +117,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     Args:
         goroutine: its number.
-        frame: of its stack, where the object of the lock is seen.
+        frame: where it is: the service's own innermost function.
         why: what speaks for it.
         state: what it does itself.
         waits_for: address of the lock that it waits for itself; empty for none.
@@ -140,7 +140,8 @@ class Waited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         state: what Go says of most of those who wait (``chan send``).
         address: of the object, as printed in the stacks; empty where Go does not print it: then those are counted
             together that wait at the same place for something of this kind.
-        sure: the address was printed as certain; Go marks words that may be stale with a question mark.
+        sure: the address was printed as certain. Go marks words that may be stale with a question mark; of a lock that
+            it does not print at all, this is the address of the object on whose method it is wanted.
         waiters: how many goroutines wait.
         age: for how long.
         frame: where most of them wait: the service's own function.

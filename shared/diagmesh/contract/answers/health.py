@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from diagmesh.contract.answers.crash import Crash
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.wire import Answer, Blind, Question
@@ -105,6 +106,8 @@ class LastExit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         asked: whether somebody had asked the launcher to end it (SIGTERM, SIGINT … passed on before).
         uptime_s: how long it had run.
         last_words: the end of its output, of a panic its beginning; bounded, without secrets.
+        crash: what the runtime of Go wrote at its end, taken apart; missing where it wrote nothing. Only what
+            ``last_words`` hold is known of it: of many goroutines the first ones.
         dropped_bytes: bytes of its output that are not in the record of it, nor could be in ``last_words``.
         unpassed_bytes: bytes of its output that could not be passed on, because whoever reads it is gone or too slow.
         restarts: how often the launcher had started it again until then.
@@ -122,6 +125,7 @@ class LastExit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     asked: bool = False
     uptime_s: float | None = None
     last_words: str = ""
+    crash: Crash | None = None
     dropped_bytes: int = 0
     unpassed_bytes: int = 0
     restarts: int = 0

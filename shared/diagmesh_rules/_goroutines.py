@@ -1,0 +1,20 @@
+"""Words about goroutines that several rules need."""
+
+from diagmesh.contract.answers.stacks import Frame
+
+__all__ = ["at", "many"]
+
+
+def at(frame: Frame | None) -> str:
+    """``store.(*Store).Put (store/store.go:48)``; empty for none."""
+    if frame is None:
+        return ""
+    name = frame.function.rpartition("/")[2].replace("%2e", ".")
+    if not frame.file:
+        return name
+    return f"{name} ({'/'.join(frame.file.split('/')[-2:])}:{frame.line})"
+
+
+def many(count: int) -> str:
+    """``1 goroutine``, ``412 goroutines``."""
+    return f"{count:,} goroutine{'' if count == 1 else 's'}"
