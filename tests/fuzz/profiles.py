@@ -57,6 +57,7 @@ TARGETS: Final = (
             "diagmesh.adapters.pprof.wire",
             "diagmesh.adapters.pprof.cut",
             "diagmesh.adapters.pprof.merge",
+            "diagmesh.adapters.pprof.top",
         ),
         (
             packed(_PLAIN),

@@ -1,14 +1,20 @@
 """Where a profile spends: per function, per line or per address, flat (there) and cumulative (there and below)."""
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from itertools import pairwise
 from posixpath import normpath
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from diagmesh.adapters.pprof.profile import Line, Location, Profile
 
-__all__ = ["By", "Node", "Row", "Table", "folded", "labelled", "peeked", "table", "total"]
+__all__ = ["By", "Node", "Row", "Table", "blamed", "folded", "labelled", "peeked", "places", "table", "total"]
+
+_RUNTIME: Final = re.compile(
+    r"(?:runtime|internal|syscall|sync|reflect)(?:/[^.]*)?\.|(?:type|go)[:.]|_?cgo|gogo$|_rt0_|memeqbody|aeshashbody|cmpbody"
+)
+"""Functions of Go's own runtime and of what stands as near to the machine."""
 
 
 class By(StrEnum):
@@ -101,6 +107,42 @@ def table(profile: Profile, index: int, by: By = By.FUNCTION, of: int | None = N
     rows = [Row(node, flat[at], cum[at]) for node, at in nodes.known.items() if flat[at] or cum[at]]
     rows.sort(key=lambda row: (-abs(row.flat), str(row.node), -abs(row.cum)))
     return Table(tuple(rows), total(profile, index) if of is None else of)
+
+
+def blamed(profile: Profile, index: int, of: int | None = None) -> Table:
+    """Whose doing it is: each stack counts at its innermost function that is none of Go's runtime, or at its root.
+
+    So the memory that ``append`` takes counts for whoever appends, and a lock for whoever holds it.
+    """
+    nodes = _Nodes(profile, By.FUNCTION)
+    names = list(nodes.known)
+    runtime = [_RUNTIME.match(one.function) is not None for one in names]
+    flat, cum = [0] * len(names), [0] * len(names)
+    for sample, value in profile.values(index):
+        stack = nodes.stack(sample.stack) if value else []
+        if not stack:
+            continue
+        flat[next((one for one in stack if not runtime[one]), stack[-1])] += value
+        for node in set(stack):
+            cum[node] += value
+    rows = [Row(names[at], flat[at], cum[at]) for at in range(len(names)) if flat[at]]
+    rows.sort(key=lambda row: (-abs(row.flat), str(row.node)))
+    return Table(tuple(rows), total(profile, index) if of is None else of)
+
+
+def places(profile: Profile, index: int) -> dict[str, tuple[str, int]]:
+    """For each function its file, and the line at which most is counted."""
+    weights: dict[Node, int] = {}
+    nodes = _Nodes(profile, By.LINE)
+    names = list(nodes.known)
+    for sample, value in profile.values(index):
+        for at in set(nodes.stack(sample.stack)):
+            weights[names[at]] = weights.get(names[at], 0) + abs(value)
+    found: dict[str, tuple[int, str, int]] = {}
+    for node, weight in weights.items():
+        if node.function and (node.function not in found or weight > found[node.function][0]):
+            found[node.function] = (weight, node.file, node.line)
+    return {name: (file, line) for name, (_, file, line) in found.items()}
 
 
 def folded(profile: Profile, index: int) -> dict[str, int]:

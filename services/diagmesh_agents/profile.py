@@ -1,0 +1,144 @@
+"""profile: where the program spends CPU and memory, who holds its locks, and what of that changed."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from diagmesh.adapters.pprof.apart import Job, Part, read_apart
+from diagmesh.contract.answers.profile import Base, Keep, Profile, ProfileCost, ProfileQuestion, ProfileType
+from diagmesh.contract.wire import Blind, Detail
+from diagmesh.declare import agent
+from diagmesh.errors import Declined, NoPage
+from diagmesh.gopages import Fetched, pprof
+from diagmesh.target import Target
+from diagmesh.workers import current_budget_s
+from diagmesh_agents._profile_told import answer_of, blind_locks, cost_words, raw_of
+from diagmesh_agents._profiles import Take, kept_of, nothing_kept, takes_of
+
+__all__ = ["profile"]
+
+BUDGET_S: Final = 45.0
+_REST_S: Final = 0.9
+"""Beside the sampling: to fetch, and to read in a process of its own."""
+_MOST_BYTES: Final = 16 << 20
+_BRIEF: Final = 3
+_FULL: Final = 1000
+_PERIOD: Final = "sampling period="
+
+
+@agent(budget=BUDGET_S, concurrency=2)
+async def profile(question: ProfileQuestion, target: Target) -> Profile:
+    """Where does it spend CPU and memory, and who holds its locks?"""
+    takes = takes_of(question)
+    longest_s = max(take.seconds for take in takes)
+    _check_time(longest_s)
+    with tempfile.TemporaryDirectory(prefix="diagmesh-profile-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        async with target.go.alone(_words(takes), for_s=longest_s):
+            files, fetched = await _fetched(takes, target, folder)
+            counts_locks = await _counts_locks(takes, target)
+        parts, blind = await asyncio.to_thread(_parts, question, takes, files, target)
+        told = await read_apart(_job(question, parts))
+        raw, missing = await asyncio.to_thread(raw_of, takes, files) if question.raw else ((), ())
+    cost = ProfileCost(
+        words=cost_words(takes),
+        sampled_s=sum(take.seconds for take in takes if take.type is ProfileType.CPU),
+        fetched_bytes=sum(one.size_bytes for one in fetched),
+        took_ms=max(one.took_ms for one in fetched),
+        read_cpu_ms=told.cpu_ms,
+        read_rss_bytes=told.rss_bytes,
+    )
+    return answer_of(told, cost, raw, (*blind, *missing, *blind_locks(counts_locks)), counts_locks=counts_locks)
+
+
+def _check_time(longest_s: int) -> None:
+    budget_s = current_budget_s.get() or BUDGET_S
+    if longest_s + _REST_S > budget_s:
+        need_ms = round(1000 * (longest_s + _REST_S))
+        raise Declined(
+            f"{longest_s} s of sampling do not fit into the {budget_s:.3g} s of this question",
+            hint=f"ask with timeout_ms of {need_ms} or more (--timeout), or for fewer seconds",
+        )
+
+
+def _words(takes: Sequence[Take]) -> str:
+    longest = max(takes, key=lambda take: take.seconds)
+    return f"a {longest.type.value} profile of {longest.seconds} s" if longest.seconds else f"a {longest.type} profile"
+
+
+async def _fetched(takes: Sequence[Take], target: Target, folder: Path) -> tuple[list[Path], list[Fetched]]:
+    """All of them in the same time, each in a file of its own."""
+    files = [folder / f"{take.type.value}.pb.gz" for take in takes]
+
+    async def one(take: Take, file: Path) -> Fetched:
+        patience_s = take.seconds + 5.0
+        return await target.go.fetch(
+            take.page, query=take.query, limit_bytes=_MOST_BYTES, timeout_s=patience_s, whole=True, into=file
+        )
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(take, file)) for take, file in zip(takes, files, strict=True)]
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return files, [task.result() for task in tasks]
+
+
+async def _counts_locks(takes: Sequence[Take], target: Target) -> bool | None:
+    """Whether the service counts who waits for locks at all; None when nobody wants to know."""
+    if not any(take.type is ProfileType.MUTEX for take in takes):
+        return None
+    try:
+        head = await target.go.fetch(pprof("mutex"), query={"debug": 1}, limit_bytes=512)
+    except NoPage:
+        return None
+    lines = head.body.decode("utf-8", "replace").splitlines()
+    return not any(line.strip() == f"{_PERIOD}0" for line in lines)
+
+
+def _parts(
+    question: ProfileQuestion, takes: Sequence[Take], files: Sequence[Path], target: Target
+) -> tuple[tuple[Part, ...], tuple[Blind, ...]]:
+    """What to read, with what it is compared with; this look is kept for the next one."""
+    shelf, parts, blind = kept_of(target), list[Part](), list[Blind]()
+    for take, file in zip(takes, files, strict=True):
+        data = file.read_bytes()
+        base = words = ""
+        kept = shelf.get(take.type, question.base)
+        if kept is not None:
+            base, words = f"{file}.base", f"{question.base.value}, {kept.age_words()}"
+            Path(base).write_bytes(kept.data)
+        parts.append(
+            Part(
+                type=take.type.value,
+                files=(str(file),),
+                base=base,
+                base_words=words,
+                sample=take.sample,
+                over_s=take.over_s,
+            )
+        )
+        if take.seconds and take.type is not ProfileType.CPU:
+            continue  # a difference is nothing to compare with
+        wanted = [Base.PREVIOUS, *([Base.BASELINE] if question.keep is Keep.BASELINE else [])]
+        if [each for each in wanted if not shelf.put(take.type, each, data)]:
+            why = f"it has {len(data):,} bytes, and at most a MiB is kept"
+            blind.append(Blind(what=f"{take.type.value}: later comparisons", why=why))
+        if question.base is not Base.NONE and kept is None:
+            raise nothing_kept(take.type, question.base)
+    return tuple(parts), tuple(blind)
+
+
+def _job(question: ProfileQuestion, parts: tuple[Part, ...]) -> Job:
+    full = question.detail is Detail.FULL
+    return Job(
+        parts=parts,
+        focus=question.focus,
+        ignore=question.ignore,
+        peek=question.peek,
+        top=_FULL if full else min(question.top, _BRIEF) if question.detail is Detail.BRIEF else question.top,
+        lines=full or question.lines,
+        folded=full,
+    )

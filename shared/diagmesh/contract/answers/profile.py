@@ -1,0 +1,232 @@
+"""`profile`: where the program spends CPU and memory, who holds its locks, and what of that changed."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from diagmesh.contract.measures import Measure
+from diagmesh.contract.wire import Answer, Blind, Question
+
+__all__ = [
+    "MOST_SECONDS",
+    "Base",
+    "Counted",
+    "Edge",
+    "Keep",
+    "Peeked",
+    "Profile",
+    "ProfileCost",
+    "ProfileQuestion",
+    "ProfileType",
+    "RawProfile",
+    "Row",
+]
+
+MOST_SECONDS: Final = 30
+"""Of a CPU profile: what a question may do to a service is bounded."""
+_Pattern = Annotated[str, Meta(max_length=500)]
+
+
+class ProfileType(StrEnum):
+    """Which profile of ``net/http/pprof``; a *survey* takes CPU, heap, allocations and locks in the same second."""
+
+    SURVEY = "survey"
+    CPU = "cpu"
+    HEAP = "heap"
+    ALLOCS = "allocs"
+    MUTEX = "mutex"
+    BLOCK = "block"
+    GOROUTINE = "goroutine"
+    THREADCREATE = "threadcreate"
+
+
+class Base(StrEnum):
+    """What a profile is compared with: nothing, the look before it, or the one that was kept as the baseline."""
+
+    NONE = ""
+    PREVIOUS = "previous"
+    BASELINE = "baseline"
+
+
+class Keep(StrEnum):
+    """Whether this look becomes the baseline of its type, in the memory of the sidecar."""
+
+    NO = ""
+    BASELINE = "baseline"
+
+
+class ProfileQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Which profile, and what of it to tell.
+
+    ``detail``: ``brief`` tells totals and the first rows, ``full`` all rows, lines and folded stacks.
+
+    Args:
+        type: which one.
+        seconds: how long CPU is sampled (default 1); of another type the change within so many seconds.
+        sample: which of its numbers (``alloc_space``); default: the one that pprof shows.
+        focus: only stacks with a function, file or program that matches this regular expression.
+        ignore: only stacks without any.
+        peek: functions (a regular expression) of which callers and callees are told.
+        top: so many rows.
+        lines: rows are lines instead of functions.
+        base: what it is compared with.
+        keep: whether to keep it as the baseline.
+        raw: the file as it came, too.
+    """
+
+    type: ProfileType = ProfileType.SURVEY
+    seconds: Annotated[int, Meta(ge=1, le=MOST_SECONDS)] | None = None
+    sample: Annotated[str, Meta(max_length=64)] = ""
+    focus: _Pattern = ""
+    ignore: _Pattern = ""
+    peek: _Pattern = ""
+    top: Annotated[int, Meta(ge=1, le=1000)] = 10
+    lines: bool = False
+    base: Base = Base.NONE
+    keep: Keep = Keep.NO
+    raw: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What was counted at one function or line.
+
+    Args:
+        function: its full name; empty where the program has no symbols.
+        file: where it is written.
+        line: of the row; of a function the line at which most was counted.
+        flat: counted there.
+        cum: counted there and in what it calls.
+        flat_share: of the total.
+        cum_share: of the total.
+        name: as ``pprof -top`` writes it, where that is not the function alone.
+    """
+
+    function: str = ""
+    file: str = ""
+    line: int = 0
+    flat: int
+    cum: int
+    flat_share: float = 0.0
+    cum_share: float = 0.0
+    name: str = ""
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A caller or a callee, and what is counted on that way."""
+
+    function: str
+    value: int
+
+
+class Peeked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Who calls a function and whom it calls, the heaviest first."""
+
+    function: str
+    flat: int
+    cum: int
+    callers: tuple[Edge, ...] = ()
+    callees: tuple[Edge, ...] = ()
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One sample type of one profile.
+
+    Args:
+        type: which profile; empty for a file of which nobody said so.
+        sample: what is counted (``inuse_space``).
+        unit: of all values.
+        total: of the whole profile; in a comparison that of the base, as pprof has it.
+        over_s: the time within which it was counted; None for a state (heap in use).
+        per_s: the total per second; of CPU time that is the cores used.
+        samples: how many different stacks.
+        base: what it is compared with, in words; empty for no comparison. Values are then differences.
+        rows: the heaviest first.
+        rows_left: how many more there are.
+        blamed: the same by the innermost function that is none of Go's runtime: whose doing it is.
+        lines: by line, where they were asked for.
+        peeked: callers and callees of the functions that were asked for.
+        labels: what the samples are marked with, and what each mark comes to.
+        folded: stacks as text, the root first.
+    """
+
+    type: str = ""
+    sample: str
+    unit: str
+    total: int
+    over_s: float | None = None
+    per_s: float | None = None
+    samples: int = 0
+    base: str = ""
+    rows: tuple[Row, ...] = ()
+    rows_left: int = 0
+    blamed: tuple[Row, ...] = ()
+    lines: tuple[Row, ...] = ()
+    peeked: tuple[Peeked, ...] = ()
+    labels: dict[str, dict[str, int]] = {}
+    folded: dict[str, int] | None = None
+
+
+class ProfileCost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the look cost the service, and the sidecar.
+
+    Args:
+        words: what was done to the service.
+        sampled_s: how long its CPU was sampled.
+        fetched_bytes: how much it sent.
+        took_ms: how long that took, all of it.
+        read_cpu_ms: CPU time of the process that read it, which ends with it.
+        read_rss_bytes: the memory that process needed.
+    """
+
+    words: str
+    sampled_s: float = 0.0
+    fetched_bytes: int = 0
+    took_ms: float = 0.0
+    read_cpu_ms: float = 0.0
+    read_rss_bytes: int = 0
+
+
+class RawProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A file as the service sent it.
+
+    Args:
+        type: which profile.
+        size_bytes: of it.
+        sha256: of it, in hexadecimal digits.
+        data: the file itself (base64 in JSON); missing where it is elsewhere.
+        object: where it is in an object store: ``bucket/name``.
+    """
+
+    type: str
+    size_bytes: int
+    sha256: str
+    data: bytes = b""
+    object: str = ""
+
+
+class Profile(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the profiles say.
+
+    Args:
+        cpu_cores: cores used while CPU was sampled.
+        heap_bytes: in use by live objects, as sampled.
+        alloc_bytes_per_s: allocated per second.
+        mutex_wait: seconds that goroutines waited for locks, per second; None where the service does not count it.
+        counted: each sample type that was asked for.
+        cost: of the look.
+        raw: the files.
+        comments: what the profile says of itself.
+        blind: what could not be seen.
+    """
+
+    cpu_cores: Annotated[float | None, Measure("cores")] = None
+    heap_bytes: Annotated[int | None, Measure("bytes")] = None
+    alloc_bytes_per_s: Annotated[float | None, Measure("bytes")] = None
+    mutex_wait: Annotated[float | None, Measure("s")] = None
+    counted: tuple[Counted, ...] = ()
+    cost: ProfileCost | None = None
+    raw: tuple[RawProfile, ...] = ()
+    comments: tuple[str, ...] = ()
+    blind: tuple[Blind, ...] = ()
