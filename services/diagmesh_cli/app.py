@@ -105,6 +105,17 @@ _LOG_LEVEL: Final = _Command(
 )
 _READ: Final = (
     _Command(
+        "profile",
+        "Where a Go program spends CPU and memory, from files of pprof.",
+        "FILE...",
+        (
+            "read profile cpu.pb.gz",
+            "read profile heap.pb.gz --base earlier.pb.gz",
+            "read profile i1.pb.gz i2.pb.gz --html flames.html",
+        ),
+        above="read ",
+    ),
+    _Command(
         "goroutines",
         "What the goroutines of a Go program do, from a dump.",
         "FILE...",

@@ -51,7 +51,7 @@ def chromium() -> str:
     return found
 
 
-def looked_at(browser: str, page: Path, scratch: Path, width: int, *, dark: bool = False) -> Look:
+def looked_at(browser: str, page: Path, scratch: Path, width: int, *, dark: bool = False, fragment: str = "") -> Look:
     """Open a page, in a browser that has never run before.
 
     Args:
@@ -60,13 +60,14 @@ def looked_at(browser: str, page: Path, scratch: Path, width: int, *, dark: bool
         scratch: an empty directory.
         width: of the window, in pixels.
         dark: as for somebody who wants it dark.
+        fragment: what follows the address of the page after ``#``.
     """
     shot = scratch / "shot.png"
     with _counting() as (port, requests):
         command = [
             browser, *_FLAGS, f"--user-data-dir={scratch / 'profile'}", f"--proxy-server=http://127.0.0.1:{port}",
             f"--window-size={width},900", f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-            f"--screenshot={shot}", page.as_uri(),
+            f"--screenshot={shot}", f"{page.as_uri()}#{fragment}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=_WAIT_S, check=False)
     assert done.returncode == 0, done.stderr

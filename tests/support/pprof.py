@@ -120,7 +120,7 @@ def made(
                 locations[frame] = len(locations) + 1
                 location = profile.location.add(id=locations[frame], address=0x1000 + locations[frame])
                 for one in reversed(frame.split(">")):
-                    name, _, line = one.partition(":")
+                    name, _, line = one.rpartition(":") if one.rpartition(":")[2].isdigit() else (one, "", "")
                     if name not in functions:
                         functions[name] = len(functions) + 1
                         file = f"/src/{name.partition('.')[0]}.go"

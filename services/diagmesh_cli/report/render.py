@@ -13,12 +13,12 @@ from diagmesh.contract.verdicts import Check
 from diagmesh_cli.report.context import Made, context_of
 from diagmesh_cli.terminal import BIDI
 
-__all__ = ["html_of"]
+__all__ = ["NO_HTML", "html_of"]
 
 _HERE: Final = resources.files("diagmesh_cli.report")
 _FIRST_PRINTABLE: Final = 0x20
 _CONTROL: Final = (*(code for code in range(_FIRST_PRINTABLE) if chr(code) not in "\t\n"), *range(0x7F, 0xA0))
-_NO_HTML: Final = dict.fromkeys((*_CONTROL, *map(ord, BIDI)), "\N{REPLACEMENT CHARACTER}")
+NO_HTML: Final = dict.fromkeys((*_CONTROL, *map(ord, BIDI)), "\N{REPLACEMENT CHARACTER}")
 """Characters that no HTML document may hold, and those that turn the writing round: a name could forge another."""
 _BELOW_PAGE: Final = 2
 """By how many levels the headings of a page are lower inside the report."""
@@ -43,7 +43,7 @@ def html_of(check: Check, made: Made, pages: Mapping[str, str]) -> str:
     )
     context = context_of(check, made, pages, markdown.renderInline, lambda text: _block(markdown, text))
     document = environment.render_template("report.html", style=style, style_hash=_hash(style), **context)
-    return document.translate(_NO_HTML)
+    return document.translate(NO_HTML)
 
 
 def _markdown() -> MarkdownIt:

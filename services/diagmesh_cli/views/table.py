@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from diagmesh_cli.views import coordinator, goroutines, health, plain, races, resources, services
+from diagmesh_cli.views import coordinator, goroutines, health, plain, profile, races, resources, services
 from diagmesh_cli.views.view import View
 
 __all__ = ["VIEWS", "view_of"]
@@ -14,6 +14,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
         "coordinator": coordinator.VIEW,
         "goroutines": goroutines.VIEW,
         "health": health.VIEW,
+        "profile": profile.VIEW,
         "races": races.VIEW,
         "resources": resources.VIEW,
         "services": services.VIEW,
