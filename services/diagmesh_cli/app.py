@@ -70,6 +70,16 @@ _COMMANDS: Final = (
         ("ask health", "ask resources orders --watch", "ask health orders/i1 --json"),
     ),
     _Command(
+        "profile",
+        "Where running instances spend CPU and memory, added up or compared.",
+        "TARGET",
+        (
+            "profile orders --cpu 5s",
+            "profile orders --diff-sibling --html flames.html",
+            "profile orders/i1 --type heap",
+        ),
+    ),
+    _Command(
         "races",
         "Run Go code of a source tree under the race detector.",
         "--run DIR [-- GO ARGUMENTS]",

@@ -37,7 +37,7 @@ async def check_directly(mesh: Mesh, question: CheckQuestion, timeout_s: float) 
     pack = load_rules()
     if wrong := [code for code in question.codes if not chosen(pack.rules.values(), (code,))]:
         raise UsageError(f"--code {', '.join(wrong)}: there is no such rule and no such family; see `diagmesh explain`")
-    engine = Engine(pack, (), question.codes)
+    engine = Engine(pack, (), question.codes, costly=False)
     rounds = (_gather(mesh, kind, question, timeout_s) for kind in kinds_of(engine.rules))
     selection = MeshQuestion(services=question.services, instances=question.instances)
     directory, gathered, coordinators = await asyncio.gather(

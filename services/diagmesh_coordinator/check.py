@@ -62,6 +62,7 @@ class Checker:
         self._pack = pack
         self._settings = tuple(settings)
         self._all = Engine(pack, self._settings)
+        self._usual = Engine(pack, self._settings, costly=False)
 
     async def check(self, question: CheckQuestion, asked: Asked) -> Check:
         """Ask, gather, judge.
@@ -126,7 +127,7 @@ class Checker:
 
     def _engine(self, codes: tuple[str, ...]) -> Engine:
         if not codes:
-            return self._all
+            return self._usual
         wrong = [code for code in codes if not chosen(self._pack.rules.values(), (code,))]
         if wrong:
             known = dict.fromkeys((*(code.partition("-")[0] for code in self._pack.rules), *self._pack.rules))

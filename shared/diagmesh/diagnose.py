@@ -55,13 +55,17 @@ class Engine:
         pack: the rules to apply, with their pages.
         settings: thresholds and suppressions, the more particular last.
         codes: apply only these codes or families; empty for all.
+        costly: without codes, whether rules that cost the services something are among all.
 
     Raises:
         SettingsError: a setting names what does not exist, or has a wrong type or number.
     """
 
-    def __init__(self, pack: RulePack, settings: Sequence[RuleSettings] = (), codes: Collection[str] = ()) -> None:
-        self.rules: Final = tuple(chosen(pack.rules.values(), codes))
+    def __init__(
+        self, pack: RulePack, settings: Sequence[RuleSettings] = (), codes: Collection[str] = (), *, costly: bool = True
+    ) -> None:
+        meant = chosen(pack.rules.values(), codes)
+        self.rules: Final = tuple(one for one in meant if costly or codes or not one.costly)
         self._broken: Final = tuple(_broken(one) for one in pack.broken)
         self._advice = {code: page.advice() for code, page in pack.pages.items()}
         self._limits: dict[str, list[RuleSettings]] = {}

@@ -412,6 +412,61 @@ _MESH: Final = (
 )
 
 
+def _contended(copy: Copy, _: Path) -> None:
+    copy.crowd()
+    copy.service.turn("hold-lock", amount=30, for_s=300)
+
+
+def _uncontended(copy: Copy, _: Path) -> None:
+    copy.service.turn("hold-lock", on=False)
+    copy.disperse()
+
+
+_LITTLE_CPU: Final = {"PROF-001": {"busy_cores": 0.15}, "PROF-004": {"hot_cores": 0.15}}
+"""On a machine that others use, too, a loop may get no more."""
+_PROFILES: Final = (
+    Fault(
+        name="prof-spin",
+        does="switch `spin`",
+        inject=on("spin"),
+        remove=off("spin"),
+        codes=("PROF-001",),
+        may=("PROF-004",),
+        limits=_LITTLE_CPU,
+        sampled=True,
+        alone=True,
+    ),
+    Fault(
+        name="prof-storm",
+        does="switch `allocate`, 500 MB/s",
+        inject=on("allocate"),
+        remove=off("allocate"),
+        codes=("PROF-002",),
+        sampled=True,
+        quick=True,
+    ),
+    Fault(
+        name="prof-lock",
+        does="switch `hold-lock` for 30 ms again and again, and a dozen customers who all want it",
+        inject=_contended,
+        remove=_uncontended,
+        codes=("PROF-003",),
+        may=("PROC-006",),
+        sampled=True,
+        quick=True,
+    ),
+    Fault(
+        name="prof-unlike",
+        does="`leak-memory` up to 100 MB at once, beside a copy that does not",
+        inject=on("leak-memory", amount=500, cap=100),
+        remove=off("leak-memory"),
+        codes=("PROF-004",),
+        may=("RES-004",),
+        sampled=True,
+    ),
+)
+
+
 def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, **words: object) -> Fault:
     """A switch that no rule of today names."""
     return Fault(
@@ -428,7 +483,6 @@ def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, *
 
 _NOT_NAMED_YET: Final = (
     _unnamed("leak-goroutines", "GO"),
-    _unnamed("allocate", "GO"),
     _unnamed("slow", "REQ"),
     _unnamed("fail", "REQ"),
     _unnamed("wrong", "LOG, REQ"),
@@ -445,5 +499,5 @@ _NOT_NAMED_YET: Final = (
     _unnamed("ack-late", "JS", "inventory", "--ack-wait", "500ms"),
     _unnamed("nak-always", "JS", "inventory"),
 )
-FAULTS: Final = (*_PROCESSES, *_CRASHES, *_DOORS, *_RESOURCES, *_MESH, *_NOT_NAMED_YET)
+FAULTS: Final = (*_PROCESSES, *_CRASHES, *_DOORS, *_RESOURCES, *_PROFILES, *_MESH, *_NOT_NAMED_YET)
 """In the order of the table."""

@@ -50,6 +50,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         race: its program is built with ``-race``.
         alone: nothing else may go on meanwhile, for it concerns the machine or everybody's questions.
         also: others at whom its findings may be told, too.
+        sampled: it and the untouched copies are judged by the rules that sample, too.
         quick: it is among those that run as a test.
     """
 
@@ -69,6 +70,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     race: bool = False
     alone: bool = False
     also: tuple[str, ...] = ()
+    sampled: bool = False
     quick: bool = False
 
     @property

@@ -32,6 +32,22 @@ while time.monotonic() < until:
     os.kill(pid, signal.SIGCONT)
     time.sleep(0.05)
 """
+_CROWD: Final = """
+import http.client, sys, threading, time
+port, until = int(sys.argv[1]), time.monotonic() + 240
+def customer():
+    while time.monotonic() < until:
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            while time.monotonic() < until:
+                asking.request("POST", "/work", b'{"order": "o", "amount_cents": 1}')
+                asking.getresponse().read()
+        except OSError:
+            time.sleep(0.2)
+for _ in range(12):
+    threading.Thread(target=customer, daemon=True).start()
+time.sleep(240)
+"""
 _SAMPLE_S: Final = 0.05  # the ring then holds the last 36 s: what grew is seen soon, and forgotten soon
 
 
@@ -50,6 +66,7 @@ class Copy:
         self.service = service
         self.sidecar = self.attach() if pid_file is not None else service.program
         self.twin: Program | None = None
+        self._customers: Program | None = None
 
     @property
     def name(self) -> str:
@@ -65,6 +82,16 @@ class Copy:
         """Start a second sidecar beside it, under the same name."""
         self.twin = self._mesh.beside(self.service, self._name_process())
 
+    def crowd(self) -> None:
+        """A dozen customers of its own, who ask again as soon as they are served; they leave by themselves."""
+        name = f"crowd-{self.service.instance}"
+        self._customers = self._mesh.program(["python", "-c", _CROWD, str(self.service.port)], name)
+
+    def disperse(self) -> None:
+        """They leave now."""
+        if self._customers is not None:
+            self._customers.stop()
+
     def restart(self) -> None:
         """It is ended by force, and another process takes its place."""
         before = self.service
@@ -76,6 +103,7 @@ class Copy:
         """Both end in good order, the sidecar first: an instance that is taken out of service."""
         if self.twin is not None:
             self.twin.stop()
+        self.disperse()
         self.sidecar.stop()
         self._demo.close()
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -134,6 +134,7 @@ class _Runner:
                 trouble = str(error)
             names = [f"{fault.service}/{one}" for one in fault.instances]
             found = self._watch.counted(injected, *names)
+            await self._sampled_no_more(fault)
             for copy in copies:
                 await asyncio.to_thread(copy.leave)
             for name in (*names, *fault.also):
@@ -161,6 +162,8 @@ class _Runner:
                 )
             )
         names = [copy.name for copy in copies]
+        if fault.sampled:
+            self._watch.costly[fault.name] = (names[0], *(f"{service}/{instance}" for service, instance in BASE))
         judging = fault.codes if fault.service == "mesh" else ("PROC-001", *fault.codes)
         await self._watch.until(
             lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in judging),
@@ -169,6 +172,12 @@ class _Runner:
             f"{names[0]} is well before",
         )
         return copies
+
+    async def _sampled_no_more(self, fault: Fault) -> None:
+        """Whoever leaves must not be asked for by name meanwhile."""
+        if self._watch.costly.pop(fault.name, None) is not None:
+            with suppress(NotSeen):
+                await self._watch.until(lambda _: True, 1, _FOUND_S, "another look")
 
     async def _injected(self, fault: Fault, copy: Copy, folder: Path) -> float:
         """Make the fault, see it, take it back, see nothing any more; returns when it was made."""

@@ -17,6 +17,7 @@ __all__ = ["NotSeen", "Seen", "Watch", "watching"]
 
 _PACE_S: Final = 0.3
 _ANSWER_S: Final = 10.0
+_COSTLY: Final = ("PROF",)
 
 
 class NotSeen(Exception):
@@ -35,7 +36,10 @@ class Seen(msgspec.Struct, frozen=True):
 
     def judged(self, code: str, *names: str) -> bool:
         """Whether that rule could judge all of these instances, or judges at all where it names none of their kind."""
-        (verdict,) = [one for one in self.check.verdicts if one.code == code]
+        found = [one for one in self.check.verdicts if one.code == code]
+        if not found:
+            return False  # nobody asked for it in this look
+        (verdict,) = found
         services = {name.partition("/")[0] for name in verdict.judged}
         if services.isdisjoint(name.partition("/")[0] for name in names):
             return verdict.verdict in {Verdict.CLEAR, Verdict.FOUND}
@@ -50,6 +54,8 @@ class Watch:
         self._news = asyncio.Condition()
         self.seen: list[Seen] = []
         self.unanswered: list[str] = []
+        self.costly: dict[str, tuple[str, ...]] = {}
+        """Who is also judged by the rules that sample, by the name of the fault for which that is done."""
 
     async def run(self) -> None:
         """Ask until cancelled; what is not answered is kept as such, for then nothing was seen."""
@@ -57,7 +63,10 @@ class Watch:
             at = time.monotonic()
             try:
                 heard = await self._mesh.one(Check, "mesh", CheckQuestion(), timeout_s=_ANSWER_S)
-                seen = Seen(at, heard.answer)
+                check = heard.answer
+                if names := sorted({name for names in self.costly.values() for name in names}):
+                    check = _both(check, await self._sampled(tuple(names)))
+                seen = Seen(at, check)
             except (BusError, Refusal) as error:
                 self.unanswered.append(f"{type(error).__name__}: {error}")
             else:
@@ -65,6 +74,11 @@ class Watch:
                     self.seen.append(seen)
                     self._news.notify_all()
             await asyncio.sleep(_PACE_S)
+
+    async def _sampled(self, names: tuple[str, ...]) -> Check:
+        services = tuple({name.partition("/")[0] for name in names})
+        question = CheckQuestion(codes=_COSTLY, services=services, instances=names)
+        return (await self._mesh.one(Check, "mesh", question, timeout_s=_ANSWER_S)).answer
 
     async def until(self, holds: Callable[[Seen], bool], times: int, within_s: float, what: str) -> None:
         """Wait until it holds in so many judgements in a row, all asked for from now on.
@@ -91,6 +105,12 @@ class Watch:
     def counted(self, since: float, *names: str) -> Counter[str]:
         """In how many judgements since then each code was found at these instances."""
         return Counter(code for one in self.seen if one.at >= since for code in one.codes(*names))
+
+
+def _both(usual: Check, sampled: Check) -> Check:
+    return msgspec.structs.replace(
+        usual, findings=usual.findings + sampled.findings, verdicts=usual.verdicts + sampled.verdicts
+    )
 
 
 @asynccontextmanager

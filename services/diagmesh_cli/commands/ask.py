@@ -1,6 +1,7 @@
 """`diagmesh ask`: one instance, a service or the whole mesh."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -25,6 +26,9 @@ from diagmesh_cli.watching import Asking, Taken, checked, watch
 
 __all__ = ["ask", "mesh_reply", "question_of"]
 
+_SAMPLING: Final = frozenset({"profile"})
+"""Kinds that look for a second or more unless they are asked otherwise."""
+_SAMPLING_S: Final = 8.0
 _DETAIL = Literal["brief", "normal", "full"]
 _FIELDS: Final = Parameter(metavar="KEY=VALUE", negative="", show_default=False)
 
@@ -52,6 +56,7 @@ async def ask(
         asking: where the mesh is, how to show it, and how often.
     """
     output, question = Output.of(asking), question_of(set, detail)
+    asking = _patient(kind, asking)
     service, _, instance = target.partition("/")
     if one and (not service or instance):
         raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
@@ -74,6 +79,12 @@ async def ask(
             return _show_one(output, heard)
         output.show(mesh_reply(result), sum_of(result, output.out.width))
         return of_sum(result.answer)
+
+
+def _patient(kind: str, asking: Asking) -> Asking:
+    """With the usual time for kinds that take seconds, unless somebody says how long to wait."""
+    usual = asking.timeout == Asking.timeout
+    return replace(asking, timeout=_SAMPLING_S) if usual and kind in _SAMPLING else asking
 
 
 def _taker(

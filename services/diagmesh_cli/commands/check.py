@@ -1,7 +1,7 @@
 """`diagmesh check`: what is the matter in the mesh, by all rules; a gate for CI."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -15,6 +15,8 @@ from diagmesh.contract.names import check_token
 from diagmesh.contract.selector import Labels
 from diagmesh.contract.verdicts import Check, CheckQuestion
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
+from diagmesh.diagnose import chosen
+from diagmesh.packs import load_rules
 from diagmesh_cli.direct_check import check_directly
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Batched, Common, connection
@@ -29,6 +31,7 @@ from diagmesh_cli.views.replies import page
 
 __all__ = ["check", "question_of"]
 
+_SAMPLING_S: Final = 8.0
 _SEVERITY = Literal["info", "warning", "error", "critical"]
 
 
@@ -47,7 +50,8 @@ async def check(
 
     Args:
         target: a service, SERVICE/INSTANCE, or nothing for the whole mesh.
-        code: only this rule (RES-004) or family (RES); may be given several times.
+        code: only this rule (RES-004) or family (RES); may be given several times. Rules that cost the services
+            something (PROF: a second of sampling) are applied only if they are named.
         direct: ask the instances from here and judge here, for when there is no coordinator.
         fail_on: the mildest severity that ends with 1.
         strict: end with 2 also where an instance is only too young to be judged by a rule.
@@ -59,12 +63,13 @@ async def check(
     if direct and common.batch is not None:
         raise UsageError("--batch needs a coordinator here: leave out --direct")
     reports.ready()
+    patience_s = _patience_s(question.codes, common.timeout)
     async with connected(common, output) as mesh:
         async with output.waiting(f"the check of {target or 'the mesh'}"):
             if direct:
-                heard = _as_heard(await check_directly(mesh, question, common.timeout))
+                heard = _as_heard(await check_directly(mesh, question, patience_s))
             else:
-                heard = await mesh.one(Check, "mesh", question, timeout_s=common.timeout)
+                heard = await mesh.one(Check, "mesh", question, timeout_s=patience_s)
         if heard.problem is not None:
             output.show(heard.reply, page(heard))
             return Exit.UNSURE
@@ -72,6 +77,13 @@ async def check(
         reports.write(found, _made(common, target, question, heard.reply), worst_allowed)
         output.show(heard.reply, check_view(found, heard.reply.instance))
         return of_check(found, worst_allowed, strict=strict)
+
+
+def _patience_s(codes: tuple[str, ...], timeout_s: float) -> float:
+    """The time for the check; more than the usual where rules are named whose looks take seconds."""
+    usual = timeout_s == Common.timeout
+    costly = usual and codes and any(one.costly for one in chosen(load_rules().rules.values(), codes))
+    return _SAMPLING_S if costly else timeout_s
 
 
 def _as_heard(check: Check) -> Heard[Check]:

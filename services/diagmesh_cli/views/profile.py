@@ -16,6 +16,8 @@ __all__ = ["VIEW", "counted_part", "place", "value"]
 
 _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _MOST_LABELS: Final = 5
+_MOST_ROWS: Final = 5
+"""Of each, where several things were counted."""
 
 
 def value(number: int, unit: str, *, signed: bool = False) -> str:
@@ -43,13 +45,15 @@ def place(row: Row) -> str:
 
 def short(name: str) -> str:
     """A function without the path of its package: ``harm.Spin.func1``."""
-    return name.rpartition("/")[2] if "/" in name.partition("(")[0] else name
+    last = name.rpartition("/")[2] if "/" in name.partition("(")[0] else name
+    return last.replace("%2e", ".")  # as Go writes a dot in the last part of an import path
 
 
 def _page(answer: Profile) -> RenderableType:
     parts: list[RenderableType] = []
     for one in answer.counted:
-        parts += [Text(), *counted_part(one)] if parts else counted_part(one)
+        rows = _MOST_ROWS if len(answer.counted) > 1 else None
+        parts += [*([Text()] if parts else []), *counted_part(one, rows)]
     if answer.cost is not None:
         cost = answer.cost
         read = f"; read by a process of its own in {took(cost.read_cpu_ms)} of CPU, {size(cost.read_rss_bytes)}"
@@ -63,17 +67,23 @@ def _page(answer: Profile) -> RenderableType:
     return Group(*parts, *blind_lines(answer.blind))
 
 
-def counted_part(one: Counted) -> Iterator[RenderableType]:
-    """One sample type."""
+def counted_part(one: Counted, most: int | None = None) -> Iterator[RenderableType]:
+    """One sample type.
+
+    Args:
+        one: what was counted.
+        most: so many rows, however many there are.
+    """
     yield _head(one)
+    left = one.rows_left + len(one.rows[most:] if most else ())
     if one.rows:
-        yield _table(one.rows, one, "FUNCTION")
+        yield _table(one.rows[:most], one, "FUNCTION")
     elif one.base:
         yield indented(Text("nothing changed", "dim"))
     else:
         yield indented(Text("nothing was counted", "dim"))
-    if one.rows_left:
-        yield indented(Text(f"… and {one.rows_left:,} more (--json shows all)", "dim"))
+    if left:
+        yield indented(Text(f"… and {left:,} more (--json shows all)", "dim"))
     if one.lines:
         yield Text()
         yield _table(one.lines, one, "LINE")
@@ -82,6 +92,8 @@ def counted_part(one: Counted) -> Iterator[RenderableType]:
     for each in one.peeked:
         yield from _peek(each, one)
     for key, values in one.labels.items():
+        if key == "bytes":
+            continue  # the sizes of objects, in every heap profile of Go
         told = ", ".join(f"{text} {value(number, one.unit)}" for text, number in list(values.items())[:_MOST_LABELS])
         yield Text(f"label {key}: {told}", "dim")
 

@@ -84,6 +84,7 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
         name: of the function, its file and its page.
         module: beside which its page lies.
         tells: the first line of its docstring: what should hold.
+        costly: whether looking for it costs the service something; a check applies it only where it is asked for.
         judge: the function itself.
     """
 
@@ -97,6 +98,7 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     module: str
     tells: str
+    costly: bool = False
     judge: Callable[[Evidence, Any], Iterator[Hit | Unjudged]]
 
     @property
@@ -110,7 +112,7 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.reads == (Coordinator,)
 
 
-def rule(
+def rule(  # noqa: PLR0913  what a rule declares
     code: str,
     title: str,
     *,
@@ -119,6 +121,7 @@ def rule(
     reads: tuple[type[Answer], ...],
     limits: Limits = _NO_LIMITS,
     over_many: bool = False,
+    costly: bool = False,
 ) -> Callable[[Callable[[Evidence, Any], Iterator[Hit | Unjudged]]], RuleSpec]:
     """Declare a rule: ``def name(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]`` with a docstring.
 
@@ -130,6 +133,8 @@ def rule(
         reads: answer types; none for a rule over the directory alone.
         limits: thresholds with defaults.
         over_many: it compares instances, judges silence or joins kinds, so one answer is not enough.
+        costly: what it reads costs the service something (seconds of sampling), so that a check asks for it only where
+            the code or its family is named; answers that were asked for anyway are judged by it.
 
     Raises:
         TypeError: the declaration is incomplete; the message says what is missing.
@@ -159,6 +164,7 @@ def rule(
             name=name,
             module=judge.__module__,
             tells=doc.splitlines()[0],
+            costly=costly,
             judge=judge,
         )
 

@@ -73,6 +73,7 @@ def look(profile: Profile, wanted: Wanted) -> Counted:
         total=in_all,
         over_s=_over_s(profile, wanted),
         per_s=_per_s(profile, index, in_all, wanted),
+        events=_events(whole, index),
         samples=len(seen.samples),
         base=wanted.base,
         rows=rows,
@@ -83,6 +84,13 @@ def look(profile: Profile, wanted: Wanted) -> Counted:
         labels=_labels(labelled(seen, index), wanted.top),
         folded=folded(seen, index) if wanted.folded else None,
     )
+
+
+def _events(profile: Profile, index: int) -> int | None:
+    """The count that Go writes before each sum: objects before space, contentions before delay."""
+    if index == 0 or profile.types[index - 1].unit != "count" or profile.types[index].unit == "count":
+        return None
+    return total(profile, index - 1)
 
 
 def _over_s(profile: Profile, wanted: Wanted) -> float | None:
@@ -100,7 +108,8 @@ def _per_s(profile: Profile, index: int, in_all: int, wanted: Wanted) -> float |
 
 
 def _rows(found: Table, where: Places, top: int) -> tuple[Row, ...]:
-    return tuple(_row(one, found.total, where) for one in (found.rows[:top] if top else found.rows))
+    heaviest = sorted(found.rows, key=lambda row: (-abs(row.flat), -abs(row.cum), str(row.node)))
+    return tuple(_row(one, found.total, where) for one in heaviest[: top or None])
 
 
 def _row(one: Counts, in_all: int, where: Places) -> Row:

@@ -140,6 +140,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         total: of the whole profile; in a comparison that of the base, as pprof has it.
         over_s: the time within which it was counted; None for a state (heap in use).
         per_s: the total per second; of CPU time that is the cores used.
+        events: how often it happened: samples of CPU, allocations, contentions; None where nobody counts that.
         samples: how many different stacks.
         base: what it is compared with, in words; empty for no comparison. Values are then differences.
         rows: the heaviest first.
@@ -157,6 +158,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     total: int
     over_s: float | None = None
     per_s: float | None = None
+    events: int | None = None
     samples: int = 0
     base: str = ""
     rows: tuple[Row, ...] = ()
