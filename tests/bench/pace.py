@@ -19,6 +19,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         in_flight: requests at a time.
         judging_rounds: gathers that are judged, per turn.
         looks: looks of an agent per turn.
+        stacks: of the profiles that are read.
+        goroutines: of the service whose profiles are taken.
         starts: starts of each program.
         idle_s: how long its idle CPU is watched, seconds.
         settle_s: how long a process is left alone before that, seconds.
@@ -32,6 +34,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: tuple[int, ...]
     judging_rounds: int
     looks: int
+    stacks: tuple[int, ...]
+    goroutines: tuple[int, ...]
     starts: int
     idle_s: float
     settle_s: float
@@ -46,6 +50,8 @@ FULL: Final = Pace(
     in_flight=(1, 32, 256),
     judging_rounds=20,
     looks=300,
+    stacks=(1000, 20_000),
+    goroutines=(100, 10_000, 100_000),
     starts=5,
     idle_s=8.0,
     settle_s=2.0,
@@ -60,6 +66,8 @@ QUICK: Final = msgspec.structs.replace(
     in_flight=(1, 256),
     judging_rounds=5,
     looks=100,
+    stacks=(1000,),
+    goroutines=(100, 10_000),
     starts=2,
     idle_s=2.0,
 )
@@ -72,6 +80,8 @@ TINY: Final = msgspec.structs.replace(
     in_flight=(1, 2),
     judging_rounds=1,
     looks=3,
+    stacks=(10,),
+    goroutines=(100,),
     starts=1,
     idle_s=0.2,
     settle_s=0.1,

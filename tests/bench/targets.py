@@ -69,6 +69,13 @@ TARGETS: Final = (
     Target(
         "resources: longest call on the event loop", 1, "ms", _value("collecting", "one look", "resources", "loop ms")
     ),
+    Target(
+        "profile of 20000 stacks: read, to go tool pprof",
+        3,
+        "x",
+        _value("profiling", "20000 stacks", "ours, a whole process", "/pprof"),
+    ),
+    Target("heap look: CPU of the service", 20, "ms", _value("profiling", "100 goroutines", "heap", "service ms")),
     Target("sidecar with all agents: RSS", 36, "MiB", _value("footprint", "process", "sidecar", "RSS MiB")),
     Target("each further instance of a sidecar: RSS", 1, "MiB", _further),
     Target("sidecar: start to first answer", 300, "ms", _value("footprint", "process", "sidecar", "start ms")),

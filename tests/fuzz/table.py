@@ -20,6 +20,7 @@ TARGETS: Final[dict[str, Target]] = {one.name: one for part in _PARTS for one in
 NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.adapters.pprof.__main__": "a job that our own other half has just written",
     "diagmesh.adapters.pprof.apart": "what our own other half says; the files themselves are the target profile",
+    "diagmesh_cli.sampling": "an option of the command itself, and replies that were decoded before",
     "diagmesh.contract.schema": "docstrings of our own types",
     "diagmesh.adapters.godump.apart": "what a process of ours writes; the dump that it reads is goroutine-dump",
     "diagmesh.declare.rules": "codes that stand in the source of a rule; a wrong one is a programming error",

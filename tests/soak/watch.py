@@ -22,6 +22,9 @@ WARM_UP_S: Final = 75.0
 _CHECK_EVERY_S: Final = 3.0
 _TELL_EVERY_S: Final = 30.0
 _TIMEOUT_S: Final = 5.0
+_SAMPLING_S: Final = 8.0
+_SAMPLED_EACH: Final = 5
+_PROFILED: Final = ("orders", "payments", "inventory")
 _MIB: Final = 1 << 20
 
 
@@ -78,6 +81,8 @@ async def soak(url: str, pids: dict[str, int], seconds: float, tell: Callable[[s
             if not warm:
                 early = _resident(pids)
             await _look(mesh, told, warm=warm)
+            if told.checks % _SAMPLED_EACH == 1:
+                await _sampled(mesh, told)
             if passed - told_at >= _TELL_EVERY_S:
                 told_at = passed
                 tell(f"{passed:4.0f} s of {seconds:g} s: {told.checks} checks, {len(told.complaints)} complaints")
@@ -85,6 +90,19 @@ async def soak(url: str, pids: dict[str, int], seconds: float, tell: Callable[[s
     late = _resident(pids)
     told.memory = [Memory(name, early[name], late[name]) for name in sorted(pids)]
     return told
+
+
+async def _sampled(mesh: Mesh, told: Told) -> None:
+    """A check by the rules that sample, of those that are Go services with profiles."""
+    known = {entry.service for entry in (await mesh.services()).services}
+    services = tuple(one for one in _PROFILED if one in known)
+    if not services:
+        return
+    try:
+        question = CheckQuestion(codes=("PROF",), services=services)
+        _note((await mesh.one(Check, "mesh", question, timeout_s=_SAMPLING_S)).answer, told, warm=False)
+    except (BusError, Refusal) as error:
+        told.lost[_words(error)] += 1
 
 
 async def _look(mesh: Mesh, told: Told, *, warm: bool) -> None:

@@ -1,0 +1,116 @@
+"""`diagmesh profile` and the check by its rules on a real mesh: added up, set against siblings, drawn, kept."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from diagmesh_cli.main import run
+from faults.mesh import Copy, DemoMesh
+from support.godemo import build
+from support.golang import Go
+from support.pprof import Tool
+
+
+class Replicas(NamedTuple):
+    """Two replicas, of which the first computes without pause."""
+
+    mesh: DemoMesh
+    spins: Copy
+    well: Copy
+
+
+@pytest.fixture(scope="module")
+def replicas(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    folder = tmp_path_factory.mktemp("mesh")
+    with DemoMesh(folder, build(go)) as mesh:
+        mesh.start([], bare=True)
+        copies = []
+        for name in ("i1", "i2"):
+            (folder / name).mkdir()
+            copies.append(mesh.copy("payments", name, folder / name))
+        copies[0].service.turn("spin", for_s=600)
+        yield Replicas(mesh, *copies)
+
+
+def asked(replicas: Replicas, *words: str) -> int:
+    return run([*words, "--nats", replicas.mesh.url])
+
+
+def test_all_replicas_are_added_up(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(replicas, "profile", "payments", "--cpu", "1s") in (0, 1)
+    shown = capsys.readouterr().out
+    assert "payments: 2 replicas added up" in shown
+    assert re.search(r"harm\.compute +running\.go:\d+", shown)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_one_against_its_siblings(replicas: Replicas, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    html = tmp_path / "flames.html"
+    code = asked(replicas, "profile", "payments", "--cpu", "1s", "--diff-sibling", "--html", str(html), "--json")
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert code in (0, 1)
+    assert told["unlike"] == "payments/i1"
+    cpu = next(one for one in told["difference"]["counted"] if one["sample"] == "cpu")
+    assert cpu["base"] == "payments/i2"
+    assert cpu["rows"][0]["function"] == "diagmesh.test/demo/internal/harm.compute"
+    assert cpu["rows"][0]["flat"] > 0
+    assert [reply["instance"] for reply in told["replies"]] == ["i1", "i2"]
+    assert "harm.compute" in html.read_text()
+
+
+def test_the_files_are_kept_as_they_came(replicas: Replicas, tmp_path: Path, go: Go) -> None:
+    assert asked(replicas, "profile", "payments", "--cpu", "1s", "--raw", str(tmp_path / "cpu.pb.gz")) in (0, 1)
+    files = sorted(tmp_path.glob("*.pb.gz"))
+    assert [file.name for file in files] == ["cpu-i1.pb.gz", "cpu-i2.pb.gz"]
+    top = Tool(go, tmp_path).top(files[0], of="cpu", unit="nanoseconds")
+    assert top.rows[0][0] == "diagmesh.test/demo/internal/harm.compute"
+
+
+def test_one_instance_and_its_heap(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(replicas, "profile", "payments/i2", "--type", "heap", "--top", "3") == 0
+    shown = capsys.readouterr().out
+    assert "payments/i2" in shown
+    assert "heap · inuse_space" in shown
+    assert "cost: heap written out" in shown
+
+
+def test_a_usual_check_samples_nobody(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(replicas, "check", "payments", "--json") in (0, 1, 2)
+    check = json.loads(capsys.readouterr().out)["answer"]
+    assert "profile" not in check["asked"]
+    assert not [one for one in check["verdicts"] if one["code"].startswith("PROF")]
+
+
+@pytest.mark.parametrize("direct", [[], ["--direct"]])
+def test_a_check_that_names_them_does(
+    replicas: Replicas, direct: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(replicas, "check", "payments", "--code", "PROF", "--json", *direct) in (0, 1)
+    check = json.loads(capsys.readouterr().out)["answer"]
+    assert check["asked"] == ["profile"]
+    verdicts = {one["code"]: one["verdict"] for one in check["verdicts"]}
+    assert verdicts.keys() == {"PROF-001", "PROF-002", "PROF-003", "PROF-004"}
+    assert {one["code"] for one in check["findings"]} <= {"PROF-001", "PROF-004"}
+    assert "found" in (verdicts["PROF-001"], verdicts["PROF-004"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["profile", "payments", "--cpu", "31s"], 64, "1s to 30s"),
+        (["profile", "payments", "--cpu", "1s", "--type", "heap"], 64, "two profiles"),
+        (["profile", "payments", "--base", "previous", "--diff-sibling"], 64, "leave out --diff-sibling"),
+        (["profile", "payments", "--cpu", "1s", "--focus", "("], 2, "focus is no regular expression"),
+        (["profile", "nobody", "--cpu", "1s"], 2, "nobody"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    replicas: Replicas, words: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(replicas, *words) == code
+    told = capsys.readouterr()
+    assert says in " ".join((told.out + told.err).split())
