@@ -25,6 +25,8 @@ from diagmesh.errors import BusError, NotRunning, SettingsError, Unreadable
 from diagmesh.serve import Identity
 from diagmesh.settings import TargetSettings
 from diagmesh.target import Probe, Sighting
+from diagmesh_agents._captured import CapturedErrors
+from diagmesh_agents._launcher.area import Area
 from diagmesh_agents._launcher.endings import in_words
 from diagmesh_agents._launcher.memory import Memory
 
@@ -36,6 +38,8 @@ _LOOK_S: Final = 1.0
 _AGAIN_S: Final = 0.5
 _SETTLES_S: Final = 2.5
 """So long the launcher may take to tell of an end: it reads what the service said last. Longer: it is frozen."""
+_FOLLOW_S: Final = 1.0
+_FOLLOW_AGAIN_S: Final = 60.0
 _RUNNING: Final = "running"
 _LEAVING: Final = "leaving"
 _NOBODY_LEARNT: Final = "its launcher is gone, and only that would have learnt how it ended"
@@ -72,6 +76,11 @@ class Launch:
             return cls(int(memory), int(wake), instance)
         except (ValueError, OSError):
             raise SettingsError("--launched is for the launcher alone: start a service with -- COMMAND") from None
+
+    @property
+    def areas(self) -> tuple[Area, Area]:
+        """The output of the service, as the pump and the launcher read it."""
+        return self._memory.of_pump, self._memory.of_launcher
 
     @property
     def state(self) -> dict[str, Any]:
@@ -157,6 +166,29 @@ class LaunchedNeighbour(Neighbour):
         self._launch = launch
         self._missed: tuple[int, int] | None = None
         self._missed_since = 0.0
+
+    async def run(self) -> None:
+        """As of any neighbour; and what it writes on standard error is read before it is overwritten."""
+        following = asyncio.get_running_loop().create_task(self._follow(), name="follow standard error")
+        try:
+            await super().run()
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+    async def _follow(self) -> None:
+        while True:
+            pause_s = _FOLLOW_S
+            try:
+                await asyncio.to_thread(self.races.follow)
+            except Exception:
+                log.exception("the standard error of the service could not be followed")
+                pause_s = _FOLLOW_AGAIN_S
+            await asyncio.sleep(pause_s)
+
+    def _captured(self) -> CapturedErrors:
+        return CapturedErrors(self._launch.areas)
 
     def sighting(self) -> Sighting:
         """Which process runs, how often it was started again, and how it ended last."""

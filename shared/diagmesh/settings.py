@@ -115,7 +115,7 @@ class ProbeSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class GoSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a Go service shows its diagnostic pages (``[targets.go]``): at least one of the three URLs.
+    """Where a Go service shows its diagnostic pages and reports (``[targets.go]``): at least one of the places.
 
     Args:
         pprof: base URL of ``net/http/pprof`` (``http://127.0.0.1:6060/debug/pprof``).
@@ -123,6 +123,8 @@ class GoSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         metrics: URL of the metrics for Prometheus (``http://127.0.0.1:6060/metrics``).
         headers: request headers of all of them; values of the form ``file:PATH`` are read from that file.
         tls_ca_file: CA bundle for ``https``, as of a probe.
+        race_log: the ``log_path`` of its ``GORACE``: reports of the race detector are in files named so, with a process
+            id behind (``/var/log/orders-race``).
     """
 
     pprof: str = ""
@@ -130,11 +132,15 @@ class GoSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     metrics: str = ""
     headers: dict[str, str] = {}
     tls_ca_file: str = ""
+    race_log: str = ""
 
     def __post_init__(self) -> None:
         """A table without a place says nothing."""
-        if not (self.pprof or self.expvar or self.metrics):
-            raise ValueError("the table go needs one of pprof, expvar, metrics: the URL of that page of the service")
+        if self.race_log and not self.race_log.startswith("/"):
+            raise ValueError(f"race_log {self.race_log!r} must begin with /: it is the log_path of its GORACE")
+        if not (self.pprof or self.expvar or self.metrics or self.race_log):
+            words = "one of pprof, expvar, metrics: the URL of that page of the service; or race_log"
+            raise ValueError(f"the table go needs {words}")
 
 
 class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):

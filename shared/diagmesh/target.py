@@ -8,6 +8,7 @@ import msgspec
 
 from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, CgroupPids, Pressures
 from diagmesh.contract.answers.health import LastExit
+from diagmesh.contract.answers.races import Races
 from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState, Trend
 from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
@@ -21,6 +22,7 @@ __all__ = [
     "Probe",
     "ProbeResult",
     "ProcessView",
+    "RaceLooks",
     "Ring",
     "Sample",
     "Sighting",
@@ -235,6 +237,18 @@ class Probe(Protocol):
         ...
 
 
+class RaceLooks(Protocol):
+    """What the race detector of Go reported of one service."""
+
+    def look(self) -> Races:
+        """All of it. Reads files: call it in a thread.
+
+        Raises:
+            Unavailable: nobody could report anything here (501, with what to do).
+        """
+        ...
+
+
 class Target(Protocol):
     """The neighbour: one instance of a watched service."""
 
@@ -266,6 +280,11 @@ class Target(Protocol):
     @property
     def go(self) -> GoDoor:
         """The way to its diagnostic pages, if it is a Go service; a door without a place says what to add."""
+        ...
+
+    @property
+    def races(self) -> RaceLooks:
+        """What the race detector reported, if it is a Go service that was built with it."""
         ...
 
     def sighting(self) -> Sighting:

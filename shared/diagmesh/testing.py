@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from diagmesh.contract.answers.races import Races
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import Services
@@ -16,15 +17,28 @@ from diagmesh.contract.mesh import Silent
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Blind, Problem, Reply, Status
 from diagmesh.declare import RuleSpec
 from diagmesh.diagnose import Diagnosis, Engine
-from diagmesh.errors import Busy, NotRunning, PageTooLarge, Unreadable
+from diagmesh.errors import Busy, NotRunning, PageTooLarge, Unavailable, Unreadable
 from diagmesh.evidence import Evidence
 from diagmesh.gopages import LIMIT_BYTES, Fetched, GoDoor, GoPage, NoGoDoor, Query, Setting, not_configured
 from diagmesh.packs import RulePack
 from diagmesh.pages import page_of
 from diagmesh.settings import RuleSettings
-from diagmesh.target import Aged, Depth, Disk, Look, Probe, ProbeResult, ProcessView, Ring, Sample, Sighting, Trends
+from diagmesh.target import (
+    Aged,
+    Depth,
+    Disk,
+    Look,
+    Probe,
+    ProbeResult,
+    ProcessView,
+    RaceLooks,
+    Ring,
+    Sample,
+    Sighting,
+    Trends,
+)
 
-__all__ = ["FakeGo", "FakeProbe", "FakeProcess", "FakeRing", "FakeTarget", "answered", "judged", "refused"]
+__all__ = ["FakeGo", "FakeProbe", "FakeProcess", "FakeRaces", "FakeRing", "FakeTarget", "answered", "judged", "refused"]
 
 
 class FakeProcess:
@@ -187,6 +201,19 @@ class FakeGo:
             self.at_work = ""
 
 
+class FakeRaces:
+    """What a race detector reported, of the test's making; without an answer nobody could report anything."""
+
+    def __init__(self, answer: Races | None = None) -> None:
+        self._answer = answer
+
+    def look(self) -> Races:
+        """The answer."""
+        if self._answer is None:
+            raise Unavailable("the test gave this fake no races", code=501, error="not on this instance")
+        return self._answer
+
+
 class FakeTarget:
     """A neighbour of the test's making; without a process it is one whose process is not there.
 
@@ -197,6 +224,7 @@ class FakeTarget:
         ring: the recent past.
         blind: what cannot be seen of it.
         go: the way to its diagnostic pages; default: the settings name none.
+        races: what its race detector reported; default: nobody could report anything.
         service: its service name.
         instance: its instance name.
     """
@@ -210,6 +238,7 @@ class FakeTarget:
         ring: Ring | None = None,
         blind: Sequence[Blind] = (),
         go: GoDoor | None = None,
+        races: RaceLooks | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -217,6 +246,7 @@ class FakeTarget:
         self.instance = instance
         self.probes: Sequence[Probe] = probes
         self.ring: Ring = ring or FakeRing()
+        self.races: RaceLooks = races or FakeRaces()
         self.go: GoDoor = go or NoGoDoor(f"{service}/{instance}")
         self._process = process
         self._sighting = sighting

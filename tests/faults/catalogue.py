@@ -316,6 +316,18 @@ _RESOURCES: Final = (
         quick=True,
     ),
 )
+_RACES: Final = (
+    Fault(
+        name="race",
+        does="switch `race`, built with -race, under a launcher",
+        inject=on("race"),
+        remove=off("race"),
+        codes=("RACE-001",),
+        launched=(),
+        limits={"RACE-001": {"recent_s": 12.0}},
+        race=True,
+    ),
+)
 _MESH: Final = (
     Fault(
         name="sidecar-frozen",
@@ -477,7 +489,6 @@ def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, *
         family=family,
         service=service,
         flags=flags,
-        race=switch == "race",
     )
 
 
@@ -488,7 +499,6 @@ _NOT_NAMED_YET: Final = (
     _unnamed("wrong", "LOG, REQ"),
     _unnamed("bad-encoding", "REQ, LOG"),
     _unnamed("exceed-payload", "NATS, REQ"),
-    _unnamed("race", "RACE"),
     # Its healthz says that it is not ready while it is not connected: so it is for moments.
     replace(_unnamed("reconnect-storm", "NATS"), may=("PROC-006",)),
     _unnamed("no-stream", "JS, LOG", "orders"),
@@ -499,5 +509,5 @@ _NOT_NAMED_YET: Final = (
     _unnamed("ack-late", "JS", "inventory", "--ack-wait", "500ms"),
     _unnamed("nak-always", "JS", "inventory"),
 )
-FAULTS: Final = (*_PROCESSES, *_CRASHES, *_DOORS, *_RESOURCES, *_PROFILES, *_MESH, *_NOT_NAMED_YET)
+FAULTS: Final = (*_PROCESSES, *_CRASHES, *_RACES, *_DOORS, *_RESOURCES, *_PROFILES, *_MESH, *_NOT_NAMED_YET)
 """In the order of the table."""

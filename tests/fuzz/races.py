@@ -1,13 +1,17 @@
 """What the race detector of Go writes, among whatever else a log holds."""
 
 import io
+import os
+import struct
 from typing import Final
 
 from msgspec import Raw
 from msgspec.json import decode
 from rich.console import Console
 
+from diagmesh.adapters.buildinfo import build_of
 from diagmesh.adapters.gorace import Collected, RaceReader
+from diagmesh.adapters.racewatch.program import log_path_of
 from diagmesh.aggregate import add_up
 from diagmesh.client import MeshResult
 from diagmesh.contract.answers.races import Race, Races
@@ -82,6 +86,34 @@ def _answers(data: bytes) -> None:
         Console(file=io.StringIO(), width=80).print(sum_of(MeshResult(answer=told, each=(), reply=None), 80))
 
 
+def _program(data: bytes) -> None:
+    """An environment, and an executable."""
+    path = log_path_of(data)
+    assert path not in {"stderr", "stdout"}
+    assert "\0" not in path
+    descriptor = os.memfd_create("fuzz")
+    try:
+        os.write(descriptor, data)
+        build = build_of(descriptor)
+    finally:
+        os.close(descriptor)
+    if build is not None:
+        assert all(isinstance(value, str) for value in build.settings.values())
+
+
+def _executable() -> bytes:
+    """The least that has build information: a header, one section and its name."""
+    text = b"-" * 16 + b"path\tx\nbuild\t-race=true\n" + b"-" * 16
+    blob = b"\xff Go buildinf:\x08\x02" + b"\0" * 16 + b"\x07go1.26." + bytes([len(text)]) + text
+    names = b"\0.go.buildinfo\0"
+    header = b"\x7fELF\x02\x01" + b"\0" * 34 + struct.pack("<Q", 64) + b"\0" * 10 + struct.pack("<3H", 64, 2, 1)
+    sections = [(1, 192, len(blob)), (0, 192 + len(blob), len(names))]
+    table = b"".join(
+        struct.pack("<I", name) + b"\0" * 20 + struct.pack("<2Q", at, size) + b"\0" * 24 for name, at, size in sections
+    )
+    return header.ljust(64, b"\0") + table + blob + names
+
+
 def _events(data: bytes) -> None:
     size, data = 1 + (data[0] if data else 0), data[1:]
     tally = Tally()
@@ -108,6 +140,12 @@ TARGETS: Final = (
         _answers,
         ("diagmesh.aggregate.total", "diagmesh_cli.views.replies"),
         (_ANSWER, b'{"distinct":1,"reports":1,"races":[{"id":"\\u001b","accesses":[],"count":-1}]}'),
+    ),
+    Target(
+        "go-program",
+        _program,
+        ("diagmesh.adapters.racewatch.program", "diagmesh.adapters.buildinfo"),
+        (b'A=1\0GORACE=halt_on_error=1 log_path="/a b"\0', b"GORACE=log_path=stderr\0", _executable()),
     ),
     Target(
         "go-test",

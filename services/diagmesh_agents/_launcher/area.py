@@ -86,18 +86,22 @@ class Area:
 
     def frames(self) -> list[Frame]:
         """What is kept, oldest first; whatever was overwritten while we read is left out."""
-        oldest, written = self._get(_OLDEST), self._get(_WRITTEN)
+        return self.since(0)[1]
+
+    def since(self, position: int) -> tuple[int, list[Frame]]:
+        """What came after a position that this gave before, and the position to go on from."""
+        oldest, written = max(position, self._get(_OLDEST)), self._get(_WRITTEN)
         raw = bytes(self._memory[self._at + _RING_AT : self._at + _RING_AT + _RING_BYTES])
         intact = self._get(_OLDEST)
         frames = []
         while oldest < written:
             at_ns, stream, size = _frame.unpack(_cut(raw, oldest, _frame.size))
             if not 0 < size <= _FRAME_BYTES or stream not in STREAMS:
-                return []  # overwritten in between
+                return position, []  # overwritten in between
             if oldest >= intact:
                 frames.append(Frame(at_ns, stream, _cut(raw, oldest + _frame.size, size)))
             oldest += _frame.size + size
-        return frames
+        return oldest, frames
 
     def head(self) -> Head:
         """The beginning of the last panic or fatal error."""

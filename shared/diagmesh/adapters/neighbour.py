@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.godoor import door_of
@@ -22,6 +22,9 @@ from diagmesh.gopages import GoDoor
 from diagmesh.hostname import default_instance
 from diagmesh.settings import TargetSettings
 from diagmesh.target import Probe, Sighting
+
+if TYPE_CHECKING:
+    from diagmesh.adapters.racewatch import RaceWatch, Source
 
 __all__ = ["Neighbour"]
 
@@ -62,6 +65,8 @@ class Neighbour:
         self._way = way or way_of(settings, root)
         name = f"{settings.service}/{self._instance}"
         self._go = door_of(settings.go, name, f"{name}: go")
+        self._race_log = settings.go.race_log if settings.go is not None else ""
+        self._races: RaceWatch | None = None
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -108,6 +113,23 @@ class Neighbour:
     def go(self) -> GoDoor:
         """The way to its diagnostic pages."""
         return self._go
+
+    @property
+    def races(self) -> "RaceWatch":
+        """What its race detector reported; followed from the first time that somebody wants to know."""
+        with self._lock:
+            if self._races is None:
+                from diagmesh.adapters.racewatch import RaceWatch  # noqa: PLC0415  for those who ask for races
+
+                self._races = RaceWatch(self._race_log, self._captured(), self._whose)
+            return self._races
+
+    def _captured(self) -> "Source | None":
+        """What it writes on standard error, where that is ours to read."""
+        return None
+
+    def _whose(self) -> tuple[int, int] | None:
+        return self._identity if self.sighting().running else None
 
     @property
     def process(self) -> Process:
@@ -175,6 +197,8 @@ class Neighbour:
         return self._settings.sample_s
 
     def _tick(self) -> bool:
+        if self._race_log:
+            self.races.follow()
         found = self._look(search=True)
         if found is None:
             return False

@@ -17,6 +17,8 @@ from rich.console import Group, RenderableType
 
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
+from diagmesh.contract.answers.races import Detector, Races
+from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState
 from diagmesh.contract.findings import FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, Silent, Worst
@@ -27,11 +29,13 @@ from diagmesh_cli import views
 from diagmesh_cli.history import History, Look
 from diagmesh_cli.local.issued import SERVER_FILE, seed_path, settings_file
 from diagmesh_cli.local.permissions import roles
+from diagmesh_cli.racerun.run import RaceRun, RunEnded, TestedPackages
 from diagmesh_cli.terminal import Terminal
 from diagmesh_cli.views import table, words
 from diagmesh_cli.views.check import check_view
 from diagmesh_cli.views.explain import Explained, Listed, list_view, page_view
 from diagmesh_cli.views.init import Handed, Made, made_view
+from diagmesh_cli.views.race_run import run_view
 from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.table import view_of
@@ -39,6 +43,7 @@ from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_
 from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
 from support.coordinators import WELL
+from support.racing import RACES
 from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
 SEED = Path("/tmp/diagmesh-up-abc/app.nk")  # noqa: S108  only shown
@@ -154,6 +159,19 @@ NOT_HERE = msgspec.structs.replace(
         *CLEAR.verdicts,
     ),
 )
+RACED = msgspec.Raw(encode(Races.as_one([("orders/i1", RACES), ("payments/i1", RACES)])))
+RUN = RaceRun(
+    command="go test -race ./...",
+    directory="/src",
+    go="go1.26.8",
+    ended=RunEnded.COMPLETE,
+    took_s=12.3,
+    answer=RACES,
+    tests=TestedPackages(
+        of=5, passed=1, without_tests=1, not_built=("shop/c",), raced=("shop/a.TestPut",), failed=("shop/b.TestBad",)
+    ),
+    said="# shop/c\nc/c_test.go:5:28: undefined: missing",
+)
 FEWER = msgspec.structs.replace(
     DIRECTORY,
     coordinators=(
@@ -194,6 +212,12 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "check": lambda _: check_view(CHECK, "c1"),
     "check_not_asked": lambda _: check_view(msgspec.structs.replace(CLEAR, not_asked=replies.NOT_ASKED), "c1"),
     "check_young": lambda _: check_view(YOUNG, "c1"),
+    "races": lambda _: page(heard(RACES, kind="races", findings=(FINDING,))),
+    "races_none": lambda _: page(heard(Races(distinct=0, reports=0, detector=Detector.ON), kind="races")),
+    "races_sum": lambda width: sum_of(
+        result(heard(RACES, kind="races"), heard(RACES, "payments", kind="races"), kind="races", merged=RACED), width
+    ),
+    "race_run": lambda _: run_view(RUN),
     "check_not_here": lambda _: check_view(NOT_HERE, "c1"),
     "check_clear": lambda _: check_view(CLEAR, "c1"),
     "coordinator": lambda _: page(heard(WELL, "mesh", "c1", kind="coordinator")),

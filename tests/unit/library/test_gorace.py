@@ -279,6 +279,7 @@ def answer(*counts: tuple[str, int]) -> Races:
 
 def test_the_same_race_of_several_instances_is_one_with_the_reports_of_each() -> None:
     told = Races.as_one([("orders/i1", answer(("a", 3), ("b", 1))), ("orders/i2", answer(("a", 4)))])
+    assert told is not None
     assert (told.distinct, told.reports) == (2, 8)
     assert [(race.id, race.count, race.instances) for race in told.races] == [
         ("a", 7, {"orders/i1": 3, "orders/i2": 4}),

@@ -150,6 +150,7 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         distinct: how many races, each counted once.
         reports: how many reports in all.
         detector: whether the running program has the race detector at all.
+        at: when this was told, by the clock of whoever tells it; missing where files were read.
         races: the latest first.
         left_out: how many races are not in ``races``, by the limit or for want of room.
         unsorted: reports of further races, when there were too many different ones to be told apart.
@@ -164,6 +165,7 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     distinct: Annotated[int, Measure("count")]
     reports: Annotated[int, Measure("count")]
     detector: Detector = Detector.UNKNOWN
+    at: datetime | None = None
     races: tuple[Race, ...] = ()
     left_out: int = 0
     unsorted: int = 0
@@ -173,8 +175,10 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     blind: tuple[Blind, ...] = ()
 
     @classmethod
-    def as_one(cls, answers: Sequence[tuple[str, Self]]) -> Self:
-        """Each race once, with the reports per instance; those that most instances have come first."""
+    def as_one(cls, answers: Sequence[tuple[str, Self]]) -> Self | None:
+        """Each race once, with the reports per instance, most instances first; None when nobody told."""
+        if not answers:
+            return None
         known: dict[str, Race] = {}
         for name, answer in answers:
             for race in answer.races:
@@ -186,6 +190,7 @@ class Races(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return cls(
             distinct=len(races),
             reports=sum(answer.reports for answer in told),
+            at=max((answer.at for answer in told if answer.at is not None), default=None),
             detector=detectors.pop() if len(detectors) == 1 else Detector.UNKNOWN,
             races=tuple(races[:_MOST_MERGED]),
             left_out=max(0, len(races) - _MOST_MERGED) + sum(answer.left_out for answer in told),
