@@ -1,6 +1,8 @@
 """A race log is followed: as it grows, is truncated, rotated and removed; what cannot be read is told."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -9,12 +11,14 @@ import pytest
 
 from diagmesh.adapters.racewatch import RaceLog, RaceWatch
 from diagmesh.adapters.racewatch import log as log_module
-from diagmesh.adapters.racewatch.program import log_path_of
+from diagmesh.adapters.racewatch.program import log_path_of, program_of
 from diagmesh.contract.answers.races import Detector
 from diagmesh.errors import Unavailable
+from support.programs import wait_until
 from support.racing import REPORT, report
 
 NOW: Final = datetime.now(UTC)
+SLEEPER: Final = "import time; time.sleep(60)"
 
 
 def lines(log: RaceLog) -> list[int]:
@@ -105,6 +109,16 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert blind.fix == "make that folder"
 
 
+def test_a_way_that_ended_with_its_process_is_no_news(tmp_path: Path) -> None:
+    log = RaceLog(str(tmp_path / "none" / "race"), "/var/log/race")
+    assert lines(log) == []
+    assert log.blind() == []
+    (tmp_path / "race.1").write_bytes(report(1))
+    log.moved(str(tmp_path / "race"))
+    assert lines(log) == [1]
+    assert log.told().where == "/var/log/race"
+
+
 @pytest.mark.parametrize(
     ("value", "path"),
     [
@@ -119,6 +133,19 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_log_path_of_an_environment_is_understood(value: str, path: str) -> None:
     environment = f"A=log_path=/no\0GORACE={value}\0B=1\0".encode()
     assert log_path_of(environment) == path
+
+
+@pytest.mark.parametrize(("said", "way"), [("/var/log/race", "/var/log/race"), ("logs/race", "{cwd}/logs/race")])
+def test_the_way_to_the_log_of_a_process_outlives_it(said: str, way: str, tmp_path: Path) -> None:
+    environment = {"GORACE": f"log_path={said} halt_on_error=1"}
+    with subprocess.Popen([sys.executable, "-c", SLEEPER], env={**os.environ, **environment}, cwd=tmp_path) as process:
+        try:
+            wait_until(lambda: program_of(process.pid).shown == said, 20.0, "it has its own environment")
+            program = program_of(process.pid)
+        finally:
+            process.kill()
+    assert program.log == way.format(cwd=tmp_path)
+    assert program.detector is Detector.OFF
 
 
 def me() -> tuple[int, int]:

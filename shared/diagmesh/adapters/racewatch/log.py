@@ -40,10 +40,12 @@ class RaceLog:
 
     Args:
         prefix: what ``log_path`` says.
-        shown: how the prefix is called in answers, where that is another way to the same place.
+        shown: how the prefix is called in answers, where that is another way to the same place; such a way may end with
+            the process, which is no news then.
     """
 
     def __init__(self, prefix: str, shown: str = "") -> None:
+        self._passing = bool(shown)
         self._folder, self._name = Path(prefix).parent, Path(prefix).name + "."
         self._shown = shown or prefix
         self._files: dict[Key, _Followed] = {}
@@ -100,9 +102,10 @@ class RaceLog:
                     if entry.name.startswith(self._name) and entry.name[len(self._name) :].isdecimal():
                         names.append((-_changed(entry), entry.path))
         except OSError as error:
-            what = f"{self._shown}.*"
-            fix = "make that folder" if isinstance(error, FileNotFoundError) else _WAYS
-            self._blind.append(Blind(what=what, why=f"{self._folder}: {error.strerror}", fix=fix))
+            what, missing = f"{self._shown}.*", isinstance(error, FileNotFoundError | ProcessLookupError)
+            if not (missing and self._passing):
+                fix = "make that folder" if missing else _WAYS
+                self._blind.append(Blind(what=what, why=f"{self._folder}: {error.strerror}", fix=fix))
         if len(names) > _MOST_FILES:
             why = f"{len(names):,} files; the latest {_MOST_FILES} are read"
             self._blind.append(Blind(what=f"{self._shown}.*", why=why, fix="remove those of processes long gone"))

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from diagmesh.adapters.buildinfo import build_of
@@ -50,8 +51,17 @@ def program_of(pid: int, root: str = PROC) -> Program:
         said = log_path_of(directory.read("environ", "environment"))
     except Unreadable:
         said = ""  # whoever sets it there can name it in the settings, too
-    way = f"{root}/{pid}/{'root' if said.startswith('/') else 'cwd/'}{said}" if said else ""
-    return Program(detector, why, way, said, tuple(blind))
+    return Program(detector, why, _way(directory, said) if said else "", said, tuple(blind))
+
+
+def _way(directory: PidDir, said: str) -> str:
+    """The path as the process sees it; where that is our own view, one that still leads there when it has ended."""
+    try:
+        if directory.link("ns/mnt", "namespace") == str(Path(PROC, "self/ns/mnt").readlink()):
+            return said if said.startswith("/") else f"{directory.link('cwd', 'working directory')}/{said}"
+    except (OSError, Unreadable):
+        pass
+    return directory.path(f"root{said}" if said.startswith("/") else f"cwd/{said}")
 
 
 def log_path_of(environment: bytes) -> str:
