@@ -206,7 +206,8 @@ def _with_missing(one: RuleSpec, seen: Evidence, outcome: _Outcome) -> _Outcome:
     for answer in one.reads:
         for key, missing in seen.missing(answer).items():
             if key not in found:
-                why.setdefault(key, Unjudged(where=key, why=missing, not_here=seen.lacks(key, answer)))
+                lacks = seen.lacks(key, answer)
+                why.setdefault(key, Unjudged(where=key, why=lacks or missing, not_here=bool(lacks)))
     return outcome._replace(why=why)
 
 

@@ -90,10 +90,13 @@ class Evidence:
             return ""
         return self._errors.get((answer, key), "not asked")
 
-    def lacks(self, key: Key, answer: type[Answer]) -> bool:
-        """Whether the instance says that it has nothing of a kind that it need not have (501)."""
+    def lacks(self, key: Key, answer: type[Answer]) -> str:
+        """Why the instance has nothing of a kind that it need not have (501), in its own words; empty when it has."""
         reply = self._replies.get((kind_of_type(answer), key)) if answer.may_lack else None
-        return reply is not None and reply.problem is not None and reply.problem.code == _NOT_HERE
+        problem = reply.problem if reply is not None else None
+        if problem is None or problem.code != _NOT_HERE:
+            return ""
+        return problem.detail or problem.error
 
     def missing(self, answer: type[Answer]) -> Mapping[Key, str]:
         """Every instance without an answer of this type, and why."""

@@ -191,7 +191,7 @@ def test_one_who_need_not_have_it_is_told_and_leaves_the_others_clear() -> None:
     (one,) = engine(dead_fish).diagnose(Evidence([has, lacks])).verdicts
     assert (one.verdict, one.judged) == (Verdict.CLEAR, ("a/2",))
     assert [(missing.instance, missing.not_here) for missing in one.not_judged] == [("a/1", True)]
-    assert "501 not on this instance: no fish" in one.not_judged[0].why
+    assert one.not_judged[0].why == "no fish"
     (one,) = engine(dead_fish).diagnose(Evidence([lacks, reply("a/2", Fish(), "fish")])).verdicts
     assert one.verdict is Verdict.FOUND
 

@@ -89,4 +89,4 @@ def _detector(directory: PidDir) -> tuple[Detector, str]:
         return Detector.OFF, "there is no build information of Go in its program"
     if build.settings.get("-race") == "true":
         return Detector.ON, ""
-    return Detector.OFF, f"its program was built without -race ({build.version})"
+    return Detector.OFF, "its program was built without -race"
