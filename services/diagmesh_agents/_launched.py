@@ -15,6 +15,7 @@ import msgspec
 from diagmesh.adapters.fits import Fits
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.procfs import PidDir
+from diagmesh.appnats import AppNats
 from diagmesh.bus.core import Bus
 from diagmesh.contract.answers.health import ExitReason, LastExit
 from diagmesh.contract.codec import encode
@@ -159,10 +160,13 @@ class LaunchedNeighbour(Neighbour):
         settings: how it is named.
         probes: its doors.
         launch: what the launcher tells.
+        nats: the observer connection, where the settings give one.
     """
 
-    def __init__(self, settings: TargetSettings, probes: Sequence[Probe], launch: Launch) -> None:
-        super().__init__(settings, probes, way=launch)
+    def __init__(
+        self, settings: TargetSettings, probes: Sequence[Probe], launch: Launch, *, nats: AppNats | None = None
+    ) -> None:
+        super().__init__(settings, probes, way=launch, nats=nats)
         self._launch = launch
         self._missed: tuple[int, int] | None = None
         self._missed_since = 0.0

@@ -11,6 +11,7 @@ import msgspec
 
 from diagmesh.accept import check_control, check_disabled, check_unique
 from diagmesh.adapters.neighbour import Neighbour
+from diagmesh.adapters.observer import Observer
 from diagmesh.adapters.probes import make_all
 from diagmesh.alive import alive
 from diagmesh.bus.nats import NatsBus
@@ -55,7 +56,7 @@ class _Place:
         self.bus = NatsBus(settings.connections.get(target.service, settings.nats), f"diag/{name}")
         self.observer = NatsBus(target.nats, f"diag-observer/{name}") if target.nats is not None else None
         probes = make_all(target.probes, self.observer, where=f"{name}: probes", instance=target.instance)
-        self.neighbour = Neighbour(target, probes) if launch is None else _launched(target, probes, launch)
+        self.neighbour = _neighbour(target, probes, self.observer, launch)
         self._launch = launch
         self._identity = Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name())
         self.member = Member(
@@ -96,10 +97,15 @@ class _Place:
             await self.observer.close()
 
 
-def _launched(target: TargetSettings, probes: Sequence[Probe], launch: "Launch") -> Neighbour:
+def _neighbour(
+    target: TargetSettings, probes: Sequence[Probe], observer: NatsBus | None, launch: "Launch | None"
+) -> Neighbour:
+    nats = Observer(observer) if observer is not None else None
+    if launch is None:
+        return Neighbour(target, probes, nats=nats)
     from diagmesh_agents._launched import LaunchedNeighbour  # noqa: PLC0415  a MiB that no other sidecar needs
 
-    return LaunchedNeighbour(target, probes, launch)
+    return LaunchedNeighbour(target, probes, launch, nats=nats)
 
 
 def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[TargetSettings]:

@@ -8,6 +8,7 @@ DiagmeshError
 │   ├── Declined          the asker must change something (400, 403, 404, 413, 429)
 │   │   └── Busy          it can be done by one at a time, and another one is at it (429)
 │   ├── Unavailable       this instance cannot tell (501 with the way to enable it, 503 not now)
+│   │   ├── NoObserver    the settings give no connection in the account of the application (501)
 │   │   └── NoPage        a diagnostic page of the service cannot be had
 │   │       ├── NotConfigured    the settings name no place for it (501)
 │   │       ├── PageMissing      the service has no such page (501)
@@ -45,6 +46,7 @@ __all__ = [
     "Late",
     "MessageTooLarge",
     "NoAnswer",
+    "NoObserver",
     "NoPage",
     "NoResponders",
     "NotConfigured",
@@ -118,6 +120,13 @@ class Unavailable(Refusal):
 
     code = 503
     error = "cannot look now"
+
+
+class NoObserver(Unavailable):
+    """The sidecar has no connection in the account of the application; the hint says how to give it one."""
+
+    code = 501
+    error = "not on this instance"
 
 
 class NoPage(Unavailable):

@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from diagmesh.appnats import AppNats
 from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, CgroupPids, Pressures
 from diagmesh.contract.answers.health import LastExit
 from diagmesh.contract.answers.races import Races
@@ -285,6 +286,11 @@ class Target(Protocol):
     @property
     def races(self) -> RaceLooks:
         """What the race detector reported, if it is a Go service that was built with it."""
+        ...
+
+    @property
+    def nats(self) -> AppNats:
+        """The observer connection in the account of the application; without one every question says what to add."""
         ...
 
     def sighting(self) -> Sighting:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from diagmesh.contract.answers.races import Races
+from diagmesh.appnats import AppNats, NoAppNats
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import Services
@@ -225,6 +226,7 @@ class FakeTarget:
         blind: what cannot be seen of it.
         go: the way to its diagnostic pages; default: the settings name none.
         races: what its race detector reported; default: nobody could report anything.
+        nats: the observer connection; default: the settings give none.
         service: its service name.
         instance: its instance name.
     """
@@ -239,6 +241,7 @@ class FakeTarget:
         blind: Sequence[Blind] = (),
         go: GoDoor | None = None,
         races: RaceLooks | None = None,
+        nats: AppNats | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -248,6 +251,7 @@ class FakeTarget:
         self.ring: Ring = ring or FakeRing()
         self.races: RaceLooks = races or FakeRaces()
         self.go: GoDoor = go or NoGoDoor(f"{service}/{instance}")
+        self.nats: AppNats = nats or NoAppNats(f"{service}/{instance}")
         self._process = process
         self._sighting = sighting
         self._blind = blind

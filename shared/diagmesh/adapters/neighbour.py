@@ -15,6 +15,7 @@ from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
 from diagmesh.adapters.ways import Nowhere, Way, way_of
+from diagmesh.appnats import AppNats, NoAppNats
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
@@ -50,13 +51,20 @@ class Neighbour:
         settings: how it is named and found.
         probes: its doors.
         way: how it is found, where the settings do not say it (its launcher does).
+        nats: the observer connection, where the settings give one.
 
     Raises:
         SettingsError: the way to find the process, or to its diagnostic pages, cannot be used.
     """
 
     def __init__(
-        self, settings: TargetSettings, probes: Sequence[Probe] = (), *, root: str = PROC, way: Way | None = None
+        self,
+        settings: TargetSettings,
+        probes: Sequence[Probe] = (),
+        *,
+        root: str = PROC,
+        way: Way | None = None,
+        nats: AppNats | None = None,
     ) -> None:
         self._settings = settings
         self._probes = tuple(probes)
@@ -67,6 +75,7 @@ class Neighbour:
         self._go = door_of(settings.go, name, f"{name}: go")
         self._race_log = settings.go.race_log if settings.go is not None else ""
         self._races: RaceWatch | None = None
+        self._nats = nats or NoAppNats(name)
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -130,6 +139,11 @@ class Neighbour:
 
     def _whose(self) -> tuple[int, int] | None:
         return self._identity if self.sighting().running else None
+
+    @property
+    def nats(self) -> AppNats:
+        """The observer connection in the account of the application."""
+        return self._nats
 
     @property
     def process(self) -> Process:

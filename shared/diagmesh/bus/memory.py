@@ -147,7 +147,7 @@ class MemoryBus:
         self._check()
         if (size := len(data) + header_bytes(headers)) > self.max_payload:
             raise MessageTooLarge(f"{size} bytes for {subject}; the server takes {self.max_payload}")
-        if self._mux is None and self._inboxes.owns(reply):
+        if self._mux is None and any(map(self._inboxes.owns, (reply, *(headers or {}).values()))):
             self._mux = await self.subscribe(self._inboxes.subject, self._inboxes.deliver)
         self._server._route(Message(subject, data, reply, headers), self)
 

@@ -269,7 +269,8 @@ class NatsBus:
         size = len(data) + header_bytes(headers)
         if size > link.max_payload:  # the server would end the connection for it, headers counted
             raise MessageTooLarge(f"{size} bytes for {subject}; the server takes {link.max_payload}")
-        if self._mux is None and reply and self._inboxes.owns(reply):
+        # An inbox may be named in a header, too: that of a trace is.
+        if self._mux is None and any(map(self._inboxes.owns, (reply, *(headers or {}).values()))):
             self._mux = await self.subscribe(self._inboxes.subject, self._inboxes.deliver)
         await link.publish(subject, data, reply, headers)
 
