@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuzz import asked, local, ours, profiles, races, stacks, wire
+from fuzz import asked, local, monitoring, ours, profiles, races, stacks, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
@@ -15,6 +15,7 @@ _PARTS: Final = (
     races,
     stacks,
     profiles,
+    monitoring,
 )
 TARGETS: Final[dict[str, Target]] = {one.name: one for part in _PARTS for one in part.TARGETS}
 NOT_FUZZED: Final[dict[str, str]] = {
