@@ -182,14 +182,15 @@ class LaunchedNeighbour(Neighbour):
                 await following
 
     async def _follow(self) -> None:
+        pause_s = _FOLLOW_S  # the ring holds more than that, and at the start there is enough to do
         while True:
+            await asyncio.sleep(pause_s)
             pause_s = _FOLLOW_S
             try:
                 await asyncio.to_thread(self.races.follow)
             except Exception:
                 log.exception("the standard error of the service could not be followed")
                 pause_s = _FOLLOW_AGAIN_S
-            await asyncio.sleep(pause_s)
 
     def _captured(self) -> CapturedErrors:
         return CapturedErrors(self._launch.areas)
