@@ -19,7 +19,7 @@ __all__ = ["FULL_MOST", "Index", "Past", "form_for", "index_of", "parse_index", 
 
 FULL_MOST: Final = 5_000
 """With more goroutines only counts are asked for: while every stack is written the service stands still, 30 ms at 5,000
-goroutines and a second at 100,000 (`make bench ARGS=dumps`)."""
+goroutines and a second at 100,000 (`make bench ARGS=dumping`)."""
 _INDEX_BYTES: Final = 64 * 1024
 _ROW: Final = re.compile(rb"<td>(\d{1,12})</td><td><a href='?\"?([a-z]{1,30})\?")
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from bench.collecting import collecting
 from bench.connecting import connections
+from bench.dumping import dumping
 from bench.fanning import fan_out
 from bench.footprint import commands, processes
 from bench.foreign import Foreign
@@ -36,6 +37,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[Lab, Pace], list[Row]]]]] = {
     "judging": ("All rules over 200 services x 5 instances (health and resources in full)", judging),
     "collecting": ("One look of an agent at its process, in the default detail", collecting),
     "profiling": ("Profiles: read beside go tool pprof, and what one look costs a Go service", profiling),
+    "dumping": ("One look at all goroutines of a Go service, in each form", dumping),
     "footprint": ("Processes: start to first answer, memory and CPU while nobody asks", processes),
     "hosting": ("Six instances on a host: six sidecars, or one that serves them all", hosting),
     "commands": ("Commands: the whole process", commands),

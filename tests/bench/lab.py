@@ -118,7 +118,7 @@ def cpu_s(pid: int) -> float:
     return used_ns / 1e9
 
 
-def memory_mib(pid: int) -> dict[str, float]:
+def memory_mib(pid: int | str) -> dict[str, float]:
     """RSS and PSS of a process."""
     lines = Path("/proc", str(pid), "smaps_rollup").read_text().splitlines()[1:]
     sizes = {line.split()[0]: int(line.split()[1]) / 1024 for line in lines}

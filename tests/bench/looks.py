@@ -21,7 +21,7 @@ _WATCHED = "import time\nprint('ready', flush=True)\ntime.sleep(600)"
 _SAMPLES = 40
 
 
-class _Watch:
+class LoopWatch:
     """Times every call that the event loop makes: CPU of its thread, and how long it took."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ async def main(count: int) -> Looks:
             await look()
             told.cpu_us[who] = 1e6 * await _cost_s(look, count)
         for who, look in looks.items():
-            watch = _Watch()
+            watch = LoopWatch()
             await _cost_s(look, count)
             told.loop_ms[who], told.longest_ms[who] = 1e3 * watch.cpu_s, 1e3 * watch.longest_s
         return told

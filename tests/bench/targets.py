@@ -76,6 +76,12 @@ TARGETS: Final = (
         _value("profiling", "20000 stacks", "ours, a whole process", "/pprof"),
     ),
     Target("heap look: CPU of the service", 20, "ms", _value("profiling", "100 goroutines", "heap", "service ms")),
+    Target(
+        "100 goroutines, stacks: pause of the service",
+        20,
+        "ms",
+        _value("dumping", "100 goroutines", "stacks", "pause ms"),
+    ),
     Target("sidecar with all agents: RSS", 36, "MiB", _value("footprint", "process", "sidecar", "RSS MiB")),
     Target("each further instance of a sidecar: RSS", 1, "MiB", _further),
     Target("sidecar: start to first answer", 300, "ms", _value("footprint", "process", "sidecar", "start ms")),

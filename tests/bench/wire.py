@@ -9,7 +9,7 @@ from diagmesh.contract.answers.health import Check, Health, State, Verdict
 from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
 
-__all__ = ["SERVICE", "Load", "Looks", "Rounds", "a_reply", "an_answer", "percentile"]
+__all__ = ["SERVICE", "DumpLooks", "Load", "Looks", "Rounds", "a_reply", "an_answer", "percentile"]
 
 SERVICE = "sim"
 
@@ -32,6 +32,18 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: float
     p99_ms: float
     cpu_us_per_reply: float
+
+
+class DumpLooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look of `goroutines` costs: times of the worst one, CPU of both sides per look, memory that stayed."""
+
+    took_ms: float
+    parse_ms: float
+    whole_ms: float
+    sidecar_ms: float
+    service_ms: float
+    longest_ms: float
+    grown_mib: float
 
 
 class Looks(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ __all__ = ["FAULTS"]
 
 _MIB: Final = 1 << 20
 _SOON: Final = {"least_over_s": 3.0}
+_AT_ONCE: Final = {"least_over_s": 2.0}
 
 
 def _killed(copy: Copy, _: Path) -> None:
@@ -209,10 +210,16 @@ _DOORS: Final = (
         does="switch `hold-lock`",
         inject=on("hold-lock"),
         remove=off("hold-lock"),
-        codes=("PROC-006",),
+        codes=("PROC-006", "GO-002"),
+        limits={"GO-001": _AT_ONCE, "GO-002": {"few_s": 3.0}},
     ),
     Fault(
-        name="deadlock", does="switch `deadlock`", inject=on("deadlock"), remove=off("deadlock"), codes=("PROC-006",)
+        name="deadlock",
+        does="switch `deadlock`",
+        inject=on("deadlock"),
+        remove=off("deadlock"),
+        codes=("PROC-006", "GO-003"),
+        limits={"GO-001": _AT_ONCE, "GO-003": {"least_s": 2.0}},
     ),
     Fault(
         name="late-ready",
@@ -326,6 +333,17 @@ _RACES: Final = (
         launched=(),
         limits={"RACE-001": {"recent_s": 12.0}},
         race=True,
+    ),
+)
+_RUNTIME: Final = (
+    Fault(
+        name="leak-goroutines",
+        does="switch `leak-goroutines`, 50 per second",
+        inject=on("leak-goroutines", mode="held"),
+        remove=off("leak-goroutines"),
+        codes=("GO-001",),
+        limits={"GO-001": _AT_ONCE},
+        quick=True,
     ),
 )
 _MESH: Final = (
@@ -493,7 +511,6 @@ def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, *
 
 
 _NOT_NAMED_YET: Final = (
-    _unnamed("leak-goroutines", "GO"),
     _unnamed("slow", "REQ"),
     _unnamed("fail", "REQ"),
     _unnamed("wrong", "LOG, REQ"),
@@ -509,5 +526,15 @@ _NOT_NAMED_YET: Final = (
     _unnamed("ack-late", "JS", "inventory", "--ack-wait", "500ms"),
     _unnamed("nak-always", "JS", "inventory"),
 )
-FAULTS: Final = (*_PROCESSES, *_CRASHES, *_RACES, *_DOORS, *_RESOURCES, *_PROFILES, *_MESH, *_NOT_NAMED_YET)
+FAULTS: Final = (
+    *_PROCESSES,
+    *_CRASHES,
+    *_RACES,
+    *_DOORS,
+    *_RESOURCES,
+    *_RUNTIME,
+    *_PROFILES,
+    *_MESH,
+    *_NOT_NAMED_YET,
+)
 """In the order of the table."""

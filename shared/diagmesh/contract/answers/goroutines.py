@@ -6,7 +6,7 @@ are named (`Holder.why`): Go prints neither who holds a lock nor, as a rule, whi
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -327,6 +327,8 @@ class Goroutines(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
         cost: what the look cost.
         blind: what could not be seen, why, and how to make it visible.
     """
+
+    may_lack: ClassVar[bool] = True  # a service need not be written in Go
 
     total: Annotated[int, Measure("count")]
     form: DumpForm = DumpForm.STACKS

@@ -1,0 +1,3 @@
+module leaker.test
+
+go 1.25
