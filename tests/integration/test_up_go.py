@@ -52,6 +52,11 @@ def test_where_go_is_its_demo_runs_and_ends_with_ctrl_c(programs: Path, make_up:
     assert not any("--allow-faults" in words for words in running.values())
     seen = json.loads(diagmesh(up, "ask", "resources", "inventory/i1", "--json").stdout)
     assert seen["answer"]["process"]["pid"] in up.processes("inventory --")
+    stacks = json.loads(diagmesh(up, "ask", "goroutines", "payments/i1", "--json").stdout)["answer"]
+    assert stacks["total"] == sum(group["count"] for group in stacks["groups"]) + stacks.get("goroutines_left_out", 0)
+    assert "started by" in diagmesh(up, "ask", "goroutines", "payments/i1").stdout
+    every = json.loads(diagmesh(up, "ask", "goroutines", "--json").stdout)["answer"]
+    assert every["fields"]["total"]["n"] == 4, "the server has no such pages"
     up.send(signal.SIGINT)
     assert up.ended() == 130
     assert up.leftovers() == []

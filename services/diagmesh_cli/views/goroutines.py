@@ -115,6 +115,8 @@ def _ages(age: WaitAge | None) -> str:
         return ""
     if age.min_s == age.max_s:
         return f", for {duration(age.max_s)}"
+    if not age.min_s:
+        return f", for up to {duration(age.max_s)}"
     return f", for {duration(age.min_s)} to {duration(age.max_s)} (half for {duration(age.median_s)})"
 
 

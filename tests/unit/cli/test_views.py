@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
+from diagmesh.contract.answers.goroutines import Goroutines
 from diagmesh.contract.answers.races import Detector, Races
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState
@@ -43,6 +44,7 @@ from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_
 from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
 from support.coordinators import WELL
+from support.looks_of_go import CRASHED, STUCK
 from support.racing import RACES
 from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
@@ -250,6 +252,12 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         ),
         width,
     ),
+    "goroutines": lambda _: page(heard(STUCK, kind="goroutines")),
+    "goroutines_rows": lambda width: sum_of(
+        result(heard(STUCK, kind="goroutines"), heard(Goroutines(total=12), kind="goroutines"), kind="goroutines"),
+        width,
+    ),
+    "health_crashed": lambda _: page(heard(CRASHED)),
     "services": lambda _: page(heard(DIRECTORY, "mesh", "c1", kind="services")),
     "services_unkept": lambda _: page(heard(replies.UNKEPT, "mesh", "c1", kind="services")),
     "services_coordinators": lambda _: page(heard(FEWER, "mesh", "c1", kind="services")),
