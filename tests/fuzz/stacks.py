@@ -22,6 +22,10 @@ _LOCKED: Final = (
     b"...12 frames elided...\ncreated by main.main in goroutine 1\n\t/s/m.go:9 +0x1\n\n"
 )
 _COUNTS: Final = b'goroutine profile: total 2\n2 @ 0x1 0x2\n# labels: {"a":"b"}\n#\t0x1\tmain.f+0x1\t/s/m.go:3\n\n'
+_WRAPPED: Final = (
+    b'{"log":"goroutine 1 [running]:\\n","stream":"stderr"}\n2026-11-27T09:00:00.1Z stderr F main.main()\n'
+    b"Nov 27 09:00:00 host orders[123]: \t/src/main.go:7 +0x1d\n"
+)
 _CHAIN: Final = (
     b"runtime: note\npanic: a [recovered]\n\tpanic: b\n"
     b"[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x4]\n"
@@ -70,8 +74,9 @@ TARGETS: Final = (
             "diagmesh.adapters.godump.grammar",
             "diagmesh.adapters.godump.origin",
             "diagmesh.adapters.godump.reader",
+            "diagmesh.adapters.godump.wrapped",
         ),
-        (_LOCKED % (1, 1) + _LOCKED % (2, 2), _COUNTS),
+        (_LOCKED % (1, 1) + _LOCKED % (2, 2), _COUNTS, _WRAPPED),
     ),
     Target("crash", _crash, ("diagmesh.adapters.gocrash.signs",), (_CHAIN, _HTTP)),
 )

@@ -1,6 +1,7 @@
 """Crashes out of what Go wrote: as labelled, in chains, in logs, cut; anything else is none."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,6 +115,25 @@ def test_a_message_of_many_lines_with_empty_ones() -> None:
     crash = one("panic: first\n\nthird\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x18 pc=0x4]\n" + STACK)
     assert crash.message == "first\n\nthird"
     assert crash.fault_address == "0x18"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda line: f"2026-11-27T09:00:00.123456789Z {line}",
+        lambda line: f"2026-11-27T09:00:00.123+01:00 stderr F {line}",
+        lambda line: f"Nov 27 09:00:00 node-7 orders[4711]: {line}",
+        lambda line: json.dumps({"log": f"{line}\n", "stream": "stderr", "time": "2026-11-27T09:00:00Z"}).replace(
+            '{"log": ', '{"log":', 1
+        ),
+    ],
+)
+def test_what_collectors_of_logs_put_around_it_is_taken_away(wrap: Callable[[str], str]) -> None:
+    text = "panic: boom\n\tpanic: again\n" + STACK + STACK_END
+    wrapped = "\n".join(wrap(line) for line in text.splitlines())
+    (crash,) = crashes_of(lines_of([wrapped.encode()]))
+    assert crash == one(text)
+    assert crash.at == Frame(function="main.(*Store).Put", file="/src/shop/store.go", line=48)
 
 
 def test_several_crashes_in_one_log() -> None:

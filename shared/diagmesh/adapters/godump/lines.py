@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from diagmesh.adapters.godump.wrapped import unwrapped
+
 __all__ = ["LONGEST_LINE", "lines_of"]
 
 LONGEST_LINE: Final = 64 * 1024
@@ -10,7 +12,10 @@ LONGEST_LINE: Final = 64 * 1024
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a text that comes in pieces, without their ends; what is no UTF-8 is replaced."""
+    """The lines of a text that comes in pieces, without their ends; what is no UTF-8 is replaced.
+
+    What a collector of logs put around a line is taken away: a time in front, JSON of Docker.
+    """
     rest = b""
     skipping = False
     for chunk in chunks:
@@ -26,4 +31,4 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _text(line: bytes) -> str:
-    return line[:LONGEST_LINE].decode("utf-8", "replace").removesuffix("\r")
+    return unwrapped(line[:LONGEST_LINE].decode("utf-8", "replace").removesuffix("\r"))
