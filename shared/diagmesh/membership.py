@@ -46,6 +46,10 @@ class _Connz(msgspec.Struct, gc=False):
 
 
 _connz: Final = msgspec.json.Decoder(_Connz)
+_AWAY_AFTER: Final = 2
+"""So many looks in turn a server must have missed to have been away."""
+_GONE_AFTER: Final = 1000
+"""After so many it is not remembered any longer."""
 
 
 class Membership:
@@ -70,6 +74,7 @@ class Membership:
         self._servers: frozenset[str] = frozenset()
         self._leaves: frozenset[str] = frozenset()
         self._answered: frozenset[str] = frozenset()
+        self._missed: dict[str, int] = {}
         self._reached: dict[str, float] = {}
         self._servers_at = float("-inf")
 
@@ -145,8 +150,14 @@ class Membership:
         )
 
     def _note_reached(self, servers: frozenset[str], at: float) -> None:
-        """After a partition a server answers again before anybody behind it can have been heard."""
-        again = servers - self._answered if self._answered else frozenset()
+        """After a partition a server answers again before anybody behind it can have been heard.
+
+        Who missed a single look was slow, and has been heard all the time.
+        """
+        again = {server for server in servers if self._missed.get(server, 0) >= _AWAY_AFTER}
+        known = (self._answered | self._missed.keys()) - servers
+        missed = {server: self._missed.get(server, 0) + 1 for server in known}
+        self._missed = {server: looks for server, looks in missed.items() if looks <= _GONE_AFTER}
         kept = {server: since for server, since in self._reached.items() if server in servers}
         self._reached, self._answered = kept | dict.fromkeys(again, at), servers
 

@@ -35,7 +35,7 @@ AWAY: Final = (
     f"unknown: its server {THIRD!r} did not answer",
     f"unknown: its server {SITE!r} did not answer, or it is behind a leafnode",
     f"unknown: behind the leafnode {SITE!r}",
-    "unknown: it was connected again only when the question had been asked",
+    "unknown: it could be reached again only when the question had been asked",
 )
 """All that may be said of those who lost their server."""
 GENEROUS_S: Final = 45.0

@@ -198,6 +198,6 @@ NOT_REACHED: Final = "unknown: its server "
 MAY_BE_SAID: Final = (
     NOT_REACHED,
     "unknown: its sidecar was not found: nobody listens for this question",
-    "unknown: it was connected again only when the question had been asked",
+    "unknown: it could be reached again only when the question had been asked",
     "unknown: its connection could not be looked up in time",
 )

@@ -291,7 +291,7 @@ async def test_who_came_back_and_stays_silent_is_not_called_hung() -> None:
     result = await run(crowd, plan(I1, I2, timeout_s=1.0), verdicts)
     assert result.ended is Ended.TIMEOUT
     (silent,) = result.silent
-    assert silent.reason.startswith("unknown: it was connected again only when the question had been asked")
+    assert silent.reason.startswith("unknown: it could be reached again only when the question had been asked")
     assert len([one for one in crowd.asked if one.subject == "diag.orders.health.i2"]) == 1, "asked again once"
 
 

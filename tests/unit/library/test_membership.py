@@ -77,16 +77,11 @@ async def test_a_server_that_answers_again_is_known_as_such() -> None:
     await crowd.on(subjects.CONNZ, lambda _: list(now))
     membership = Membership(crowd.server.bus(), total_s=1.0, stall_s=0.1)
     seen = [await membership.look(0)]
-    for replies in ([one], [one, two], [one, two], [two]):
+    for replies in ([one], [one, two], [one], [one], [one, two], [one, two], [two]):
         now[:] = replies
         seen.append(await membership.look(seen[-1].asked_at + 1e-6))
-    assert [dict(one.reached) for one in seen] == [
-        {},
-        {},
-        {"two": seen[2].asked_at},
-        {"two": seen[2].asked_at},
-        {"two": seen[2].asked_at},
-    ]
+    assert not any(one.reached for one in seen[:5]), "who missed one look was slow"
+    assert [dict(one.reached) for one in seen[5:]] == [{"two": seen[5].asked_at}] * 3
 
 
 async def answering(*replies: bytes) -> tuple[Crowd, Membership]:
