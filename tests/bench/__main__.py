@@ -23,7 +23,7 @@ from bench.judging import judging
 from bench.lab import Lab
 from bench.pace import FULL, QUICK, Pace
 from bench.page import PAGE, with_figures
-from bench.profiling import profiling
+from bench.profiling import profiling, reading
 from bench.report import Part, Report, Row, this_machine
 from bench.responding import responders
 from bench.targets import verdicts
@@ -36,7 +36,8 @@ PARTS: Final[dict[str, tuple[str, Callable[[Lab, Pace], list[Row]]]]] = {
     "connections": ("Fan-out to N instances with a connection each", connections),
     "judging": ("All rules over 200 services x 5 instances (health and resources in full)", judging),
     "collecting": ("One look of an agent at its process, in the default detail", collecting),
-    "profiling": ("Profiles: read beside go tool pprof, and what one look costs a Go service", profiling),
+    "reading": ("Profiles of so many stacks of 20 frames: read and told", reading),
+    "profiling": ("One look at a profile of the Go demo", profiling),
     "dumping": ("One look at all goroutines of a Go service, in each form", dumping),
     "footprint": ("Processes: start to first answer, memory and CPU while nobody asks", processes),
     "hosting": ("Six instances on a host: six sidecars, or one that serves them all", hosting),

@@ -31,30 +31,35 @@ from support.golang import Go, GoMissing
 from support.pprof import Tool, made, packed
 from support.programs import wait_until
 
-__all__ = ["profiling"]
+__all__ = ["profiling", "reading"]
 
-_PART: Final = "profiling"
+_PART, _READING = "profiling", "reading"
 _DEPTH, _FUNCTIONS = 20, 2000
 _LOOKS: Final = (ProfileType.HEAP, ProfileType.GOROUTINE, ProfileType.CPU, ProfileType.SURVEY)
 _PAGE_S: Final = 0.02
 
 
 def profiling(lab: Lab, pace: Pace) -> list[Row]:
-    """Reading, then looking; both want Go for whom they are compared with."""
-    rows = [one for stacks in pace.stacks for one in _reading(lab, pace, stacks)]
+    """A look of each kind at the Go demo, with few and with many goroutines."""
+    rows: list[Row] = []
     try:
         programs = build(Go())
     except GoMissing as missing:
-        return [*rows, Row(part=_PART, case="one look", who="agent", note=f"no Go: {str(missing).splitlines()[0]}")]
+        return [Row(part=_PART, case="one look", who="agent", note=f"no Go: {str(missing).splitlines()[0]}")]
     with GoDemo(programs, lab.url, _folder(lab, "demo")) as demo:
         service = demo.service("payments")
         for goroutines in pace.goroutines:
             rows += _looking(service, pace, goroutines)
     words = (
-        "service ms: CPU of the service beyond its idle; longest ms: the slowest of its small pages meanwhile "
-        "(before: when nobody looks); reader: the process that reads, and ends"
+        "CPU ms: of the service, beyond its idle; slowest: of its small pages meanwhile, ms (idle: when nobody "
+        "looks); read ms, read MiB: of the process that reads, and ends"
     )
     return [*rows, Row(part=_PART, case="one look", who="columns", note=words)]
+
+
+def reading(lab: Lab, pace: Pace) -> list[Row]:
+    """Files of so many stacks."""
+    return [one for stacks in pace.stacks for one in _reading(lab, pace, stacks)]
 
 
 def _folder(lab: Lab, name: str) -> Path:
@@ -96,7 +101,7 @@ def _reading(lab: Lab, pace: Pace, stacks: int) -> Iterator[Row]:
     seen = in_turn(max(pace.turns, 2), contestants)
     peers = {"/pprof": ("ms", seen.get("go tool pprof -top", []))}
     for who, many in seen.items():
-        yield row(_PART, f"{stacks} stacks", who, many, peers)
+        yield row(_READING, f"{stacks} stacks", who, many, peers)
 
 
 def _looking(service: GoService, pace: Pace, goroutines: int) -> Iterator[Row]:
@@ -107,7 +112,7 @@ def _looking(service: GoService, pace: Pace, goroutines: int) -> Iterator[Row]:
     before = _slowest(service, 1.0)
     for kind in _LOOKS:
         many = [asyncio.run(_one_look(service, kind)) for _ in range(pace.turns)]
-        yield row(_PART, case, kind.value, [{**one, "before ms": before} for one in many], {})
+        yield row(_PART, case, kind.value, [{**one, "idle": before} for one in many], {})
     service.turn("leak-goroutines", on=False)
 
 
@@ -122,12 +127,12 @@ async def _one_look(service: GoService, kind: ProfileType) -> Values:
     assert isinstance(answer, Profile)
     assert answer.cost is not None
     return {
-        "service ms": max(0.0, 1000 * used),
-        "longest ms": 1000 * max(slowest, default=0.0),
+        "CPU ms": max(0.0, 1000 * used),
+        "slowest": 1000 * max(slowest, default=0.0),
         "took ms": 1000 * took_s,
-        "sent KiB": answer.cost.fetched_bytes / 1024,
-        "reader ms": answer.cost.read_cpu_ms,
-        "reader MiB": answer.cost.read_rss_bytes / (1 << 20),
+        "KiB": answer.cost.fetched_bytes / 1024,
+        "read ms": answer.cost.read_cpu_ms,
+        "read MiB": answer.cost.read_rss_bytes / (1 << 20),
     }
 
 

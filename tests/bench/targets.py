@@ -73,9 +73,9 @@ TARGETS: Final = (
         "profile of 20000 stacks: read, to go tool pprof",
         3,
         "x",
-        _value("profiling", "20000 stacks", "ours, a whole process", "/pprof"),
+        _value("reading", "20000 stacks", "ours, a whole process", "/pprof"),
     ),
-    Target("heap look: CPU of the service", 20, "ms", _value("profiling", "100 goroutines", "heap", "service ms")),
+    Target("heap look: CPU of the service", 20, "ms", _value("profiling", "100 goroutines", "heap", "CPU ms")),
     Target(
         "100 goroutines, stacks: pause of the service",
         20,

@@ -161,6 +161,14 @@ async def test_damage_is_told_and_not_taken_for_a_profile() -> None:
         await asked(beside(heap=HEAP[:-20]), type=ProfileType.HEAP)
 
 
+async def test_an_answer_that_no_reply_can_carry_is_refused() -> None:
+    deep = ";".join(f"shop/internal/part.{'f' * 60}{level}" for level in range(60))
+    many = packed(made((f"{deep};main.leaf{number}", 1) for number in range(4500)))
+    with pytest.raises(Declined, match="a reply carries 16") as refusal:
+        await asked(beside(**{"profile?seconds=1": many}), type=ProfileType.CPU, detail=Detail.FULL)
+    assert refusal.value.code == 413
+
+
 async def test_one_at_a_time() -> None:
     target = beside()
     assert isinstance(target.go, FakeGo)

@@ -130,3 +130,11 @@ def test_what_is_wrong_with_the_file(
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["read", "profile", str(tmp_path / "none")]) == 2
     assert "No such file" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_file_of_any_size_is_refused_within_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "huge"
+    with file.open("wb") as huge:
+        huge.truncate(200 << 20)
+    assert run(["read", "profile", str(file), "--json"]) == 2
+    assert "more than 67,108,864 bytes" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import msgspec
 
 from diagmesh.adapters.pprof.apart import Job, Part, Problem, Told
 from diagmesh.contract.answers.profile import Counted
+from diagmesh.contract.chunks import CHUNKED_LIMIT_BYTES
 from diagmesh.errors import Refusal, Unreadable
 
 _MOST_MEMORY_BYTES: Final = 1 << 30
@@ -27,8 +28,18 @@ def main() -> int:
     told = msgspec.structs.replace(
         told, cpu_ms=round(1000 * (used.ru_utime + used.ru_stime), 1), rss_bytes=_peak_rss_bytes()
     )
-    sys.stdout.buffer.write(msgspec.json.encode(told))
+    sys.stdout.buffer.write(_bounded(told))
     return 0
+
+
+def _bounded(told: Told) -> bytes:
+    """What goes to whoever asked: never more than a reply can carry, so that he need not hold it either."""
+    words = msgspec.json.encode(told)
+    if len(words) <= CHUNKED_LIMIT_BYTES:
+        return words
+    detail = f"rows and stacks come to {len(words) >> 20} MiB, and a reply carries {CHUNKED_LIMIT_BYTES >> 20}"
+    hint = "ask with less detail, with focus, or for the file (raw)"
+    return msgspec.json.encode(Told(problem=Problem(code=413, error="answer too large", detail=detail, hint=hint)))
 
 
 def _peak_rss_bytes() -> int:
