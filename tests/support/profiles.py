@@ -11,7 +11,13 @@ def _counted(
     total = sum(row.flat for row in rows)
     shared = tuple(
         Row(
-            function=row.function, file=row.file, line=row.line, flat=row.flat, cum=row.cum, flat_share=row.flat / total
+            function=row.function,
+            file=row.file,
+            line=row.line,
+            flat=row.flat,
+            cum=row.cum,
+            flat_share=row.flat / total,
+            cum_share=row.cum / total,
         )
         for row in rows
     )

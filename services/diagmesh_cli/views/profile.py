@@ -117,7 +117,11 @@ def _rate(one: Counted) -> str:
         return f"{cores(per_s)} cores"
     if one.unit == "bytes":
         return f"{size(per_s)}/s"
-    return f"{per_s:.3g} s/s" if one.unit == "nanoseconds" else f"{per_s:.3g}/s"
+    return _seconds(per_s) if one.unit == "nanoseconds" else f"{per_s:.3g}/s"
+
+
+def _seconds(per_s: float) -> str:
+    return f"{per_s:.2g} s/s" if per_s >= 0.001 else "0 s/s"
 
 
 def _table(rows: Sequence[Row], one: Counted, what: str) -> Table:
@@ -167,7 +171,7 @@ def _row(answer: Profile) -> tuple[Cell, ...]:
     hot = next((one for one in answer.counted if one.sample == "cpu"), answer.counted[0] if answer.counted else None)
     top = next(iter(hot.blamed or hot.rows), None) if hot is not None else None
     words = f"{short(top.function) or top.name} {share(top.flat_share)} of {hot.sample}" if hot and top else ""
-    waits = f"{answer.mutex_wait:.2g} s/s" if answer.mutex_wait is not None else MISSING
+    waits = _seconds(answer.mutex_wait) if answer.mutex_wait is not None else MISSING
     allocs = f"{size(answer.alloc_bytes_per_s)}/s" if answer.alloc_bytes_per_s is not None else MISSING
     return cores(answer.cpu_cores), size(answer.heap_bytes), allocs, waits, words
 

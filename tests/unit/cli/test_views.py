@@ -18,13 +18,14 @@ from rich.console import Group, RenderableType
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
 from diagmesh.contract.answers.goroutines import Goroutines
+from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost
 from diagmesh.contract.answers.races import Detector, Races
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState
 from diagmesh.contract.findings import FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, Silent, Worst
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
-from diagmesh.contract.wire import Status
+from diagmesh.contract.wire import Blind, Status
 from diagmesh.packs import Broken
 from diagmesh_cli import views
 from diagmesh_cli.history import History, Look
@@ -45,6 +46,7 @@ from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
 from support.coordinators import WELL
 from support.looks_of_go import CRASHED, STUCK
+from support.profiles import surveyed
 from support.racing import RACES
 from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
 
@@ -95,6 +97,49 @@ def numbers(width: int) -> RenderableType:
     return sum_of(asked, width)
 
 
+PROFILED = msgspec.structs.replace(
+    surveyed(
+        cpu={"harm.compute": 950_000_000, "store.(*Store).Put": 50_000_000},
+        heap={
+            "store.(*Store).Put": 3 << 20,
+            "a-long-package-name.(*WithALongType).AndAVeryLongMethodName.func1": 1 << 20,
+        },
+    ),
+    cost=ProfileCost(
+        words="CPU sampled 100 times a second and core for 1 s (about 1 % of what it uses meanwhile); heap written out",
+        sampled_s=1.0,
+        fetched_bytes=6400,
+        took_ms=1110.0,
+        read_cpu_ms=112.0,
+        read_rss_bytes=26 << 20,
+    ),
+    blind=(Blind(what="mutex", why="the service does not count", fix="call runtime.SetMutexProfileFraction(10)"),),
+)
+SPINS = surveyed(cpu={"harm.compute": 950_000_000})
+_HEAP = PROFILED.counted[1]
+GREW = Profile(
+    counted=(
+        msgspec.structs.replace(
+            _HEAP,
+            base="previous, 12 s ago",
+            rows=(
+                msgspec.structs.replace(_HEAP.rows[0], flat=5 << 20, cum=6 << 20, flat_share=1.25, cum_share=1.5),
+                msgspec.structs.replace(_HEAP.rows[1], flat=-(1 << 19), cum=-(1 << 19), flat_share=-0.125),
+            ),
+            rows_left=7,
+            peeked=(
+                Peeked(
+                    function="shop/internal/store.(*Store).Put",
+                    flat=5 << 20,
+                    cum=6 << 20,
+                    callers=(Edge(function="main.main", value=6 << 20),),
+                    callees=(Edge(function="runtime.mallocgc", value=1 << 20),),
+                ),
+            ),
+            labels={"tenant": {"acme": 3 << 20, "other": 1 << 20}, "bytes": {"48": 1}},
+        ),
+    ),
+)
 UNKNOWN = {
     "waiting": 3,
     "share": 0.25,
@@ -243,6 +288,11 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         result(heard(UP), ended=Ended.INTERRUPTED, expected=9, not_asked=replies.NOT_ASKED), width
     ),
     "problem": lambda _: page(heard(None, status=Status.DECLINED, problem=PROBLEM)),
+    "profile": lambda _: page(heard(PROFILED, kind="profile")),
+    "profile_difference": lambda _: page(heard(GREW, kind="profile")),
+    "profile_rows": lambda width: sum_of(
+        result(heard(PROFILED, kind="profile"), heard(SPINS, instance="i2", kind="profile"), kind="profile"), width
+    ),
     "resources": lambda _: page(heard(USED, kind="resources")),
     "resources_rows": lambda width: sum_of(
         result(
