@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from diagmesh.contract.answers.races import Races
 from diagmesh.appnats import AppNats, NoAppNats
+from diagmesh.contract.answers.races import Races
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import Services

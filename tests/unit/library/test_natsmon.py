@@ -55,7 +55,9 @@ _BY_NAME: Final[tuple[tuple[str, type[object]], ...]] = (
     ("sys_account_connect", ClientEvent),
     ("sys_account_disconnect", ClientEvent),
 )
-_NOT_READ: Final = re.compile(r"ipqueuesz|expvarz|profilez|user_info|advisory_|trace_|micro_|js_|nats_request|wire_errors")
+_NOT_READ: Final = re.compile(
+    r"ipqueuesz|expvarz|profilez|user_info|advisory_|trace_|micro_|js_|nats_request|wire_errors"
+)
 """Other formats (advisories, traces, services, streams), and endpoints that nothing here asks for."""
 
 
