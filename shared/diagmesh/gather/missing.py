@@ -25,8 +25,8 @@ _LAST_LOOK_S: Final = 0.6
 _COMING_S: Final = 0.5
 """So long before the question a connection may have begun whose subscriptions came too late for it."""
 _CAME_BACK: Final = (
-    "it could be reached again only when the question had been asked, and has not answered since; the service itself was"
-    " not seen"
+    "it could be reached again only when the question had been asked, and has not answered since; the service itself"
+    " was not seen"
 )
 
 Absences = Callable[[Collection[Expected], float], Awaitable[Mapping[Key, Absence]]]
