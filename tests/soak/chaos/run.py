@@ -271,7 +271,10 @@ class _Run:
             judge = Judge(self._monkey.faults, names())
             for one in asked:
                 if told_to <= one.at < settled_at:
-                    bad += judge.judge(one).bad
+                    judged = judge.judge(one)
+                    if judged.bad:
+                        bad += 1
+                        self._tell(_complaint(one, judged, began))
                     await asyncio.sleep(0)
             told_to = max(told_to, settled_at)
             self._tell(
@@ -284,14 +287,18 @@ def _complaints(outcome: Outcome) -> Iterator[str]:
     """One line for every request that is not explained, and for everything that grows."""
     for asked, judgement in zip(outcome.asked, outcome.judgements, strict=True):
         if judgement.bad:
-            whom = f"{asked.service}/{asked.instance}".strip("/") or "everybody"
-            at = asked.at - outcome.faults_from
-            yield f"{judgement.outcome} at {at:.2f} s: {asked.how} to {whom} by {asked.asker}: {judgement.why}"
+            yield _complaint(asked, judgement, outcome.faults_from)
     for one in outcome.growth:
         if one.bad:
             yield f"{one.name}: {one.measure} grows, from {one.first:g} to {one.last:g}"
     if not any(one.at >= outcome.faults_from for one in outcome.asked):
         yield "nothing was asked"
+
+
+def _complaint(asked: Asked, judgement: Judgement, faults_from: float) -> str:
+    whom = f"{asked.service}/{asked.instance}".strip("/") or "everybody"
+    at = asked.at - faults_from
+    return f"{judgement.outcome} at {at:.2f} s: {asked.how} to {whom} by {asked.asker}: {judgement.why}"
 
 
 def raise_on_term() -> None:
