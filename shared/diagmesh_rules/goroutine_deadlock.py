@@ -17,7 +17,7 @@ class DeadlockLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """When a circle is believed.
 
     Args:
-        least_s: all in it wait for so long for the same.
+        least_s: for so long nobody has got one of its locks.
     """
 
     least_s: float = 5.0

@@ -87,7 +87,8 @@ def _hit(where: Key, one: Waited, limits: PileUpLimits) -> Hit:
     waits = "waits" if one.waiters == 1 else "wait"
     holder = one.holders[0] if one.holders else None
     held = f", which goroutine {holder.goroutine} seems to hold: {at(holder.frame)}" if holder else ""
-    title = f"{many(one.waiters)} {waits} for {what} in {at(one.frame)} for {duration(age_s)}{held}"
+    how_long = f" for {duration(age_s)}" if age_s else ""
+    title = f"{many(one.waiters)} {waits} for {what} in {at(one.frame)}{how_long}{held}"
     facts = [
         Fact(what=f"wait for {what}", value=one.waiters, unit="count", limit=limits.few_count),
         Fact(what="for", value=round(age_s, 1), unit="s", limit=limits.few_s),

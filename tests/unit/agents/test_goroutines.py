@@ -85,6 +85,7 @@ async def test_who_waits_still_for_a_lock() -> None:
     text = dump(locked(20, "bookThenCount", lock=0xC000010038), locked(21, "countThenBook", line=38))
     _, target = beside({"pprof": index(2), STACKS: text})
     await ask(target)
+    await asyncio.sleep(0.01)
     answer = await ask(target)
     assert [one.still for one in answer.waited] == [1, 1]
     assert answer.cycles[0].seen_s is not None

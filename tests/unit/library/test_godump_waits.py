@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from diagmesh.adapters.godump.memory import Memory, growth_between
 from diagmesh.adapters.godump.report import Report, Shape, answer_of
@@ -173,29 +174,47 @@ def test_looks_are_bounded_in_number_and_time() -> None:
     assert (memory.looks, memory.watched_s) == (1, None)
 
 
-def test_who_waits_from_before_is_known_at_the_next_look() -> None:
+def seen(memory: Memory, at: float, *parts: str) -> Goroutines:
+    """What is said of one more look."""
+    told = report(*parts)
+    waited = memory.waited(at, told.waited, told.waiters)
+    return replace(answer_of(told, Level.FUNCTIONS), waited=waited, cycles=memory.cycles(at, told.cycles))
+
+
+def test_while_nobody_gets_a_lock_the_time_goes_on() -> None:
     memory = Memory()
-    first, second = report(locked(11), locked(12)), report(locked(12), locked(13))
-    assert [one.seen_s for one in memory.waited(100.0, first.waited, first.waiters)] == [None]
-    (told,) = memory.waited(103.0, second.waited, second.waiters)
-    assert (told.seen_s, told.still, told.waiters) == (3.0, 1, 2)
-    (other,) = memory.waited(104.0, *_for_another(second))
-    assert other.still == 0
+    assert [one.seen_s for one in seen(memory, 100.0, locked(11), locked(12)).waited] == [None]
+    (told,) = seen(memory, 103.0, locked(11), locked(12), locked(13)).waited
+    assert (told.seen_s, told.still, told.waiters) == (3.0, 2, 3)
+    (told,) = seen(memory, 107.0, locked(11), locked(12), locked(13)).waited
+    assert (told.seen_s, told.still) == (7.0, 3)
 
 
-def _for_another(of: Report) -> tuple[tuple, tuple]:  # type: ignore[type-arg]  # the parts of a report
-    elsewhere = report(locked(12, lock=0xC000010038), locked(13, lock=0xC000010038))
-    return elsewhere.waited, of.waiters
+def test_whoever_got_it_shows_that_it_was_free_meanwhile() -> None:
+    memory = Memory()
+    seen(memory, 100.0, locked(11), locked(12))
+    (told,) = seen(memory, 103.0, locked(12), locked(13)).waited
+    assert (told.seen_s, told.still) == (None, 1)
+    (told,) = seen(memory, 105.0, locked(12), locked(13)).waited
+    assert (told.seen_s, told.still) == (2.0, 2)
+    other = locked(12, lock=JOURNAL), locked(13, lock=JOURNAL)
+    (told,) = seen(memory, 106.0, *other).waited
+    assert (told.seen_s, told.still) == (None, 0)
 
 
-def test_a_circle_is_as_old_as_its_youngest() -> None:
+def test_a_circle_is_as_old_as_the_youngest_of_its_locks() -> None:
     memory = Memory()
     one, other = locked(20, "bookThenCount", lock=JOURNAL, line=30), locked(21, "countThenBook", line=38)
-    for at, parts in ((100.0, [one]), (103.0, [one, other]), (107.0, [one, other])):
-        seen = report(*parts)
-        memory.waited(at, seen.waited, seen.waiters)
-        cycles = memory.cycles(at, seen.cycles)
-    assert [cycle.seen_s for cycle in cycles] == [4.0]
+    seen(memory, 100.0, one)
+    assert seen(memory, 103.0, one, other).cycles[0].seen_s is None
+    assert seen(memory, 107.0, one, other).cycles[0].seen_s == 4.0
+
+
+def test_a_circle_through_which_somebody_goes_is_none() -> None:
+    memory = Memory()
+    one, other = locked(20, "bookThenCount", lock=JOURNAL, line=30), locked(21, "countThenBook", line=38)
+    seen(memory, 100.0, one, other, locked(30))
+    assert seen(memory, 110.0, one, other, locked(31)).cycles[0].seen_s is None
 
 
 def test_growth_between_two_dumps() -> None:

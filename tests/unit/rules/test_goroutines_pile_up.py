@@ -50,6 +50,10 @@ def test_a_few_that_wait_long_are_found() -> None:
     assert finding.severity is Severity.ERROR
 
 
+def test_a_pile_that_goes_through_is_told_without_a_time() -> None:
+    assert "wait for one mutex in store.(*Store).Put (store/store.go:48), which" in title(replace(LOCK, seen_s=None))
+
+
 def test_those_who_want_to_send_are_found() -> None:
     assert title(SENDERS).startswith("40 goroutines wait for somebody to receive in store.(*Store).Put")
 

@@ -32,8 +32,10 @@ class Memory:
 
     def __init__(self) -> None:
         self._looks: deque[_Look] = deque(maxlen=_MOST_LOOKS)
-        self._waiting: dict[int, tuple[str, float]] = {}
-        """By the number of a goroutine: for what it waits, and since which look."""
+        self._waiting: dict[str, frozenset[int]] = {}
+        """By the name of an object: who waits for it."""
+        self._stuck: dict[str, float] = {}
+        """Since which look nobody who waited has got it."""
 
     def look(self, at: float, when: datetime, sites: Sequence[Site]) -> tuple[Growth, ...]:
         """Remember a look; returns what grew.
@@ -64,35 +66,37 @@ class Memory:
     def waited(self, at: float, waited: Sequence[Waited], ids: Sequence[Sequence[int]]) -> tuple[Waited, ...]:
         """The same objects with what is known of those who wait from before.
 
+        Whoever waited at the last look and does so no more has got what he wanted: then the object was free meanwhile,
+        however many wait now, and the time counts anew.
+
         Args:
             at: monotonic seconds, of this look.
             waited: what is waited on.
             ids: who waits on each of them.
         """
-        before, self._waiting = self._waiting, {}
+        before, since, self._waiting, self._stuck = self._waiting, self._stuck, {}, {}
         told = []
         for one, numbers in zip(waited, ids, strict=True):
             name = _name(one)
-            since = [before[number][1] for number in numbers if before.get(number, ("",))[0] == name]
-            told.append(
-                msgspec.structs.replace(one, still=len(since), seen_s=round(at - min(since), 3)) if since else one
-            )
-            for number in numbers:
-                if len(self._waiting) >= _MOST_WAITING:
-                    break
-                known = before.get(number)
-                self._waiting[number] = (name, known[1] if known is not None and known[0] == name else at)
+            was, now = before.get(name, frozenset()), frozenset(numbers[: _MOST_WAITING - self._kept()])
+            whole = len(numbers) >= one.waiters
+            got_it = whole and bool(was - now)
+            self._stuck[name] = at if got_it or not was else since[name]
+            self._waiting[name] = now
+            age_s = round(at - self._stuck[name], 3)
+            told.append(msgspec.structs.replace(one, still=len(was & now), seen_s=age_s if age_s > 0 else None))
         return tuple(told)
 
+    def _kept(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     def cycles(self, at: float, cycles: Sequence[Cycle]) -> tuple[Cycle, ...]:
-        """The same cycles with the time since when all in it were seen to wait for the same; after `waited`."""
+        """The same cycles with the time since when nobody has got any of their locks; after `waited`."""
         return tuple(msgspec.structs.replace(one, seen_s=self._since(at, one)) for one in cycles)
 
     def _since(self, at: float, cycle: Cycle) -> float | None:
-        known = [self._waiting.get(step.goroutine, ("", at)) for step in cycle.steps]
-        same = all(name == step.waits_for for (name, _), step in zip(known, cycle.steps, strict=True))
-        age_s = round(at - max(since for _, since in known), 3)
-        return age_s if same and age_s > 0 else None
+        age_s = round(at - max(self._stuck.get(step.waits_for, at) for step in cycle.steps), 3)
+        return age_s if age_s > 0 else None
 
     def _growth(self, now: Site) -> Growth | None:
         counts = [look.counts.get(now.site, 0) for look in self._looks]

@@ -147,8 +147,8 @@ class Waited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         frame: where most of them wait: the service's own function.
         creators: which functions started most of them.
         holders: who seems to hold it: inferred; the likeliest first. Empty: nobody was found, or it has no holder.
-        seen_s: so long ago at least one of them waited there already, by an earlier look of this sidecar.
-        still: so many of them already waited at the earlier look, and for the same.
+        seen_s: for so long, by the looks of this sidecar, nobody who waited for it has got it.
+        still: so many of them already waited at the look before, and for the same.
         goroutines: numbers of some of them.
     """
 
@@ -188,7 +188,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     Args:
         steps: around the cycle.
         held_up: how many more goroutines wait for one of these locks.
-        seen_s: so long ago all of them waited for the same already, by an earlier look of this sidecar.
+        seen_s: for so long, by the looks of this sidecar, nobody who waited has got any of their locks.
         waits_s: the youngest of them waits for so long at least, as Go printed it.
     """
 
