@@ -9,7 +9,7 @@ from diagmesh.contract.answers.cgroup import Bound
 from diagmesh.contract.answers.resources import Descriptors, Memory, ProcessPart, Resources, Threads, Trend
 from diagmesh.target import Aged, Depth, Look, Sample, Trends
 
-__all__ = ["cheap", "with_depth", "with_trends"]
+__all__ = ["cheap", "memory_left", "until", "with_depth", "with_trends"]
 
 
 def cheap(look: Look, earlier: Sample | None) -> Resources:
@@ -40,12 +40,12 @@ def with_trends(answer: Resources, trends: Trends, look: Look) -> Resources:
     fd_left = None if held is None or soft is None else soft - held
     return replace(
         answer,
-        memory=replace(answer.memory, trend=_until(trends.rss, *_memory_left(look))),
-        descriptors=replace(answer.descriptors, trend=_until(trends.descriptors, fd_left, "soft limit of descriptors")),
+        memory=replace(answer.memory, trend=until(trends.rss, *memory_left(look))),
+        descriptors=replace(answer.descriptors, trend=until(trends.descriptors, fd_left, "soft limit of descriptors")),
         threads=replace(
             answer.threads,
             usual=None if trends.threads_usual is None else int(trends.threads_usual),
-            trend=_until(trends.threads, *_threads_left(look)),
+            trend=until(trends.threads, *_threads_left(look)),
         ),
     )
 
@@ -84,7 +84,7 @@ def _descriptors(look: Look) -> Descriptors:
     )
 
 
-def _until(trend: Trend | None, left: float | None, limit: str) -> Trend | None:
+def until(trend: Trend | None, left: float | None, limit: str) -> Trend | None:
     """The trend as it is told: with the time until the limit, and no more digits than it is worth."""
     if trend is None:
         return None
@@ -120,7 +120,7 @@ def _threads_left(look: Look) -> tuple[int | None, str]:
     return user, "task limit of its user"
 
 
-def _memory_left(look: Look) -> tuple[int | None, str]:
+def memory_left(look: Look) -> tuple[int | None, str]:
     """What can still be used: up to the limit of the cgroup, or until the host has none left."""
     group = look.cgroup_memory.headroom_bytes if look.cgroup_memory else None
     machine = look.host.memory_available_bytes if look.host else None

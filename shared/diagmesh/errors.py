@@ -11,7 +11,7 @@ DiagmeshError
 │   │   ├── NoObserver    the settings give no connection in the account of the application (501)
 │   │   └── NoPage        a diagnostic page of the service cannot be had
 │   │       ├── NotConfigured    the settings name no place for it (501)
-│   │       ├── PageMissing      the service has no such page (501)
+│   │       ├── PageMissing      the service has no such page (404)
 │   │       ├── PageUnreachable  nothing listens there, or not in HTTP
 │   │       ├── PageRefused      it answers with another status
 │   │       ├── PageLate         it did not come to an end in time
@@ -141,10 +141,9 @@ class NotConfigured(NoPage):
 
 
 class PageMissing(NoPage):
-    """The service has no such page (404); the hint says how to give it one."""
+    """The service has no such page where the settings say that it has (404); the hint says how to give it one."""
 
-    code = 501
-    error = "not on this instance"
+    error = "no such page"
 
 
 class PageUnreachable(NoPage):

@@ -14,6 +14,7 @@ from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessStat
 from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
 from diagmesh.gopages import GoDoor
+from diagmesh.goruntime import GoRuntime
 
 __all__ = [
     "Aged",
@@ -291,6 +292,11 @@ class Target(Protocol):
     @property
     def nats(self) -> AppNats:
         """The observer connection in the account of the application; without one every question says what to add."""
+        ...
+
+    @property
+    def go_runtime(self) -> GoRuntime:
+        """Its Go runtime, as those pages tell it."""
         ...
 
     def sighting(self) -> Sighting:

@@ -21,6 +21,7 @@ from diagmesh.diagnose import Diagnosis, Engine
 from diagmesh.errors import Busy, NotRunning, PageTooLarge, Unavailable, Unreadable
 from diagmesh.evidence import Evidence
 from diagmesh.gopages import LIMIT_BYTES, Fetched, GoDoor, GoPage, NoGoDoor, Query, Setting, not_configured
+from diagmesh.goruntime import GoLook, GoRuntime, GoSample
 from diagmesh.packs import RulePack
 from diagmesh.pages import page_of
 from diagmesh.settings import RuleSettings
@@ -39,7 +40,18 @@ from diagmesh.target import (
     Trends,
 )
 
-__all__ = ["FakeGo", "FakeProbe", "FakeProcess", "FakeRaces", "FakeRing", "FakeTarget", "answered", "judged", "refused"]
+__all__ = [
+    "FakeGo",
+    "FakeGoRuntime",
+    "FakeProbe",
+    "FakeProcess",
+    "FakeRaces",
+    "FakeRing",
+    "FakeTarget",
+    "answered",
+    "judged",
+    "refused",
+]
 
 
 class FakeProcess:
@@ -215,6 +227,34 @@ class FakeRaces:
         return self._answer
 
 
+class FakeGoRuntime:
+    """A Go runtime that shows what the test gives it.
+
+    Args:
+        looks: told one after the other, the last one for good; an exception among them is raised.
+        samples: its past.
+    """
+
+    def __init__(self, *looks: GoLook | Exception, samples: Sequence[GoSample] = ()) -> None:
+        self._looks = list(looks)
+        self._samples = samples
+
+    async def look(self) -> GoLook:
+        """The next look."""
+        if not self._looks:
+            raise not_configured("the test", "expvar", "metrics", "pprof")
+        look = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    def samples(self, window_s: float | None = None) -> Sequence[GoSample]:
+        """The past of the window, oldest first."""
+        if window_s is None or not self._samples:
+            return self._samples
+        return tuple(one for one in self._samples if one.at >= self._samples[-1].at - window_s)
+
+
 class FakeTarget:
     """A neighbour of the test's making; without a process it is one whose process is not there.
 
@@ -227,6 +267,7 @@ class FakeTarget:
         go: the way to its diagnostic pages; default: the settings name none.
         races: what its race detector reported; default: nobody could report anything.
         nats: the observer connection; default: the settings give none.
+        go_runtime: its Go runtime, likewise.
         service: its service name.
         instance: its instance name.
     """
@@ -242,6 +283,7 @@ class FakeTarget:
         go: GoDoor | None = None,
         races: RaceLooks | None = None,
         nats: AppNats | None = None,
+        go_runtime: GoRuntime | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -250,6 +292,7 @@ class FakeTarget:
         self.probes: Sequence[Probe] = probes
         self.ring: Ring = ring or FakeRing()
         self.races: RaceLooks = races or FakeRaces()
+        self.go_runtime: GoRuntime = go_runtime or FakeGoRuntime()
         self.go: GoDoor = go or NoGoDoor(f"{service}/{instance}")
         self.nats: AppNats = nats or NoAppNats(f"{service}/{instance}")
         self._process = process

@@ -49,6 +49,21 @@ def test_the_sidecar_loads_nothing_heavy() -> None:
     assert loaded & heavy == set()
 
 
+def test_a_sidecar_beside_a_service_without_go_pages_loads_nothing_that_reads_them() -> None:
+    script = (
+        "import sys, json, diagmesh_agents._sidecar\nfrom diagmesh.packs import load_agents\n"
+        "from diagmesh.adapters.neighbour import Neighbour\nfrom diagmesh.settings import TargetSettings\n"
+        "load_agents(), Neighbour(TargetSettings(service='orders', pid=1))\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "diagmesh_agents.runtime" in loaded
+    needless = ("prometheus_client", "diagmesh.adapters.godoor.door", "diagmesh.adapters.goruntime.watch")
+    assert loaded & {*needless, "diagmesh.adapters.buildinfo", "diagmesh_agents._goruntime"} == set()
+
+
 def test_the_library_loads_no_test_tools() -> None:
     loaded = loaded_by("from diagmesh import *")
     assert loaded & {"pytest", "hypothesis", "_pytest", "rich", "cyclopts"} == set()

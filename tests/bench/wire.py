@@ -9,7 +9,7 @@ from diagmesh.contract.answers.health import Check, Health, State, Verdict
 from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
 
-__all__ = ["SERVICE", "DumpLooks", "Load", "Looks", "Rounds", "a_reply", "an_answer", "percentile"]
+__all__ = ["SERVICE", "DumpLooks", "GoLooks", "Load", "Looks", "Rounds", "a_reply", "an_answer", "percentile"]
 
 SERVICE = "sim"
 
@@ -55,6 +55,14 @@ class Looks(msgspec.Struct, frozen=True, kw_only=True):
     cpu_us: dict[str, float]
     loop_ms: dict[str, float]
     longest_ms: dict[str, float]
+
+
+class GoLooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at a Go service costs, by the way it is looked at: CPU of both sides, and how long it takes."""
+
+    sidecar_us: dict[str, float]
+    service_us: dict[str, float]
+    p50_ms: dict[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:

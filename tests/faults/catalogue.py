@@ -9,7 +9,18 @@ from msgspec.structs import replace
 
 from faults.fault import Fault, off, on
 from faults.mesh import Copy, Peer
-from faults.places import compiler, descriptors, memory, one_cpu, quota, small_disk
+from faults.places import (
+    compiler,
+    descriptors,
+    environment,
+    memory,
+    one_cpu,
+    quota,
+    quota_beside,
+    quota_left,
+    quota_taken,
+    small_disk,
+)
 from support.shifted import shifted_clock
 
 __all__ = ["FAULTS"]
@@ -17,6 +28,9 @@ __all__ = ["FAULTS"]
 _MIB: Final = 1 << 20
 _SOON: Final = {"least_over_s": 3.0}
 _AT_ONCE: Final = {"least_over_s": 2.0}
+_HEAP_SOON: Final = {"least_over_s": 6.0}
+_ANY_CPU: Final = {"share": 0.1, "least_cores": 0.0, "least_over_s": 5.0}
+"""How much CPU this machine has left is no matter; that it is the collector's is."""
 
 
 def _killed(copy: Copy, _: Path) -> None:
@@ -117,6 +131,24 @@ def _twin(copy: Copy, _: Path) -> None:
 def _no_twin(copy: Copy, _: Path) -> None:
     assert copy.twin is not None
     copy.twin.stop()
+
+
+def _filling_its_limit(copy: Copy, _: Path) -> None:
+    copy.service.turn("leak-memory", amount=1000, cap=54, for_s=300)
+    copy.service.turn("allocate", amount=500, for_s=300)
+
+
+def _limit_free_again(copy: Copy, _: Path) -> None:
+    copy.service.turn("allocate", on=False)
+    copy.service.turn("leak-memory", on=False)
+
+
+def _under_quota(copy: Copy, folder: Path) -> None:
+    quota_taken(folder, copy.service.pid)
+
+
+def _without_quota(copy: Copy, folder: Path) -> None:
+    quota_left(folder, copy.service.pid)
 
 
 def _filled(_: Copy, folder: Path) -> None:
@@ -269,8 +301,8 @@ _RESOURCES: Final = (
         does="switch `leak-memory`, 20 MB/s",
         inject=on("leak-memory", amount=20, cap=4000),
         remove=off("leak-memory"),
-        codes=("RES-004",),
-        limits={"RES-004": _SOON},
+        codes=("GO-004", "RES-004"),
+        limits={"GO-004": _HEAP_SOON, "RES-004": _SOON},
     ),
     Fault(
         name="fds-near",
@@ -344,6 +376,42 @@ _RUNTIME: Final = (
         codes=("GO-001",),
         limits={"GO-001": _AT_ONCE},
         quick=True,
+    ),
+)
+_GO: Final = (
+    Fault(
+        name="allocate",
+        does="switch `allocate`, 500 MB/s in a heap of 4 MiB",
+        inject=on("allocate", amount=500),
+        remove=off("allocate"),
+        codes=("GO-005",),
+        limits={"GO-005": _ANY_CPU},
+    ),
+    Fault(
+        name="small-gogc",
+        does="switch `allocate` with GOGC=5 and much that is alive",
+        inject=_filling_its_limit,
+        remove=_limit_free_again,
+        codes=("GO-005",),
+        place=environment(GOGC="5"),
+        limits={"GO-005": _ANY_CPU},
+    ),
+    Fault(
+        name="memory-limit",
+        does="switch `allocate` where `leak-memory` has nearly filled GOMEMLIMIT=64MiB",
+        inject=_filling_its_limit,
+        remove=_limit_free_again,
+        codes=("GO-005",),
+        place=environment(GOMEMLIMIT="64MiB"),
+        limits={"GO-005": _ANY_CPU},
+    ),
+    Fault(
+        name="gomaxprocs",
+        does="GOMAXPROCS=16 in a control group of one CPU",
+        inject=_under_quota,
+        remove=_without_quota,
+        codes=("GO-006",),
+        place=quota_beside(1.0, GOMAXPROCS="16"),
     ),
 )
 _MESH: Final = (
@@ -533,6 +601,7 @@ FAULTS: Final = (
     *_DOORS,
     *_RESOURCES,
     *_RUNTIME,
+    *_GO,
     *_PROFILES,
     *_MESH,
     *_NOT_NAMED_YET,

@@ -11,9 +11,23 @@ from typing import Final
 
 from support.cgroups import CannotHere, limited_group
 
-__all__ = ["CannotHere", "Place", "compiler", "descriptors", "memory", "one_cpu", "quota", "small_disk"]
+__all__ = [
+    "CannotHere",
+    "Place",
+    "compiler",
+    "descriptors",
+    "environment",
+    "memory",
+    "one_cpu",
+    "quota",
+    "quota_beside",
+    "quota_left",
+    "quota_taken",
+    "small_disk",
+]
 
 _PERIOD_US: Final = 100_000
+_GROUP: Final = "group"
 Words = Sequence[str]
 """What stands before the command of a service that runs there."""
 Place = Callable[[Path], AbstractContextManager[Words]]
@@ -59,6 +73,44 @@ def quota(cores: float) -> Place:
     us = int(cores * _PERIOD_US)
     first = {"cpu.cfs_quota_us": str(us), "cpu.shares": str(1 << 18)}
     return _group("cpu", first, {"cpu.max": f"{us} {_PERIOD_US}", "cpu.weight": "10000"})
+
+
+def environment(**variables: str) -> Place:
+    """Anywhere, with these variables."""
+
+    @contextmanager
+    def make(_: Path) -> Iterator[Words]:
+        yield _shell("export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items()))
+
+    return make
+
+
+def quota_beside(cores: float, **variables: str) -> Place:
+    """Outside a control group with so much CPU time per period, which `quota_taken` moves it into; with variables."""
+    us = int(cores * _PERIOD_US)
+
+    @contextmanager
+    def make(folder: Path) -> Iterator[Words]:
+        files = {"cpu.cfs_quota_us": str(us)}, {"cpu.max": f"{us} {_PERIOD_US}"}
+        with limited_group("cpu", *files) as group, environment(**variables)(folder) as words:
+            (folder / _GROUP).write_text(str(group), encoding="utf-8")
+            yield words
+
+    return make
+
+
+def quota_taken(folder: Path, pid: int) -> None:
+    """Move a process into the group of `quota_beside`."""
+    _move(Path((folder / _GROUP).read_text(encoding="utf-8")), pid)
+
+
+def quota_left(folder: Path, pid: int) -> None:
+    """Move it out again."""
+    _move(Path((folder / _GROUP).read_text(encoding="utf-8")).parent, pid)
+
+
+def _move(group: Path, pid: int) -> None:
+    (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
 
 def memory(limit_bytes: int) -> Place:

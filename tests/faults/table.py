@@ -8,7 +8,7 @@ from faults.run import HEALTHY, Outcome
 
 __all__ = ["complaints", "page", "text"]
 
-_FAMILIES: Final = ("PROC", "RES", "PROF", "MESH")
+_FAMILIES: Final = ("PROC", "RES", "GO", "PROF", "MESH")
 _NOT_NAMED: Final = """\
 ## Not named yet
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuzz import asked, local, monitoring, ours, profiles, races, stacks, wire
+from fuzz import asked, gopages, local, monitoring, ours, profiles, races, stacks, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
@@ -11,6 +11,7 @@ _PARTS: Final = (
     asked,
     wire,
     local,
+    gopages,
     ours,
     races,
     stacks,
@@ -27,6 +28,7 @@ NOT_FUZZED: Final[dict[str, str]] = {
     "diagmesh.declare.rules": "codes that stand in the source of a rule; a wrong one is a programming error",
     "diagmesh.gather.large": "the question that we have just encoded ourselves",
     "diagmesh.gather.plan": "whether that question asks for chunks",
+    "diagmesh_agents._goprocs": "the version in a look of go-birth and go-metrics: a pattern of two short numbers",
     "diagmesh_agents._launcher.service": "our own /proc/self/status",
     "diagmesh_agents._launcher.children": "the kernel's line on a child of ours; proc-stat has the general reader",
     "diagmesh_cli.racerun.toolchain": "what the `go` that we start says of itself",

@@ -47,7 +47,7 @@ async def test_every_page_comes(door: GoDoor, tmp_path: Path) -> None:
 async def test_a_profile_that_this_go_has_not_is_missing(door: GoDoor) -> None:
     with pytest.raises(PageMissing, match="knows no profile 'nonsense'") as refusal:
         await door.fetch(pprof("nonsense"))
-    assert refusal.value.code == 501
+    assert refusal.value.code == 503
 
 
 async def test_one_cpu_profile_at_a_time_whoever_takes_it(payments: GoService, door: GoDoor) -> None:

@@ -2,25 +2,33 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
-from diagmesh.settings import ProbeSettings, RuleSettings
+from diagmesh.contract.findings import Severity
+from diagmesh.settings import GoSettings, ProbeSettings, RuleSettings
 from support.godemo import GoDemo, GoService, build
 from support.golang import Go
 from support.natsserver import NatsServer
-from support.ruling import found, watched
+from support.quota import cpu_group, join
+from support.ruling import found, verdict, watched
 
 
 @pytest.fixture(scope="module")
-def payments(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoService]:
+def demo(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoDemo]:
     with (
         NatsServer(tmp_path_factory.mktemp("nats"), jetstream=True) as server,
         GoDemo(build(go), server.url, tmp_path_factory.mktemp("demo")) as demo,
     ):
-        service = demo.service("payments")
-        demo.connected(service)
-        yield service
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def payments(demo: GoDemo) -> GoService:
+    service = demo.service("payments")
+    demo.connected(service)
+    return service
 
 
 @pytest.mark.parametrize("fault", ["not-ready", "hold-lock", "deadlock"])
@@ -42,3 +50,73 @@ async def test_threads_blocked_in_system_calls_pile_up(payments: GoService) -> N
         assert "more than usual" in found(await it.until("RES-009"), "RES-009").title
         await asyncio.to_thread(payments.turn, "threads", on=False)
         await it.until()
+
+
+async def test_what_survives_garbage_collection_grows(payments: GoService) -> None:
+    soon = RuleSettings(code="GO-004", limits={"least_over_s": 5.0, "error_s": 1.0})
+    async with watched(soon, pid=payments.pid, go=payments.go) as it:
+        await asyncio.to_thread(payments.turn, "leak-memory", amount=40, cap=4000)
+        leaking = found(await it.until("GO-004"), "GO-004")
+        assert leaking.title.startswith("live heap grows by ")
+        assert leaking.severity is Severity.WARNING
+        await asyncio.to_thread(payments.turn, "leak-memory", on=False)
+        await it.until()
+
+
+CAUSES: Final[tuple[tuple[str, dict[str, str], int, str], ...]] = (
+    ("small heap", {}, 0, "its heap is small for what it allocates"),
+    ("small GOGC", {"GOGC": "3"}, 50, "GOGC is small"),
+    ("memory limit", {"GOMEMLIMIT": "64MiB"}, 54, "its memory limit is nearly used"),
+)
+
+
+async def test_garbage_is_collected_too_often_each_for_its_cause(demo: GoDemo) -> None:
+    async with asyncio.TaskGroup() as group:
+        for name, environment, kept_mb, cause in CAUSES:
+            group.create_task(collected_too_often(demo, name.replace(" ", "-"), environment, kept_mb, cause))
+
+
+async def collected_too_often(demo: GoDemo, name: str, environment: dict[str, str], kept_mb: int, cause: str) -> None:
+    service = await asyncio.to_thread(demo.service, "payments", instance=name, environment=environment)
+    # How much CPU this machine has left is no matter here; that it is the collector's is.
+    any_use = RuleSettings(code="GO-005", limits={"share": 0.1, "least_cores": 0.0, "least_over_s": 3.0})
+    quiet = RuleSettings(code="GO-004", limits={"grown_bytes": 1 << 30})
+    try:
+        async with watched(any_use, quiet, pid=service.pid, go=service.go) as it:
+            if kept_mb:
+                await asyncio.to_thread(service.turn, "leak-memory", amount=1000, cap=kept_mb)
+            await asyncio.to_thread(service.turn, "allocate", amount=500)
+            title = found(await it.until("GO-005"), "GO-005").title
+            assert title.endswith(cause), title
+            await asyncio.to_thread(service.turn, "allocate", on=False)
+            await it.until()
+    finally:
+        await asyncio.to_thread(service.program.stop)
+
+
+async def test_gomaxprocs_is_far_above_the_quota(demo: GoDemo) -> None:
+    service = await asyncio.to_thread(demo.service, "payments", instance="wide", environment={"GOMAXPROCS": "16"})
+    try:
+        async with watched(pid=service.pid, go=service.go) as it:
+            await it.until()
+            with cpu_group(1.0) as group:
+                join(group, service.pid)
+                finding = found(await it.until("GO-006"), "GO-006")
+                assert finding.title == "GOMAXPROCS is 16 under a CPU quota of 1 cores"
+                join(group.parent, service.pid)
+                await it.until()
+    finally:
+        await asyncio.to_thread(service.program.stop)
+
+
+async def test_a_go_that_knows_its_quota_takes_no_more_than_that(demo: GoDemo) -> None:
+    service = await asyncio.to_thread(demo.service, "payments", instance="fits")
+    pprof_alone = GoSettings(pprof=service.go.pprof)
+    try:
+        async with watched(pid=service.pid, go=pprof_alone) as it:
+            with cpu_group(1.0) as group:
+                join(group, service.pid)
+                await it.until(also=lambda said: verdict(said, "GO-006").judged == ("orders/i1",))
+                join(group.parent, service.pid)
+    finally:
+        await asyncio.to_thread(service.program.stop)

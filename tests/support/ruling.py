@@ -9,6 +9,7 @@ import msgspec
 
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.probes import make_all
+from diagmesh.contract.answers.cgroup import Bound
 from diagmesh.contract.answers.health import Check, Health, HealthQuestion, State, Verdict
 from diagmesh.contract.answers.resources import (
     Cpu,
@@ -19,7 +20,9 @@ from diagmesh.contract.answers.resources import (
     Resources,
     ResourcesQuestion,
     Threads,
+    Trend,
 )
+from diagmesh.contract.answers.runtime import Collector, Heap, Limit, Rates, Runtime, RuntimeQuestion, Scheduler
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import Services
 from diagmesh.contract.kinds import kind_of_type
@@ -28,16 +31,18 @@ from diagmesh.contract.verdicts import RuleVerdict
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
 from diagmesh.diagnose import Diagnosis, Engine
-from diagmesh.errors import Unavailable
+from diagmesh.errors import Refusal, Unavailable
 from diagmesh.evidence import Evidence
 from diagmesh.packs import load_rules
 from diagmesh.settings import ProbeSettings, RuleSettings, TargetSettings
 from diagmesh_agents.health import health as health_agent
 from diagmesh_agents.resources import resources as resources_agent
+from diagmesh_agents.runtime import runtime as runtime_agent
 from support.replies import NOW
 
 __all__ = [
     "ANY_DISK",
+    "RUNS",
     "UP",
     "USED",
     "check",
@@ -69,6 +74,31 @@ USED: Final = Resources(
     threads=Threads(count=8),
 )
 """A resources answer that tells little; vary it likewise."""
+
+RUNS: Final = Runtime(
+    version="go1.27.3",
+    goroutines=40,
+    heap=Heap(
+        live_bytes=50 << 20,
+        live_most_bytes=50 << 20,
+        in_use_bytes=80 << 20,
+        allocated_bytes_per_s=1e6,
+        trend=Trend(slope=0.0, slope_low=-9.0, slope_high=9.0, over_s=500.0, samples=40),
+    ),
+    gc=Collector(
+        cycles=100,
+        cycles_per_s=0.1,
+        cpu_share=0.01,
+        cpu_cores=0.001,
+        target_bytes=100 << 20,
+        gogc_percent=100,
+        off=False,
+    ),
+    scheduler=Scheduler(gomaxprocs=4, bound=Bound.UNLIMITED),
+    memory=Limit(limited=False, used_bytes=120 << 20, headroom_bytes=8 << 30, headroom_of="memory of the host"),
+    rates=Rates(over_s=20.0, samples=100, watched_s=500.0),
+)
+"""A runtime answer with nothing wrong; vary it likewise."""
 
 ANY_DISK: Final = RuleSettings(code="RES-007", limits={"full_share": 1.01})
 """How full the disks of this machine are is no matter of a test of something else."""
@@ -134,13 +164,17 @@ class Watched:
         self._settings = (ANY_DISK, *settings)
 
     async def judged(self) -> Diagnosis:
-        """Ask both agents now, and apply every rule to what they said."""
+        """Ask all agents now, and apply every rule to what they said."""
         first = await health_agent.look(HealthQuestion(), self.neighbour)
         try:
             second = reply(await resources_agent.look(ResourcesQuestion(window_s=30), self.neighbour))
         except Unavailable as gone:
             second = reply(Problem(code=gone.code, error="unavailable", detail=str(gone)), Resources)
-        return judge([reply(first), second], *self._settings)
+        try:
+            third = reply(await runtime_agent.look(RuntimeQuestion(window_s=30), self.neighbour))
+        except Refusal as gone:
+            third = reply(Problem(code=gone.code, error=gone.error, detail=str(gone)), Runtime)
+        return judge([reply(first), second, third], *self._settings)
 
     async def samples(self, count: int) -> None:
         """Wait until the ring holds so many samples of the process that is there now."""
@@ -175,10 +209,11 @@ async def watched(
 ) -> AsyncIterator[Watched]:
     """The real agents beside the process that the target settings name, sampled in the background."""
     neighbour = Neighbour(TargetSettings(service="orders", sample_s=sample_s, **target), make_all(list(probes)))
-    task = asyncio.create_task(neighbour.run())
+    tasks = [asyncio.create_task(neighbour.run()), asyncio.create_task(neighbour.watch_go())]
     try:
         yield Watched(neighbour, settings)
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from diagmesh_cli.views import coordinator, goroutines, health, plain, profile, races, resources, services
+from diagmesh_cli.views import coordinator, goroutines, health, plain, profile, races, resources, runtime, services
 from diagmesh_cli.views.view import View
 
 __all__ = ["VIEWS", "view_of"]
@@ -17,6 +17,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
         "profile": profile.VIEW,
         "races": races.VIEW,
         "resources": resources.VIEW,
+        "runtime": runtime.VIEW,
         "services": services.VIEW,
     }
 )

@@ -126,8 +126,10 @@ def _now() -> datetime:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number with its unit as the wire names it (``bytes``, ``share``, ``s``, ``ms``, ``cores``, ``count``)."""
+    """A number with its unit as the wire names it (``bytes``, ``share``, ``s``, ``ms``, ``cores``, ``bytes/s``, …)."""
     known = {"bytes": size, "share": share, "s": seconds, "ms": took, "cores": cores, "": amount, "count": amount}
+    if unit in {"bytes/s", "/s"}:
+        return MISSING if value is None else f"{known[unit.removesuffix('/s')](value)}/s"
     return known[unit](value) if unit in known else f"{amount(value)} {unit}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.godoor import door_of
+from diagmesh.adapters.goruntime import NoGoRuntime, watch_of
 from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
@@ -20,6 +21,7 @@ from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import NotRunning, Unreadable
 from diagmesh.gopages import GoDoor
+from diagmesh.goruntime import GoRuntime
 from diagmesh.hostname import default_instance
 from diagmesh.settings import TargetSettings
 from diagmesh.target import Probe, Sighting
@@ -76,6 +78,8 @@ class Neighbour:
         self._race_log = settings.go.race_log if settings.go is not None else ""
         self._races: RaceWatch | None = None
         self._nats = nats or NoAppNats(name)
+        self._go_watch = watch_of(self._go, lambda: self.process, name, settings.sample_s)
+        self._go_runtime: GoRuntime = self._go_watch or NoGoRuntime(name)
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -122,6 +126,11 @@ class Neighbour:
     def go(self) -> GoDoor:
         """The way to its diagnostic pages."""
         return self._go
+
+    @property
+    def go_runtime(self) -> GoRuntime:
+        """Its Go runtime."""
+        return self._go_runtime
 
     @property
     def races(self) -> "RaceWatch":
@@ -201,6 +210,16 @@ class Neighbour:
                 await asyncio.sleep(due - time.monotonic())
         finally:
             self._searching_elsewhere = False
+
+    @property
+    def has_go_pages(self) -> bool:
+        """Whether `watch_go` has anything to do."""
+        return self._go_watch is not None
+
+    async def watch_go(self) -> None:
+        """Keep the past of its Go runtime until cancelled; returns at once where the settings name no page of it."""
+        if self._go_watch is not None:
+            await self._go_watch.run()
 
     def _pace_s(self, *, running: bool) -> float:
         """How long until the next search or sample."""

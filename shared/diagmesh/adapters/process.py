@@ -3,7 +3,7 @@
 import os
 import time
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diagmesh.adapters.blinds import Blinds
 from diagmesh.adapters.cgroup import CgroupReader
@@ -15,6 +15,9 @@ from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.refresh import Refresher
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.target import Aged, Depth, Disk, Look, Sample
+
+if TYPE_CHECKING:
+    from diagmesh.adapters.goruntime.birth import Birth
 
 __all__ = ["Process"]
 
@@ -129,6 +132,16 @@ class Process:
         """The filesystems that it uses; raises like `depth`."""
         self._dir.living_state()
         return await self._disks.get(max_age_s)
+
+    def birth(self) -> "Birth":
+        """What a Go process was born with; some milliseconds.
+
+        Raises:
+            NotRunning: it has ended.
+        """
+        from diagmesh.adapters.goruntime.birth import birth_of  # noqa: PLC0415  for neighbours that have Go pages
+
+        return birth_of(self._dir)
 
     def _allowed_cpus(self) -> int:
         try:

@@ -146,6 +146,19 @@ class PidDir:
         finally:
             os.close(descriptor)
 
+    def opened(self, name: str, what: str, look: Callable[[int], T]) -> T:
+        """What ``look`` sees in one of its files, by a descriptor that is open meanwhile; raises like `read`."""
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._dir)
+        except OSError as error:
+            raise self.refusal(error, what) from None
+        try:
+            return look(descriptor)
+        except OSError as error:
+            raise self.refusal(error, what) from None
+        finally:
+            os.close(descriptor)
+
     def _piece(self, descriptor: int, what: str) -> bytes:
         try:
             return os.read(descriptor, _CHUNK_BYTES)

@@ -20,6 +20,7 @@ from diagmesh.contract.answers.coordinator import CoordinatorState
 from diagmesh.contract.answers.goroutines import Goroutines
 from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost
 from diagmesh.contract.answers.races import Detector, Races
+from diagmesh.contract.answers.runtime import Runtime
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState
 from diagmesh.contract.findings import FindingClass, Severity
@@ -48,7 +49,7 @@ from support.coordinators import WELL
 from support.looks_of_go import CRASHED, STUCK
 from support.profiles import surveyed
 from support.racing import RACES
-from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, SILENT, UP, USED, heard, result
+from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, RUNS, SILENT, UP, USED, heard, result
 
 SEED = Path("/tmp/diagmesh-up-abc/app.nk")  # noqa: S108  only shown
 GOLDEN = Path(__file__).parent / "golden"
@@ -294,6 +295,11 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         result(heard(PROFILED, kind="profile"), heard(SPINS, instance="i2", kind="profile"), kind="profile"), width
     ),
     "resources": lambda _: page(heard(USED, kind="resources")),
+    "runtime": lambda _: page(heard(RUNS, kind="runtime")),
+    "runtime_little": lambda _: page(heard(Runtime(goroutines=7, sources={"goroutines": "metrics"}), kind="runtime")),
+    "runtime_rows": lambda width: sum_of(
+        result(heard(RUNS, kind="runtime"), heard(Runtime(), instance="i2", kind="runtime"), kind="runtime"), width
+    ),
     "resources_rows": lambda width: sum_of(
         result(
             heard(USED, kind="resources"),

@@ -308,4 +308,4 @@ def test_a_table_without_a_place_says_nothing() -> None:
 
 def test_the_names_of_errors_are_refusals_of_their_own_code() -> None:
     codes = {one.__name__: one("x").code for one in (NotConfigured, PageMissing, PageRefused, PageLate, Busy)}
-    assert codes == {"NotConfigured": 501, "PageMissing": 501, "PageRefused": 503, "PageLate": 503, "Busy": 429}
+    assert codes == {"NotConfigured": 501, "PageMissing": 503, "PageRefused": 503, "PageLate": 503, "Busy": 429}

@@ -41,7 +41,7 @@ const (
 var Catalogue = []Spec{
 	{Name: "leak-memory", Does: "keeps more and more memory", Unit: "MB/s", Usual: 4, Least: 0.1, Most: 1024,
 		Cap: 256, CapMost: 16384, CapUnit: "MB", Reverts: released,
-		Finding: "RES-004 while it grows, RES-003 near its limit, PROC-007 once it is killed for lack of memory; MESH-003 and, where it is asked for, PROF-004 beside well siblings"},
+		Finding: "RES-004 and GO-004 while it grows, RES-003 near its limit, PROC-007 once it is killed for lack of memory; MESH-003 and, where it is asked for, PROF-004 beside well siblings"},
 	{Name: "leak-goroutines", Does: "starts goroutines that wait for ever", Unit: "per second", Usual: 50, Least: 1, Most: 10000,
 		Modes: []string{"held", "lost"}, Cap: 5000, CapMost: 100000, CapUnit: "goroutines",
 		Reverts: "ends them; those of mode lost stay until the process ends",
@@ -55,7 +55,7 @@ var Catalogue = []Spec{
 		Reverts: "takes one lock away from its holder",
 		Finding: "PROC-006, GO-003"},
 	{Name: "allocate", Does: "allocates garbage", Unit: "MB/s", Usual: 500, Least: 1, Most: 20000, Reverts: stops,
-		Finding: "PROF-002; GO: garbage collected too often"},
+		Finding: "GO-005; PROF-002"},
 	{Name: "slow", PerOperation: true, Does: "makes an operation (or all of them) slow", Unit: "ms", Usual: 200, Least: 1, Most: 10000,
 		Reverts: stops,
 		Finding: "REQ: operation slower than its baseline"},

@@ -1,0 +1,57 @@
+"""What a look at the Go runtime costs the service and the sidecar, with few and with many goroutines."""
+
+import time
+from pathlib import Path
+
+from bench.lab import Lab
+from bench.pace import Pace
+from bench.report import Row
+from bench.turns import row
+from bench.wire import GoLooks
+from support.godemo import GoDemo, GoService, build
+from support.golang import Go, GoMissing
+from support.programs import wait_until
+
+__all__ = ["looking"]
+
+_PART = "go-pages"
+_GROWN_S = 60.0
+_LOOKS_MOST = 20
+
+
+def looking(lab: Lab, pace: Pace) -> list[Row]:
+    """The real demo, at so many goroutines that wait."""
+    try:
+        programs = build(Go())
+    except GoMissing as missing:
+        return [Row(part=_PART, case="runtime", who="demo", note=str(missing).splitlines()[0])]
+    rows: list[Row] = []
+    with GoDemo(programs, lab.url, lab.directory) as demo:
+        service = demo.service("payments")
+        demo.connected(service)
+        for count in pace.goroutines:
+            _grow(service, count)
+            rows += _looked(lab, pace, service, f"G={count}")
+    words = "CPU us: of one look, in the service and in the sidecar; p50 ms: how long it took"
+    return [*rows, Row(part=_PART, case="runtime", who="columns", note=words)]
+
+
+def _grow(service: GoService, count: int) -> None:
+    """Until so many goroutines wait."""
+    service.turn("leak-goroutines", amount=10_000, cap=count, for_s=600)  # those of before end
+    wait_until(lambda: service.goroutines() >= count, _GROWN_S, f"{count} goroutines wait")
+    time.sleep(1.0)  # the collector has looked at their stacks
+
+
+def _looked(lab: Lab, pace: Pace, service: GoService, case: str) -> list[Row]:
+    looks = str(min(pace.looks, _LOOKS_MOST))
+    command: list[str | Path] = ["python", "-m", "bench.golooks", str(service.port), str(service.pid), looks]
+    told = [lab.tell(GoLooks, command) for _ in range(pace.turns)]
+    rows = []
+    for who in told[0].p50_ms:
+        many = [
+            {"service us": one.service_us[who], "sidecar us": one.sidecar_us[who], "p50 ms": one.p50_ms[who]}
+            for one in told
+        ]
+        rows.append(row(_PART, case, who, many, {}))
+    return rows
