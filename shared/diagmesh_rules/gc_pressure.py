@@ -36,7 +36,7 @@ class PressureLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     near_limit_share: float = 0.1
     available_share: float = 0.1
     error_share: float = 0.4
-    least_cores: float = 0.02
+    least_cores: float = 0.1
     least_per_s: float = 0.5
     near_limit: float = 0.9
     small_gogc_percent: int = 50
