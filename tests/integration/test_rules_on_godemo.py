@@ -64,20 +64,23 @@ async def test_what_survives_garbage_collection_grows(payments: GoService) -> No
 
 
 CAUSES: Final[tuple[tuple[str, dict[str, str], int, str], ...]] = (
-    ("small heap", {}, 0, "its heap is small for what it allocates"),
-    ("small GOGC", {"GOGC": "3"}, 50, "GOGC is small"),
-    ("memory limit", {"GOMEMLIMIT": "64MiB"}, 54, "its memory limit is nearly used"),
+    ("small-heap", {}, 0, "its heap is small for what it allocates"),
+    ("small-gogc", {"GOGC": "3"}, 50, "GOGC is small"),
+    ("memory-limit", {"GOMEMLIMIT": "64MiB"}, 54, "its memory limit is nearly used"),
 )
 
 
 async def test_garbage_is_collected_too_often_each_for_its_cause(demo: GoDemo) -> None:
+    services = [
+        await asyncio.to_thread(demo.service, "payments", instance=name, environment=environment)
+        for name, environment, _, _ in CAUSES
+    ]
     async with asyncio.TaskGroup() as group:
-        for name, environment, kept_mb, cause in CAUSES:
-            group.create_task(collected_too_often(demo, name.replace(" ", "-"), environment, kept_mb, cause))
+        for service, (_, _, kept_mb, cause) in zip(services, CAUSES, strict=True):
+            group.create_task(collected_too_often(service, kept_mb, cause))
 
 
-async def collected_too_often(demo: GoDemo, name: str, environment: dict[str, str], kept_mb: int, cause: str) -> None:
-    service = await asyncio.to_thread(demo.service, "payments", instance=name, environment=environment)
+async def collected_too_often(service: GoService, kept_mb: int, cause: str) -> None:
     # How much CPU this machine has left is no matter here; that it is the collector's is.
     any_use = RuleSettings(code="GO-005", limits={"share": 0.1, "least_cores": 0.0, "least_over_s": 3.0})
     quiet = RuleSettings(code="GO-004", limits={"grown_bytes": 1 << 30})
