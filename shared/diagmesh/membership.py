@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -50,6 +50,15 @@ _AWAY_AFTER: Final = 2
 """So many looks in turn a server must have missed to have been away."""
 _GONE_AFTER: Final = 1000
 """After so many it is not remembered any longer."""
+_JUST_S: Final = 2.0
+"""Who is missing is looked for several times a second: so long after the last look in vain a server was just away."""
+
+
+class _Missed(NamedTuple):
+    """The looks that a server did not answer, in turn, and when the last one was (monotonic seconds)."""
+
+    looks: int
+    last_at: float
 
 
 class Membership:
@@ -74,7 +83,7 @@ class Membership:
         self._servers: frozenset[str] = frozenset()
         self._leaves: frozenset[str] = frozenset()
         self._answered: frozenset[str] = frozenset()
-        self._missed: dict[str, int] = {}
+        self._missed: dict[str, _Missed] = {}
         self._reached: dict[str, float] = {}
         self._servers_at = float("-inf")
 
@@ -152,12 +161,17 @@ class Membership:
     def _note_reached(self, servers: frozenset[str], at: float) -> None:
         """After a partition a server answers again before anybody behind it can have been heard.
 
-        Who missed a single look was slow, and has been heard all the time.
+        Who missed a single look was slow, and has been heard all the time; and if he missed one long ago, nobody knows
+        since when he could have answered again.
         """
-        again = {server for server in servers if self._missed.get(server, 0) >= _AWAY_AFTER}
+        again = {
+            server
+            for server, missed in self._missed.items()
+            if server in servers and missed.looks >= _AWAY_AFTER and at - missed.last_at <= _JUST_S
+        }
         known = (self._answered | self._missed.keys()) - servers
-        missed = {server: self._missed.get(server, 0) + 1 for server in known}
-        self._missed = {server: looks for server, looks in missed.items() if looks <= _GONE_AFTER}
+        missed = {server: _Missed(self._missed.get(server, _Missed(0, at)).looks + 1, at) for server in known}
+        self._missed = {server: one for server, one in missed.items() if one.looks <= _GONE_AFTER}
         kept = {server: since for server, since in self._reached.items() if server in servers}
         self._reached, self._answered = kept | dict.fromkeys(again, at), servers
 

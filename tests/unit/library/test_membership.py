@@ -75,13 +75,19 @@ async def test_a_server_that_answers_again_is_known_as_such() -> None:
     now: list[bytes] = [one, two]
     crowd = Crowd()
     await crowd.on(subjects.CONNZ, lambda _: list(now))
-    membership = Membership(crowd.server.bus(), total_s=1.0, stall_s=0.1)
+    ahead_s = 0.0
+    membership = Membership(crowd.server.bus(), total_s=1.0, stall_s=0.1, clock=lambda: time.monotonic() + ahead_s)
     seen = [await membership.look(0)]
     for replies in ([one], [one, two], [one], [one], [one, two], [one, two], [two]):
         now[:] = replies
         seen.append(await membership.look(seen[-1].asked_at + 1e-6))
     assert not any(one.reached for one in seen[:5]), "who missed one look was slow"
     assert [dict(one.reached) for one in seen[5:]] == [{"two": seen[5].asked_at}] * 3
+    for replies in ([one], [one], [one, two]):
+        now[:] = replies
+        ahead_s += 60.0 if two in replies else 0.0
+        seen.append(await membership.look(seen[-1].asked_at + 1e-6))
+    assert not seen[-1].reached, "nobody asked for a minute, and nobody knows when it was back"
 
 
 async def answering(*replies: bytes) -> tuple[Crowd, Membership]:
