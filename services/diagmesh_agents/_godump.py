@@ -11,7 +11,7 @@ import msgspec
 from diagmesh.adapters.godump.memory import Memory
 from diagmesh.adapters.godump.report import Report
 from diagmesh.contract.answers.goroutines import Cycle, DumpForm, GoroutinesQuestion, Growth, Leak, Waited
-from diagmesh.errors import NoPage
+from diagmesh.errors import PageMissing
 from diagmesh.gopages import pprof
 from diagmesh.target import Target
 
@@ -40,10 +40,8 @@ async def index_of(target: Target) -> Index:
     """How many goroutines there are, which costs the service nothing; a service without an index may have dumps."""
     try:
         page = await target.go.fetch(pprof(""), limit_bytes=_INDEX_BYTES, timeout_s=2.0)
-    except NoPage as problem:
-        if problem.error == "not on this instance" and "pprof" in target.go.places:
-            return Index(None, leaks=False)
-        raise
+    except PageMissing:
+        return Index(None, leaks=False)
     return parse_index(page.body)
 
 
