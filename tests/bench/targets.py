@@ -50,6 +50,10 @@ def _further(report: Report) -> float | None:
     return None if six is None or one is None else (six - one) / 5
 
 
+def _go(name: str) -> Callable[[Report], float | None]:
+    return _value("go-pages", "G=10000", "runtime, every page", name)
+
+
 _FAN: Final = "fan-out"
 _MESH: Final = "diag.mesh.health"
 _GATHER: Final = "our gather"
@@ -82,6 +86,8 @@ TARGETS: Final = (
         "ms",
         _value("dumping", "100 goroutines", "stacks", "pause ms"),
     ),
+    Target("a look at the Go runtime: CPU of the service", 2000, "us", _go("service us")),
+    Target("a look at the Go runtime: CPU of the sidecar", 5000, "us", _go("sidecar us")),
     Target("sidecar with all agents: RSS", 36, "MiB", _value("footprint", "process", "sidecar", "RSS MiB")),
     Target("each further instance of a sidecar: RSS", 1, "MiB", _further),
     Target("sidecar: start to first answer", 300, "ms", _value("footprint", "process", "sidecar", "start ms")),

@@ -540,6 +540,7 @@ _PROFILES: Final = (
         inject=on("allocate"),
         remove=off("allocate"),
         codes=("PROF-002",),
+        limits={"GO-005": {"least_cores": 64.0}},  # the fault `allocate` is for that
         sampled=True,
         quick=True,
     ),
