@@ -29,8 +29,8 @@ _MIB: Final = 1 << 20
 _SOON: Final = {"least_over_s": 3.0}
 _AT_ONCE: Final = {"least_over_s": 2.0}
 _HEAP_SOON: Final = {"least_over_s": 6.0}
-_ANY_CPU: Final = {"share": 0.1, "least_cores": 0.0, "least_over_s": 5.0}
-"""How much CPU this machine has left is no matter; that it is the collector's is."""
+_ANY_CPU: Final = {"share": 0.1, "least_cores": 0.01, "least_over_s": 5.0}
+"""How much CPU this machine has left is no matter; that it is the collector's, and more than our looks cost, is."""
 
 
 def _killed(copy: Copy, _: Path) -> None:
