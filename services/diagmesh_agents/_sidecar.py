@@ -79,6 +79,8 @@ class _Place:
         self._tasks.append(loop.create_task(self.neighbour.run(), name=f"neighbour {self.name}"))
         if self.neighbour.has_go_pages:
             self._tasks.append(loop.create_task(self.neighbour.watch_go(), name=f"go runtime {self.name}"))
+        if self.observer is not None:
+            self._tasks.append(loop.create_task(self.neighbour.streams.watch(), name=f"streams {self.name}"))
         await self._door.start()
         await self.member.start()
         if self._launch is not None:

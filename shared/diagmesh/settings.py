@@ -23,6 +23,7 @@ __all__ = [
     "RegistrySettings",
     "RuleSettings",
     "SidecarSettings",
+    "StreamsSettings",
     "TargetSettings",
     "load",
 ]
@@ -36,6 +37,7 @@ _SERVICE_LINK: Final = re.compile(
 """What Kubernetes tells every container about a Service whose name begins with ``diagmesh``."""
 _INBOX: Final = re.compile(r"_INBOX(_[A-Za-z0-9_-]+)?(\.[A-Za-z0-9_-]+)*\Z")
 _LABELS: Final = "labels"
+_ASSET: Final = r"^[^\s.*>/\\]{1,255}(/[^\s.*>/\\]{1,255})?$"
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
@@ -143,6 +145,18 @@ class GoSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"the table go needs {words}")
 
 
+class StreamsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which streams of the application's account are those of the service (``[targets.streams]``; needs ``nats``).
+
+    Args:
+        names: streams (``ORDERS``) and single consumers (``ORDERS/worker``); none for all of the account.
+        publishes: subjects that the service publishes to, and that a stream must take.
+    """
+
+    names: Annotated[tuple[Annotated[str, Meta(pattern=_ASSET)], ...], Meta(max_length=64)] = ()
+    publishes: Annotated[tuple[Annotated[str, Meta(pattern=r"^\S{1,255}$")], ...], Meta(max_length=64)] = ()
+
+
 class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one rule is told about some targets (``[[rules]]`` in TOML); later tables win over earlier ones.
 
@@ -182,6 +196,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
         labels: told with every heartbeat, over those of the sidecar: keys and values as in Kubernetes, 32 at most.
         nats: the optional observer connection in the account of the application.
         go: where its diagnostic pages are, if it is a Go service that has them.
+        streams: which streams it uses, where these are not all of the account.
         sample_s: pace of the cheap samples.
     """
 
@@ -198,6 +213,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
     labels: dict[str, str] = {}
     nats: NatsSettings | None = None
     go: GoSettings | None = None
+    streams: StreamsSettings | None = None
     sample_s: Seconds = 5.0
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, Cg
 from diagmesh.contract.answers.health import LastExit
 from diagmesh.contract.answers.races import Races
 from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState, Trend
+from diagmesh.contract.answers.streams import Streams, StreamsQuestion
 from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, Sockets
 from diagmesh.contract.wire import Blind
 from diagmesh.gopages import GoDoor
@@ -28,6 +29,7 @@ __all__ = [
     "Ring",
     "Sample",
     "Sighting",
+    "StreamsView",
     "Target",
     "Trends",
 ]
@@ -251,6 +253,23 @@ class RaceLooks(Protocol):
         ...
 
 
+class StreamsView(Protocol):
+    """The streams and consumers that the service uses, through the observer connection."""
+
+    async def look(self, question: StreamsQuestion) -> Streams:
+        """Look now; twice, half a second apart, where nobody looked within the last minute. Messages are as they are.
+
+        Raises:
+            NoObserver: there is no such connection (501).
+            Unavailable: its account has no JetStream (501), or nobody can be asked now (503).
+        """
+        ...
+
+    async def watch(self) -> None:
+        """Hear what JetStream says, and keep a past of the streams that the settings name, until cancelled."""
+        ...
+
+
 class Target(Protocol):
     """The neighbour: one instance of a watched service."""
 
@@ -297,6 +316,11 @@ class Target(Protocol):
     @property
     def go_runtime(self) -> GoRuntime:
         """Its Go runtime, as those pages tell it."""
+        ...
+
+    @property
+    def streams(self) -> StreamsView:
+        """The streams and consumers that it uses."""
         ...
 
     def sighting(self) -> Sighting:

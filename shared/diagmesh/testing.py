@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from diagmesh.adapters.streams import view_of
 from diagmesh.appnats import AppNats, NoAppNats
 from diagmesh.contract.answers.races import Races
 from diagmesh.contract.answers.resources import ProcessState
@@ -37,6 +38,7 @@ from diagmesh.target import (
     Ring,
     Sample,
     Sighting,
+    StreamsView,
     Trends,
 )
 
@@ -268,6 +270,7 @@ class FakeTarget:
         races: what its race detector reported; default: nobody could report anything.
         nats: the observer connection; default: the settings give none.
         go_runtime: its Go runtime, likewise.
+        streams: the streams that it uses; default: as that connection shows them.
         service: its service name.
         instance: its instance name.
     """
@@ -284,6 +287,7 @@ class FakeTarget:
         races: RaceLooks | None = None,
         nats: AppNats | None = None,
         go_runtime: GoRuntime | None = None,
+        streams: StreamsView | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -295,6 +299,7 @@ class FakeTarget:
         self.go_runtime: GoRuntime = go_runtime or FakeGoRuntime()
         self.go: GoDoor = go or NoGoDoor(f"{service}/{instance}")
         self.nats: AppNats = nats or NoAppNats(f"{service}/{instance}")
+        self.streams: StreamsView = streams or view_of(self.nats, None)
         self._process = process
         self._sighting = sighting
         self._blind = blind

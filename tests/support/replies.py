@@ -30,6 +30,16 @@ from diagmesh.contract.answers.runtime import (
     Runtime,
     Scheduler,
 )
+from diagmesh.contract.answers.streams import (
+    AdvisorySeen,
+    Cause,
+    ConsumerState,
+    PoisonMessage,
+    Replica,
+    Streams,
+    StreamState,
+    Totals,
+)
 from diagmesh.contract.answers.surroundings import Disks, Sockets
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import (
@@ -59,6 +69,7 @@ __all__ = [
     "PROBLEM",
     "RUNS",
     "SILENT",
+    "STREAMS",
     "UNKEPT",
     "UP",
     "USED",
@@ -234,6 +245,62 @@ RUNS: Final = Runtime(
         "memory.soft_bytes": "environment",
     },
     blind=(Blind(what="Go page metrics", why="there is no page http://127.0.0.1:6060/metrics", fix="check metrics"),),
+)
+STREAMS: Final = Streams(
+    worst=Cause.STALLED,
+    totals=Totals(
+        streams=2, consumers=3, pending=1290, ack_pending=33, redelivered=1, in_per_s=20.4, delivered_per_s=9.7
+    ),
+    streams=(
+        StreamState(
+            name="INVOICES",
+            messages=990,
+            bytes=1 << 20,
+            max_messages=1000,
+            full_share=0.99,
+            full_of="messages",
+            discard="new",
+            first_age_s=86_400.0,
+            in_per_s=0.0,
+            leader="n1",
+            replicas=(Replica(name="n2", current=True), Replica(name="n3", offline=True)),
+        ),
+        StreamState(name="ORDERS", messages=120_345, bytes=70 << 20, first_age_s=3600.0, in_per_s=20.4, leader="n2"),
+    ),
+    consumers=(
+        ConsumerState(
+            stream="ORDERS",
+            name="inventory",
+            cause=Cause.STALLED,
+            pending=1250,
+            ack_pending=32,
+            max_ack_pending=32,
+            delivered_per_s=0.0,
+            redelivered_per_s=0.0,
+            lost_in_s=240.0,
+        ),
+        ConsumerState(
+            stream="INVOICES",
+            name="mailer",
+            cause=Cause.POISON,
+            pending=40,
+            ack_pending=1,
+            delivered_per_s=9.7,
+            redelivered_per_s=0.2,
+            drain_s=12.0,
+            redelivered=1,
+            poison=(
+                PoisonMessage(
+                    seq=77, deliveries=5, age_s=33.0, given_up=True, subject="invoices.sent", head='{"total": "three"}'
+                ),
+            ),
+        ),
+        ConsumerState(stream="ORDERS", name="audit", delivered_per_s=0.0, redelivered_per_s=0.0),
+    ),
+    over_s=5.0,
+    advisories=(AdvisorySeen(what="max_deliver", stream="INVOICES", consumer="mailer", age_s=33.0, count=2, seq=77),),
+    listening_s=120.0,
+    blind=(Blind(what="messages", why="not permitted", fix="allow the role of target.nats to read messages"),),
 )
 FINDING: Final = Finding(
     code="RES-003",

@@ -23,6 +23,7 @@ from diagmesh.contract.answers.resources import (
     Trend,
 )
 from diagmesh.contract.answers.runtime import Collector, Heap, Limit, Rates, Runtime, RuntimeQuestion, Scheduler
+from diagmesh.contract.answers.streams import ConsumerState, Streams, StreamState
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import Services
 from diagmesh.contract.kinds import kind_of_type
@@ -42,14 +43,17 @@ from support.replies import NOW
 
 __all__ = [
     "ANY_DISK",
+    "ORDERS",
     "RUNS",
     "UP",
     "USED",
+    "WORKER",
     "check",
     "codes",
     "found",
     "judge",
     "reply",
+    "streams",
     "until_codes",
     "verdict",
     "watched",
@@ -100,6 +104,27 @@ RUNS: Final = Runtime(
 )
 """A runtime answer with nothing wrong; vary it likewise."""
 
+WORKER: Final = ConsumerState(
+    stream="ORDERS",
+    name="worker",
+    pending=3,
+    ack_pending=1,
+    max_ack_pending=10,
+    waiting=1,
+    ack_wait_s=30.0,
+    delivered_seq=40,
+    deliveries=41,
+    delivered_age_s=0.2,
+    acked_seq=39,
+    acked_age_s=0.1,
+    created_age_s=7200.0,
+    still_s=0.1,
+)
+"""A consumer with nothing wrong; vary it likewise."""
+
+ORDERS: Final = StreamState(name="ORDERS", subjects=("orders.>",), messages=43, bytes=4300, first_seq=1, last_seq=43)
+"""A stream with nothing wrong; vary it likewise."""
+
 ANY_DISK: Final = RuleSettings(code="RES-007", limits={"full_share": 1.01})
 """How full the disks of this machine are is no matter of a test of something else."""
 
@@ -109,6 +134,13 @@ def check(name: str = "door", verdict: Verdict = Verdict.PASS, **fields: Any) ->
     return Check(
         **{"name": name, "kind": "http", "target": "http://x/", "verdict": verdict, "required": True, **fields}
     )
+
+
+def streams(*parts: ConsumerState | StreamState, **more: Any) -> Streams:
+    """An answer that tells these, from two looks five seconds apart; the stream ORDERS is there unless another is."""
+    told = tuple(one for one in parts if isinstance(one, StreamState)) or (ORDERS,)
+    consumers = tuple(one for one in parts if isinstance(one, ConsumerState))
+    return Streams(**{"streams": told, "consumers": consumers, "over_s": 5.0, **more})
 
 
 def reply(answer: Answer | Problem, of: type[Answer] = Health, name: str = "orders/i1") -> Reply:

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from diagmesh_cli.views import coordinator, goroutines, health, plain, profile, races, resources, runtime, services
+from diagmesh_cli.views import (
+    coordinator,
+    goroutines,
+    health,
+    plain,
+    profile,
+    races,
+    resources,
+    runtime,
+    services,
+    streams,
+)
 from diagmesh_cli.views.view import View
 
 __all__ = ["VIEWS", "view_of"]
@@ -19,6 +30,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
         "resources": resources.VIEW,
         "runtime": runtime.VIEW,
         "services": services.VIEW,
+        "streams": streams.VIEW,
     }
 )
 

@@ -15,6 +15,7 @@ from diagmesh.adapters.goruntime import NoGoRuntime, watch_of
 from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
+from diagmesh.adapters.streams import view_of
 from diagmesh.adapters.ways import Nowhere, Way, way_of
 from diagmesh.appnats import AppNats, NoAppNats
 from diagmesh.contract.answers.resources import ProcessState
@@ -24,7 +25,7 @@ from diagmesh.gopages import GoDoor
 from diagmesh.goruntime import GoRuntime
 from diagmesh.hostname import default_instance
 from diagmesh.settings import TargetSettings
-from diagmesh.target import Probe, Sighting
+from diagmesh.target import Probe, Sighting, StreamsView
 
 if TYPE_CHECKING:
     from diagmesh.adapters.racewatch import RaceWatch, Source
@@ -80,6 +81,7 @@ class Neighbour:
         self._nats = nats or NoAppNats(name)
         self._go_watch = watch_of(self._go, lambda: self.process, name, settings.sample_s)
         self._go_runtime: GoRuntime = self._go_watch or NoGoRuntime(name)
+        self._streams = view_of(self._nats, settings.streams)
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -153,6 +155,11 @@ class Neighbour:
     def nats(self) -> AppNats:
         """The observer connection in the account of the application."""
         return self._nats
+
+    @property
+    def streams(self) -> StreamsView:
+        """The streams and consumers that it uses."""
+        return self._streams
 
     @property
     def process(self) -> Process:

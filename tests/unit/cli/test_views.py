@@ -21,6 +21,7 @@ from diagmesh.contract.answers.goroutines import Goroutines
 from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost
 from diagmesh.contract.answers.races import Detector, Races
 from diagmesh.contract.answers.runtime import Runtime
+from diagmesh.contract.answers.streams import Streams
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState
 from diagmesh.contract.findings import FindingClass, Severity
@@ -49,7 +50,7 @@ from support.coordinators import WELL
 from support.looks_of_go import CRASHED, STUCK
 from support.profiles import surveyed
 from support.racing import RACES
-from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, RUNS, SILENT, UP, USED, heard, result
+from support.replies import CHECK, DIRECTORY, DOWN, FINDING, PROBLEM, RUNS, SILENT, STREAMS, UP, USED, heard, result
 
 SEED = Path("/tmp/diagmesh-up-abc/app.nk")  # noqa: S108  only shown
 GOLDEN = Path(__file__).parent / "golden"
@@ -287,6 +288,10 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "health_sum": numbers,
     "health_interrupted": lambda width: sum_of(
         result(heard(UP), ended=Ended.INTERRUPTED, expected=9, not_asked=replies.NOT_ASKED), width
+    ),
+    "streams": lambda _: page(heard(STREAMS, kind="streams")),
+    "streams_rows": lambda width: sum_of(
+        result(heard(STREAMS, kind="streams"), heard(Streams(), instance="i2", kind="streams"), kind="streams"), width
     ),
     "problem": lambda _: page(heard(None, status=Status.DECLINED, problem=PROBLEM)),
     "profile": lambda _: page(heard(PROFILED, kind="profile")),

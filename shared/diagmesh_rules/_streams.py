@@ -1,0 +1,82 @@
+"""What the rules on streams share: one hit an instance, however many consumers have it, the worst one first."""
+
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from diagmesh.contract.answers.streams import Cause, ConsumerState, Streams
+from diagmesh.contract.findings import Fact, Severity
+from diagmesh.declare import Hit, Unjudged
+from diagmesh.evidence import Evidence
+from diagmesh.expected import Key
+
+__all__ = ["Found", "consumers_with", "hit", "info_of", "told", "unseen"]
+
+_MOST: Final = 3
+
+
+class Found(NamedTuple):
+    """One stream or consumer that has it.
+
+    Args:
+        title: what is the matter with it.
+        facts: what was seen.
+        now: what to do about this very one.
+        severity: where it differs from that of the rule.
+    """
+
+    title: str
+    facts: tuple[Fact, ...] = ()
+    now: tuple[str, ...] = ()
+    severity: Severity | None = None
+
+
+def consumers_with(
+    seen: Evidence, causes: Collection[Cause], judge: Callable[[ConsumerState, Streams], Found | None]
+) -> Iterator[Hit | Unjudged]:
+    """Judge every consumer that is held up by one of these causes.
+
+    Args:
+        seen: the evidence.
+        causes: which of them.
+        judge: says what is found, or None.
+    """
+    for where, answer in seen.each(Streams):
+        found = [one for each in answer.consumers if each.cause in causes and (one := judge(each, answer)) is not None]
+        yield from told(where, found, unseen(answer, "consumers"))
+
+
+def told(where: Key, found: Sequence[Found], blind: str = "") -> Iterator[Hit | Unjudged]:
+    """The hit of an instance, or why it is not judged, or nothing."""
+    if found:
+        yield hit(where, found)
+    elif blind:
+        yield Unjudged(where=where, why=blind)
+
+
+def hit(where: Key, found: Sequence[Found]) -> Hit:
+    """All that was found at one instance as one hit, the most severe first."""
+    ordered = sorted(found, key=lambda one: -one.severity.rank if one.severity is not None else 0)
+    first, more = ordered[0], len(ordered) - 1
+    return Hit(
+        where=where,
+        title=f"{first.title} (and {more} more)" if more else first.title,
+        evidence=tuple(fact for one in ordered[:_MOST] for fact in one.facts),
+        severity=first.severity,
+        now=tuple(dict.fromkeys(line for one in ordered[:_MOST] for line in one.now)),
+    )
+
+
+def unseen(answer: Streams, *parts: str) -> str:
+    """Why there is nothing to judge of these parts (``consumers``, ``streams``); empty when all was seen."""
+    for blind in answer.blind:
+        if blind.what in parts:
+            return f"{blind.what}: {blind.why}"
+    if answer.no_quorum is not None and not answer.consumers and not answer.streams:
+        return "JetStream could not say: it has no quorum"
+    return ""
+
+
+def info_of(one: ConsumerState) -> str:
+    """The command that shows a consumer."""
+    return f"`nats consumer info {shlex.quote(one.stream)} {shlex.quote(one.name)}`"

@@ -1,0 +1,37 @@
+"""own-thresholds: a stream or consumer breaks a threshold that it carries itself (`io.nats.monitor.*`)."""
+
+from collections.abc import Iterator, Sequence
+
+from diagmesh.contract.answers.streams import Streams, Threshold
+from diagmesh.contract.findings import Fact, FindingClass, Severity
+from diagmesh.declare import Hit, Limits, Unjudged, rule
+from diagmesh.evidence import Evidence
+from diagmesh_rules._streams import Found, told, unseen
+
+__all__ = ["own_thresholds"]
+
+
+@rule(
+    "JS-014",
+    "A threshold of the stream itself is broken",
+    severity=Severity.ERROR,
+    issue=FindingClass.PERFORMANCE_DEGRADATION,
+    reads=(Streams,),
+)
+def own_thresholds(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
+    """Streams and consumers keep within the thresholds that their own metadata sets."""
+    for where, answer in seen.each(Streams):
+        assets = [(one.name, one.exceeded, one.unreadable) for one in answer.streams]
+        assets += [(one.full_name, one.exceeded, one.unreadable) for one in answer.consumers]
+        found = [one for name, exceeded, unreadable in assets for one in _judged(name, exceeded, unreadable)]
+        yield from told(where, found, unseen(answer, "consumers", "streams"))
+
+
+def _judged(name: str, exceeded: Sequence[Threshold], unreadable: Sequence[str]) -> Iterator[Found]:
+    for one in exceeded:
+        unit = " s" if one.unit == "s" else ""
+        fact = Fact(what=f"{name}: {one.key}", value=one.value, unit=one.unit, limit=one.limit)
+        title = f"{name} breaks its own {one.key}: {one.value:g}{unit} against {one.limit:g}{unit}"
+        yield Found(title, (fact,), (), Severity.WARNING if one.warns else Severity.ERROR)
+    for text in unreadable:
+        yield Found(f"{name} has a threshold that cannot be read: {text}", (), (), Severity.WARNING)

@@ -1,0 +1,40 @@
+"""JS-007: messages that come twice because they are acknowledged late are found."""
+
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.streams import Cause
+from diagmesh.contract.verdicts import Verdict
+from diagmesh.contract.wire import Blind
+from diagmesh.settings import RuleSettings
+from diagmesh.testing import answered, judged
+from diagmesh_rules.acked_late import acked_late
+from support.ruling import WORKER, streams
+
+BAD = replace(WORKER, cause=Cause.LATE, redelivered_per_s=5.0, delivered_per_s=5.0)
+
+
+def test_it_is_found_and_others_are_clear() -> None:
+    (finding,) = judged(acked_late, answered(streams(BAD, WORKER)), answered(streams(WORKER), at="orders/i2")).findings
+    assert (finding.code, finding.instances) == ("JS-007", ("orders/i1",))
+    assert finding.title == "ORDERS/worker: 50 % of deliveries are repeated: not acknowledged within 30 s"
+    assert judged(acked_late, answered(streams(WORKER))).verdicts[0].verdict is Verdict.CLEAR
+
+
+def test_several_at_one_instance_are_one_finding() -> None:
+    (finding,) = judged(acked_late, answered(streams(BAD, replace(BAD, name="other")))).findings
+    assert finding.title == "ORDERS/worker: 50 % of deliveries are repeated: not acknowledged within 30 s (and 1 more)"
+
+
+def test_what_is_below_the_threshold_is_clear() -> None:
+    for mild in (replace(BAD, cause=Cause.NONE), replace(BAD, redelivered_per_s=0.1)):
+        assert judged(acked_late, answered(streams(mild))).findings == ()
+
+
+def test_the_threshold_can_be_set() -> None:
+    patient = RuleSettings(code="JS-007", limits={"share": 0.6})
+    assert judged(acked_late, answered(streams(BAD)), settings=[patient]).findings == ()
+
+
+def test_consumers_that_were_not_seen_are_blind() -> None:
+    (verdict,) = judged(acked_late, answered(streams(blind=(Blind(what="consumers", why="not permitted"),)))).verdicts
+    assert (verdict.verdict, verdict.not_judged[0].why) == (Verdict.BLIND, "consumers: not permitted")

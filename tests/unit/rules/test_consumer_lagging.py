@@ -1,0 +1,48 @@
+"""JS-002: a lag that does not shrink is found, one that drains is clear."""
+
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.streams import Cause
+from diagmesh.contract.verdicts import Verdict
+from diagmesh.contract.wire import Blind
+from diagmesh.settings import RuleSettings
+from diagmesh.testing import answered, judged
+from diagmesh_rules.consumer_lagging import consumer_lagging
+from support.ruling import WORKER, streams
+
+BAD = replace(WORKER, cause=Cause.SLOW, pending=5000, delivered_per_s=10.0, pending_per_s=40.0)
+
+
+def test_it_is_found_and_others_are_clear() -> None:
+    (finding,) = judged(
+        consumer_lagging, answered(streams(BAD, WORKER)), answered(streams(WORKER), at="orders/i2")
+    ).findings
+    assert (finding.code, finding.instances) == ("JS-002", ("orders/i1",))
+    assert finding.title == "ORDERS/worker: 5000 messages wait, grows by 40/s"
+    assert judged(consumer_lagging, answered(streams(WORKER))).verdicts[0].verdict is Verdict.CLEAR
+
+
+def test_several_at_one_instance_are_one_finding() -> None:
+    (finding,) = judged(consumer_lagging, answered(streams(BAD, replace(BAD, name="other")))).findings
+    assert finding.title == "ORDERS/worker: 5000 messages wait, grows by 40/s (and 1 more)"
+
+
+def test_what_is_below_the_threshold_is_clear() -> None:
+    for mild in (
+        replace(BAD, cause=Cause.NONE),
+        replace(BAD, pending=200),
+        replace(BAD, pending_per_s=-100.0, drain_s=50.0),
+    ):
+        assert judged(consumer_lagging, answered(streams(mild))).findings == ()
+
+
+def test_the_threshold_can_be_set() -> None:
+    patient = RuleSettings(code="JS-002", limits={"pending_count": 6000})
+    assert judged(consumer_lagging, answered(streams(BAD)), settings=[patient]).findings == ()
+
+
+def test_consumers_that_were_not_seen_are_blind() -> None:
+    (verdict,) = judged(
+        consumer_lagging, answered(streams(blind=(Blind(what="consumers", why="not permitted"),)))
+    ).verdicts
+    assert (verdict.verdict, verdict.not_judged[0].why) == (Verdict.BLIND, "consumers: not permitted")

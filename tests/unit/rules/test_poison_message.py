@@ -1,0 +1,47 @@
+"""JS-005: a message that was given up or comes again and again is found."""
+
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.streams import Cause, PoisonMessage
+from diagmesh.contract.verdicts import Verdict
+from diagmesh.contract.wire import Blind
+from diagmesh.settings import RuleSettings
+from diagmesh.testing import answered, judged
+from diagmesh_rules.poison_message import poison_message
+from support.ruling import WORKER, streams
+
+BAD = replace(WORKER, cause=Cause.POISON, poison=(PoisonMessage(seq=7, deliveries=5, age_s=60.0, given_up=True),))
+
+
+def test_it_is_found_and_others_are_clear() -> None:
+    (finding,) = judged(
+        poison_message, answered(streams(BAD, WORKER)), answered(streams(WORKER), at="orders/i2")
+    ).findings
+    assert (finding.code, finding.instances) == ("JS-005", ("orders/i1",))
+    assert finding.title == "ORDERS/worker: message 7 was given up after 5 deliveries, 60 s ago"
+    assert judged(poison_message, answered(streams(WORKER))).verdicts[0].verdict is Verdict.CLEAR
+
+
+def test_several_at_one_instance_are_one_finding() -> None:
+    (finding,) = judged(poison_message, answered(streams(BAD, replace(BAD, name="other")))).findings
+    assert finding.title == "ORDERS/worker: message 7 was given up after 5 deliveries, 60 s ago (and 1 more)"
+
+
+def test_what_is_below_the_threshold_is_clear() -> None:
+    for mild in (
+        replace(BAD, cause=Cause.NONE),
+        replace(BAD, poison=(PoisonMessage(seq=7, deliveries=5, age_s=9999.0, given_up=True),)),
+    ):
+        assert judged(poison_message, answered(streams(mild))).findings == ()
+
+
+def test_the_threshold_can_be_set() -> None:
+    patient = RuleSettings(code="JS-005", limits={"recent_s": 30.0})
+    assert judged(poison_message, answered(streams(BAD)), settings=[patient]).findings == ()
+
+
+def test_consumers_that_were_not_seen_are_blind() -> None:
+    (verdict,) = judged(
+        poison_message, answered(streams(blind=(Blind(what="consumers", why="not permitted"),)))
+    ).verdicts
+    assert (verdict.verdict, verdict.not_judged[0].why) == (Verdict.BLIND, "consumers: not permitted")
