@@ -41,7 +41,7 @@ const (
 var Catalogue = []Spec{
 	{Name: "leak-memory", Does: "keeps more and more memory", Unit: "MB/s", Usual: 4, Least: 0.1, Most: 1024,
 		Cap: 256, CapMost: 16384, CapUnit: "MB", Reverts: released,
-		Finding: "RES-004 and GO-004 while it grows, RES-003 near its limit, PROC-007 once it is killed for lack of memory; MESH-003 and, where it is asked for, PROF-004 beside well siblings"},
+		Finding: "RES-004 and GO-004 while it grows, RES-003 near its limit, GO-005 near GOMEMLIMIT, PROC-007 once it is killed for lack of memory; MESH-003 and, where it is asked for, PROF-004 beside well siblings"},
 	{Name: "leak-goroutines", Does: "starts goroutines that wait for ever", Unit: "per second", Usual: 50, Least: 1, Most: 10000,
 		Modes: []string{"held", "lost"}, Cap: 5000, CapMost: 100000, CapUnit: "goroutines",
 		Reverts: "ends them; those of mode lost stay until the process ends",
@@ -85,7 +85,7 @@ var Catalogue = []Spec{
 		Finding: "RES-009"},
 	{Name: "race", Does: "counts in a variable from two goroutines without a lock; only a binary built with -race tells",
 		Reverts: stops + "; a report was written once",
-		Finding: "RACE: data race"},
+		Finding: "RACE-001, where its reports can be seen: under a launcher, or with GORACE=log_path"},
 	{Name: "reconnect-storm", Does: "drops the NATS connection and connects again, without end", Unit: "per second", Usual: 4,
 		Least: 0.1, Most: 50, Reverts: stops,
 		Finding: "NATS: reconnect storm"},
