@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from diagmesh.adapters.rates import lately_between, long_before
 from diagmesh.adapters.trend import trend_of
 from diagmesh.contract.answers.resources import CpuLately
-from diagmesh.contract.answers.runtime import Collector, Heap, Limit, Pauses, Rates, Runtime
+from diagmesh.contract.answers.runtime import Collector, Grown, Heap, Limit, Pauses, Rates, Runtime
 from diagmesh.contract.wire import Blind
-from diagmesh.goruntime import GoLook, GoSample
+from diagmesh.goruntime import GoLook, GoSample, HeapGrowth
 from diagmesh.target import Look, Sample
 from diagmesh_agents._gopast import past_of, rate
 from diagmesh_agents._goprocs import scheduler_of
@@ -39,12 +39,13 @@ _SOURCES: Final = {
 
 
 class Seen(NamedTuple):
-    """All that an answer is made of: the look, the past of the runtime, the process and its past."""
+    """All that an answer is made of: the look, the past of the runtime, the process and its past, the growth."""
 
     look: GoLook
     samples: Sequence[GoSample]
     process: Look | None
     processes: Sequence[Sample]
+    growth: HeapGrowth | None = None
 
 
 def earlier_of(samples: Sequence[GoSample], look: GoLook) -> GoSample | None:
@@ -58,7 +59,7 @@ def earlier_of(samples: Sequence[GoSample], look: GoLook) -> GoSample | None:
 
 def answer_of(seen: Seen, window_s: float, blind: Sequence[Blind]) -> Runtime:
     """What the looks tell, without the past."""
-    look, samples, process, processes = seen
+    look, samples, process, processes, _ = seen
     earlier = earlier_of(samples, look)
     lately = lately_between(long_before(processes, process.at), process) if process is not None else None
     scheduler = scheduler_of(look, process, lately)
@@ -97,6 +98,7 @@ def with_past(answer: Runtime, seen: Seen, window_s: float) -> Runtime:
             answer.heap,
             trend=until(trend_of(live), left, limit),
             live_most_bytes=max((value for _, value in live), default=None),
+            grown=_grown(seen.growth, seen.look.at),
         ),
         past=past_of(samples, seen.look.at, window_s),
     )
@@ -116,6 +118,17 @@ def _heap(look: GoLook, earlier: GoSample | None) -> Heap:
         runtime_bytes=look.runtime_bytes,
         total_allocated_bytes=look.allocated_bytes,
         allocated_bytes_per_s=None if per_s is None else round(per_s, 1),
+    )
+
+
+def _grown(growth: HeapGrowth | None, now: float) -> Grown | None:
+    if growth is None:
+        return None
+    return Grown(
+        age_s=round(max(0.0, now - growth.at), 3),
+        over_s=round(growth.over_s, 3),
+        grown_bytes=growth.grown_bytes,
+        rows=growth.rows,
     )
 
 

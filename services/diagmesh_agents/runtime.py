@@ -25,7 +25,8 @@ async def runtime(question: RuntimeQuestion, target: Target) -> Runtime:
         await asyncio.sleep(_INTERVAL_S)
         look = await target.go_runtime.look()
     process, processes, blind = await asyncio.to_thread(_process, target)
-    seen = _goruntime.Seen(look, tuple(target.go_runtime.samples()), process, processes)
+    samples, growth = tuple(target.go_runtime.samples()), target.go_runtime.growth
+    seen = _goruntime.Seen(look, samples, process, processes, growth)
     answer = _goruntime.answer_of(seen, question.window_s, blind)
     if question.detail is Detail.BRIEF:
         return answer

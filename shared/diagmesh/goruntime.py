@@ -5,9 +5,10 @@ from typing import Protocol
 
 import msgspec
 
+from diagmesh.contract.answers.profile import Row
 from diagmesh.contract.wire import Blind
 
-__all__ = ["GoLook", "GoRuntime", "GoSample", "Pause"]
+__all__ = ["GoLook", "GoRuntime", "GoSample", "HeapGrowth", "Pause"]
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
@@ -124,6 +125,22 @@ class GoLook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     blind: tuple[Blind, ...] = ()
 
 
+class HeapGrowth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the live heap grew by, as two heap profiles tell it.
+
+    Args:
+        at: monotonic seconds; when the later one was taken.
+        over_s: between the two.
+        grown_bytes: what is in use more than before, as sampled.
+        rows: who allocated it, the most first; shares are of the growth.
+    """
+
+    at: float
+    over_s: float
+    grown_bytes: int
+    rows: tuple[Row, ...] = ()
+
+
 class GoRuntime(Protocol):
     """The Go runtime of one instance."""
 
@@ -138,4 +155,9 @@ class GoRuntime(Protocol):
 
     def samples(self, window_s: float | None = None) -> Sequence[GoSample]:
         """The cheap looks of the present process, oldest first; at most the last ``window_s`` seconds."""
+        ...
+
+    @property
+    def growth(self) -> HeapGrowth | None:
+        """What the heap of the present process grows by; None while it does not, or not enough was seen of it."""
         ...

@@ -22,7 +22,7 @@ from diagmesh.diagnose import Diagnosis, Engine
 from diagmesh.errors import Busy, NotRunning, PageTooLarge, Unavailable, Unreadable
 from diagmesh.evidence import Evidence
 from diagmesh.gopages import LIMIT_BYTES, Fetched, GoDoor, GoPage, NoGoDoor, Query, Setting, not_configured
-from diagmesh.goruntime import GoLook, GoRuntime, GoSample
+from diagmesh.goruntime import GoLook, GoRuntime, GoSample, HeapGrowth
 from diagmesh.packs import RulePack
 from diagmesh.pages import page_of
 from diagmesh.settings import RuleSettings
@@ -235,10 +235,14 @@ class FakeGoRuntime:
     Args:
         looks: told one after the other, the last one for good; an exception among them is raised.
         samples: its past.
+        growth: of its heap.
     """
 
-    def __init__(self, *looks: GoLook | Exception, samples: Sequence[GoSample] = ()) -> None:
+    def __init__(
+        self, *looks: GoLook | Exception, samples: Sequence[GoSample] = (), growth: HeapGrowth | None = None
+    ) -> None:
         self._looks = list(looks)
+        self.growth = growth
         self._samples = samples
 
     async def look(self) -> GoLook:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+from diagmesh.contract.answers.profile import Row
 from diagmesh.contract.answers.resources import ToLimit, Trend
 from diagmesh.contract.answers.runtime import Runtime
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._words import duration, size
+from diagmesh_rules._profiles import place
+from diagmesh_rules._words import duration, percent, size
 
 __all__ = ["HeapLimits", "heap_growing"]
 
@@ -16,6 +18,8 @@ _STILL_THERE_SHARE = 0.9
 _YOUNG_S = 30.0
 _AGAIN_S = 5.0
 _MIB = 1 << 20
+_MUCH_SHARE = 0.25
+_PROFILE = "diagmesh profile {0} --type heap, and in some minutes the same with --base previous: what grew, and where"
 
 
 class HeapLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,8 +71,13 @@ def heap_growing(seen: Evidence, limits: HeapLimits) -> Iterator[Hit | Unjudged]
             yield Unjudged(where=where, why=why, again_in_s=limits.least_over_s - trend.over_s if young else None)
         elif until.likely_s <= limits.horizon_s:
             title = f"live heap grows by {size(60 * trend.slope)}/min, {until.limit} met in {duration(until.likely_s)}"
-            severity = Severity.ERROR if until.likely_s <= limits.error_s else Severity.WARNING
-            yield Hit(where=where, title=title, evidence=tuple(_facts(answer, trend, until, limits)), severity=severity)
+            yield Hit(
+                where=where,
+                title=title + _whose(answer),
+                evidence=(*_facts(answer, trend, until, limits), *_allocated(answer)),
+                severity=Severity.ERROR if until.likely_s <= limits.error_s else Severity.WARNING,
+                now=() if answer.heap.grown is not None else (_PROFILE.format("/".join(where)),),
+            )
 
 
 def _grows(answer: Runtime, trend: Trend, limits: HeapLimits) -> bool:
@@ -80,6 +89,32 @@ def _grows(answer: Runtime, trend: Trend, limits: HeapLimits) -> bool:
         return False  # caches fill, then stay
     least = max(limits.grown_bytes, limits.grown_share * live) * min(1.0, trend.over_s / limits.least_over_s)
     return max(0.0, trend.slope_low) * trend.over_s >= least
+
+
+def _whose(answer: Runtime) -> str:
+    """Who allocates what stays, where one function stands out."""
+    row = _most(answer)
+    return f"; {percent(row.flat_share)} of it allocated in {place(row)}" if row is not None else ""
+
+
+def _most(answer: Runtime) -> Row | None:
+    rows = answer.heap.grown.rows if answer.heap.grown is not None else ()
+    return rows[0] if rows and rows[0].flat_share >= _MUCH_SHARE else None
+
+
+def _allocated(answer: Runtime) -> Iterator[Fact]:
+    """The growth between two heap profiles, by whoever allocated it."""
+    grown = answer.heap.grown
+    if grown is None:
+        return
+    yield Fact(
+        what=f"grown in {duration(grown.over_s)} between two heap profiles", value=grown.grown_bytes, unit="bytes"
+    )
+    for row in grown.rows:
+        yield Fact(what=f"of that, {place(row)}", value=row.flat_share, unit="share")
+    row = grown.rows[0]
+    yield Fact(what="function", value=row.function or row.name)
+    yield Fact(what="at", value=f"{row.file}:{row.line}")
 
 
 def _no_trend(answer: Runtime) -> tuple[str, float | None]:

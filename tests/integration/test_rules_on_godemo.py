@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from diagmesh.contract.findings import Severity
+from diagmesh.diagnose import Diagnosis
 from diagmesh.settings import GoSettings, ProbeSettings, RuleSettings
 from support.godemo import GoDemo, GoService, build
 from support.golang import Go
@@ -52,13 +53,22 @@ async def test_threads_blocked_in_system_calls_pile_up(payments: GoService) -> N
         await it.until()
 
 
+def named_by_whom(said: Diagnosis) -> bool:
+    """The second heap profile follows a little later."""
+    return "allocated in" in found(said, "GO-004").title
+
+
 async def test_what_survives_garbage_collection_grows(payments: GoService) -> None:
     soon = RuleSettings(code="GO-004", limits={"least_over_s": 5.0, "error_s": 1.0})
     async with watched(soon, pid=payments.pid, go=payments.go) as it:
         await asyncio.to_thread(payments.turn, "leak-memory", amount=40, cap=4000)
-        leaking = found(await it.until("GO-004"), "GO-004")
+        leaking = found(await it.until("GO-004", also=named_by_whom), "GO-004")
         assert leaking.title.startswith("live heap grows by ")
+        assert " % of it allocated in harm.touched (memory.go:" in leaking.title
         assert leaking.severity is Severity.WARNING
+        facts = {fact.what: fact.value for fact in leaking.evidence}
+        assert facts["function"].endswith("internal/harm.touched")
+        assert "/internal/harm/memory.go:" in facts["at"]
         await asyncio.to_thread(payments.turn, "leak-memory", on=False)
         await it.until()
 

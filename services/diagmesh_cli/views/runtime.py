@@ -39,7 +39,7 @@ def _page(answer: Runtime) -> RenderableType:
     for name, now, values, more in (*_heap(answer, past), *_collector(answer, past), *_bounds(answer)):
         table.add_row(name, now, Spark(values, _MOST_VALUES) if values else "", more)
     told = Text(_sources(answer), "dim")
-    return Group(head, Text(), table, Text(), told, *blind_lines(answer.blind))
+    return Group(head, Text(), table, Text(), *_grown(answer), told, *blind_lines(answer.blind))
 
 
 def _headline(answer: Runtime) -> Iterator[str]:
@@ -60,6 +60,17 @@ def _heap(answer: Runtime, past: Past) -> Iterator[Line]:
     yield "heap in use", size(heap.in_use_bytes), (), _more(objects, more)
     total = f"{size(heap.total_allocated_bytes)} so far" if heap.total_allocated_bytes is not None else ""
     yield "allocated", quantity(heap.allocated_bytes_per_s, "bytes/s"), past.allocated_bytes_per_s, total
+
+
+def _grown(answer: Runtime) -> Iterator[RenderableType]:
+    """By whom a growing heap is made to grow."""
+    if (grown := answer.heap.grown) is None:
+        return
+    yield Text(f"heap grew by {size(grown.grown_bytes)} in {duration(grown.over_s)}, {duration(grown.age_s)} ago:")
+    for row in grown.rows:
+        at = f" {row.file.rpartition('/')[2]}:{row.line}" if row.file else ""
+        yield Text(f"  {share(row.flat_share):>6}  {row.function or row.name}{at}")
+    yield Text()
 
 
 def _collector(answer: Runtime, past: Past) -> Iterator[Line]:

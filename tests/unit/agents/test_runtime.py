@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from diagmesh.contract.answers.cgroup import Bound, CgroupCpu, CgroupMemory
+from diagmesh.contract.answers.profile import Row
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.answers.runtime import Known, Runtime, RuntimeQuestion
 from diagmesh.contract.wire import Detail
 from diagmesh.errors import NotConfigured, PageUnreachable
-from diagmesh.goruntime import GoLook, GoSample, Pause
+from diagmesh.goruntime import GoLook, GoSample, HeapGrowth, Pause
 from diagmesh.target import Look
 from diagmesh.testing import FakeGoRuntime, FakeProcess, FakeTarget
 from diagmesh_agents.runtime import runtime
@@ -198,3 +199,20 @@ async def test_why_its_pages_cannot_be_had_is_the_refusal() -> None:
     go = FakeGoRuntime(PageUnreachable("http://x/: refused: nothing listens", hint="start it"))
     with pytest.raises(PageUnreachable, match="nothing listens"):
         await asyncio.wait_for(runtime.look(RuntimeQuestion(), FakeTarget(process(), go_runtime=go)), 5)
+
+
+async def test_who_makes_the_heap_grow_is_told_with_the_past() -> None:
+    rows = (Row(function="main.keep", flat=9 * MIB, cum=9 * MIB, flat_share=0.9),)
+    growth = HeapGrowth(at=NOW - 4, over_s=30.0, grown_bytes=10 * MIB, rows=rows)
+    target = FakeTarget(process=process(), go_runtime=FakeGoRuntime(LOOK, samples=(BEFORE,), growth=growth))
+    answer, brief = await runtime.look(RuntimeQuestion(), target), RuntimeQuestion(detail=Detail.BRIEF)
+    assert isinstance(answer, Runtime)
+    grown = answer.heap.grown
+    assert grown is not None
+    assert (grown.age_s, grown.over_s, grown.grown_bytes, grown.rows) == (4.0, 30.0, 10 * MIB, rows)
+    assert (await runtime.look(brief, target)) == replace(
+        answer,
+        heap=replace(answer.heap, grown=None, trend=None, live_most_bytes=None),
+        past=None,
+        goroutines_trend=None,
+    )

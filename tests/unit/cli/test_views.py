@@ -18,9 +18,9 @@ from rich.console import Group, RenderableType
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
 from diagmesh.contract.answers.goroutines import Goroutines
-from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost
+from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost, Row
 from diagmesh.contract.answers.races import Detector, Races
-from diagmesh.contract.answers.runtime import Runtime
+from diagmesh.contract.answers.runtime import Grown, Runtime
 from diagmesh.contract.answers.streams import Streams
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState
@@ -119,6 +119,23 @@ PROFILED = msgspec.structs.replace(
 )
 SPINS = surveyed(cpu={"harm.compute": 950_000_000})
 _HEAP = PROFILED.counted[1]
+GROWN = msgspec.structs.replace(
+    RUNS,
+    heap=msgspec.structs.replace(
+        RUNS.heap,
+        grown=Grown(
+            age_s=4.0,
+            over_s=40.0,
+            grown_bytes=40 * 1024**2,
+            rows=(
+                Row(
+                    function="example.com/shop/cart.keep", file="/src/cart.go", line=31, flat=1, cum=1, flat_share=0.93
+                ),
+                Row(function="main.other", flat=1, cum=1, flat_share=0.07),
+            ),
+        ),
+    ),
+)
 GREW = Profile(
     counted=(
         msgspec.structs.replace(
@@ -301,6 +318,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     ),
     "resources": lambda _: page(heard(USED, kind="resources")),
     "runtime": lambda _: page(heard(RUNS, kind="runtime")),
+    "runtime_grown": lambda _: page(heard(GROWN, kind="runtime")),
     "runtime_little": lambda _: page(heard(Runtime(goroutines=7, sources={"goroutines": "metrics"}), kind="runtime")),
     "runtime_rows": lambda width: sum_of(
         result(heard(RUNS, kind="runtime"), heard(Runtime(), instance="i2", kind="runtime"), kind="runtime"), width

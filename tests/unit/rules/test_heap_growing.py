@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from diagmesh.contract.answers.profile import Row
 from diagmesh.contract.answers.resources import ToLimit, Trend
-from diagmesh.contract.answers.runtime import Limit, Rates, Runtime
+from diagmesh.contract.answers.runtime import Grown, Limit, Rates, Runtime
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.settings import RuleSettings
@@ -86,6 +87,44 @@ def test_what_time_alone_will_tell_is_too_young(one: Trend | None, again_in_s: f
     young = replace(grown(one), rates=Rates(over_s=20.0, samples=4, watched_s=20.0))
     said = verdict(judge([young]), "GO-004")
     assert (said.verdict, said.again_in_s) == (Judged.BLIND, again_in_s)
+
+
+def by(*shares: float) -> Runtime:
+    rows = tuple(
+        Row(
+            function=f"example.com/shop/cart.keep{at}",
+            file="/src/cart.go",
+            line=31 + at,
+            flat=at,
+            cum=at,
+            flat_share=one,
+        )
+        for at, one in enumerate(shares)
+    )
+    growing = grown(trend())
+    return replace(
+        growing, heap=replace(growing.heap, grown=Grown(age_s=3, over_s=40, grown_bytes=40 * MIB, rows=rows))
+    )
+
+
+def test_it_says_what_allocates_it() -> None:
+    finding = found(judge([by(0.9, 0.1)]), "GO-004")
+    assert finding.title.endswith("; 90 % of it allocated in cart.keep0 (cart.go:31)")
+    facts = {fact.what: fact.value for fact in finding.evidence}
+    assert facts["grown in 40 s between two heap profiles"] == 40 * MIB
+    assert (facts["of that, cart.keep1 (cart.go:32)"], facts["at"]) == (0.1, "/src/cart.go:31")
+    assert facts["function"] == "example.com/shop/cart.keep0"
+    assert not [line for line in finding.advice.now if "--base previous: what grew" in line]
+
+
+def test_where_nobody_stands_out_nobody_is_named() -> None:
+    assert "allocated in" not in found(judge([by(0.2, 0.2, 0.2)]), "GO-004").title
+
+
+def test_where_no_profile_was_seen_it_says_how_to_get_one() -> None:
+    finding = found(judge([grown(trend())]), "GO-004")
+    assert "allocated in" not in finding.title
+    assert finding.advice.now[0].startswith("diagmesh profile orders/i1 --type heap, and in some minutes")
 
 
 def test_the_thresholds_can_be_set() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from diagmesh.gopages import GoDoor, not_configured
-from diagmesh.goruntime import GoLook, GoSample
+from diagmesh.goruntime import GoLook, GoSample, HeapGrowth
 
 if TYPE_CHECKING:
     from diagmesh.adapters.goruntime.watch import GoWatch, Neighbouring
@@ -33,6 +33,11 @@ class NoGoRuntime:
     def samples(self, window_s: float | None = None) -> Sequence[GoSample]:  # noqa: ARG002  there are none
         """None."""
         return ()
+
+    @property
+    def growth(self) -> HeapGrowth | None:
+        """None."""
+        return None
 
 
 def watch_of(door: GoDoor, process: "Callable[[], Neighbouring]", name: str, pace_s: float) -> "GoWatch | None":

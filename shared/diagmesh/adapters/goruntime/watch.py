@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from diagmesh.adapters.goruntime.birth import Birth
+from diagmesh.adapters.goruntime.growth import GrowthWatch
 from diagmesh.adapters.goruntime.index import fields_of_index
 from diagmesh.adapters.goruntime.look import ORDER, Who, look_of, sample_of
 from diagmesh.adapters.goruntime.memstats import fields_of_expvar, fields_of_heap_text
@@ -15,7 +16,7 @@ from diagmesh.adapters.goruntime.metrics import fields_of_metrics
 from diagmesh.adapters.goruntime.ring import GoRing
 from diagmesh.errors import NotRunning, Refusal, Unreadable
 from diagmesh.gopages import EXPVAR, METRICS, GoDoor, GoPage, pprof
-from diagmesh.goruntime import GoLook, GoSample
+from diagmesh.goruntime import GoLook, GoSample, HeapGrowth
 
 __all__ = ["GoWatch", "Neighbouring"]
 
@@ -94,6 +95,12 @@ class GoWatch:
         self._waiting = 0
         self._last: GoLook | None = None
         self._logged_at = -_LOG_EVERY_S
+        self._growth = GrowthWatch(door, self.samples, name, self._pace_s) if "pprof" in door.places else None
+
+    @property
+    def growth(self) -> HeapGrowth | None:
+        """See `GoRuntime.growth`."""
+        return self._growth.found if self._growth is not None else None
 
     def samples(self, window_s: float | None = None) -> Sequence[GoSample]:
         """See `GoRuntime.samples`."""
@@ -115,7 +122,13 @@ class GoWatch:
                 flight.cancel()  # nobody wants to know any more
 
     async def run(self) -> None:
-        """Take cheap looks at the pace until cancelled; nothing that goes wrong here ends it."""
+        """Take cheap looks at the pace, and heap profiles while it grows, until cancelled; nothing else ends it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sample(), name=f"go runtime {self._name}: samples")
+            if self._growth is not None:
+                group.create_task(self._growth.run(), name=f"go runtime {self._name}: growth")
+
+    async def _sample(self) -> None:
         failures = 0
         while True:
             began = time.monotonic()

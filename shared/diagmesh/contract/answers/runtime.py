@@ -15,11 +15,24 @@ import msgspec
 from msgspec import Meta
 
 from diagmesh.contract.answers.cgroup import Bound
+from diagmesh.contract.answers.profile import Row
 from diagmesh.contract.answers.resources import Trend
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.wire import Answer, Blind, Question
 
-__all__ = ["Collector", "Heap", "Known", "Limit", "Past", "Pauses", "Rates", "Runtime", "RuntimeQuestion", "Scheduler"]
+__all__ = [
+    "Collector",
+    "Grown",
+    "Heap",
+    "Known",
+    "Limit",
+    "Past",
+    "Pauses",
+    "Rates",
+    "Runtime",
+    "RuntimeQuestion",
+    "Scheduler",
+]
 
 Bytes = Annotated[int | None, Measure("bytes")]
 Count = Annotated[int | None, Measure("count")]
@@ -46,6 +59,22 @@ class Known(StrEnum):
     DEFAULT = "default"
 
 
+class Grown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Who allocates what a growing heap keeps: the difference of two heap profiles, which the sidecar takes by itself.
+
+    Args:
+        age_s: how long ago the later one was taken.
+        over_s: between the two.
+        grown_bytes: what is in use more than before, as sampled (one allocation per 512 KiB, usually).
+        rows: the innermost functions that are none of Go's runtime, the most first; shares are of ``grown_bytes``.
+    """
+
+    age_s: float
+    over_s: float
+    grown_bytes: int
+    rows: tuple[Row, ...] = ()
+
+
 class Heap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The heap.
 
@@ -63,6 +92,7 @@ class Heap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         total_allocated_bytes: all that was ever allocated.
         allocated_bytes_per_s: the rate of that; see `Rates.over_s`.
         trend: of ``live_bytes``, in bytes per second; its limit is that of `Runtime.memory`.
+        grown: by whom; only while it grows, and where pprof is among the pages.
     """
 
     live_bytes: Bytes = None
@@ -77,6 +107,7 @@ class Heap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     total_allocated_bytes: int | None = None
     allocated_bytes_per_s: Annotated[float | None, Measure("bytes/s")] = None
     trend: Trend | None = None
+    grown: Grown | None = None
 
 
 class Pauses(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
