@@ -170,7 +170,8 @@ def cannot_ask(error: BusError, what: str, subject: str) -> Blind:
         return Blind(what=what, why=str(error), fix=f"allow the role of target.nats to publish on {subject}")
     if isinstance(error, NoResponders):
         why = f"nobody answers {subject} in the account of target.nats"
-        return Blind(what=what, why=why, fix="see whether target.nats names the account of the service")
+        fix = "see whether target.nats names the account of the service, and the server has a system_account"
+        return Blind(what=what, why=why, fix=fix)
     if isinstance(error, NoAnswer):
         return Blind(what=what, why=str(error), fix="ask again; if that lasts, see whether the server is overloaded")
     why = f"our connection to the application's account: {str(error) or type(error).__name__}"

@@ -10,7 +10,7 @@ from nacl.utils import random as random_bytes
 
 from diagmesh.errors import SettingsError
 
-__all__ = ["UserKey", "generate", "public_key_of", "read_seed", "write_seed"]
+__all__ = ["UserKey", "generate", "public_key_of", "read_seed", "signed", "write_seed"]
 
 _SEED_BYTES: Final = 32
 _FILE_LIMIT_BYTES: Final = 4096
@@ -88,5 +88,14 @@ def _public_of(seed: bytes) -> str:
     pair = nkeys.from_seed(bytearray(seed))
     try:
         return str(pair.public_key.decode())
+    finally:
+        pair.wipe()
+
+
+def signed(key: UserKey, data: bytes) -> bytes:
+    """The signature of some bytes by a user key."""
+    pair = nkeys.from_seed(bytearray(key.seed))
+    try:
+        return bytes(pair.sign(data))
     finally:
         pair.wipe()

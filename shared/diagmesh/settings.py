@@ -15,6 +15,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.errors import BadName, SettingsError
 
 __all__ = [
+    "ConnectionSettings",
     "CoordinatorNatsSettings",
     "CoordinatorSettings",
     "GoSettings",
@@ -157,6 +158,16 @@ class StreamsSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_field
     publishes: Annotated[tuple[Annotated[str, Meta(pattern=r"^\S{1,255}$")], ...], Meta(max_length=64)] = ()
 
 
+class ConnectionSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the service itself connects to NATS (``[targets.connection]``): what `connection` knocks at, and as whom.
+
+    Args:
+        client_name: what the service calls its connections, by which earlier ones of it are known.
+    """
+
+    client_name: str = ""
+
+
 class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one rule is told about some targets (``[[rules]]`` in TOML); later tables win over earlier ones.
 
@@ -195,6 +206,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
         probes: doors to knock at.
         labels: told with every heartbeat, over those of the sidecar: keys and values as in Kubernetes, 32 at most.
         nats: the optional observer connection in the account of the application.
+        connection: how it connects to NATS itself: its URLs, and its credentials where the sidecar may read them.
         go: where its diagnostic pages are, if it is a Go service that has them.
         streams: which streams it uses, where these are not all of the account.
         sample_s: pace of the cheap samples.
@@ -212,6 +224,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
     probes: tuple[ProbeSettings, ...] = ()
     labels: dict[str, str] = {}
     nats: NatsSettings | None = None
+    connection: ConnectionSettings | None = None
     go: GoSettings | None = None
     streams: StreamsSettings | None = None
     sample_s: Seconds = 5.0

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
 from diagmesh.appnats import AppNats
 from diagmesh.contract.answers.cgroup import Cgroup, CgroupCpu, CgroupMemory, CgroupPids, Pressures
+from diagmesh.contract.answers.connection import Door
 from diagmesh.contract.answers.health import LastExit
 from diagmesh.contract.answers.races import Races
 from diagmesh.contract.answers.resources import ContextSwitches, Io, ProcessState, Trend
@@ -22,6 +23,8 @@ __all__ = [
     "Depth",
     "Disk",
     "Look",
+    "MetConnections",
+    "NatsDoors",
     "Probe",
     "ProbeResult",
     "ProcessView",
@@ -31,10 +34,12 @@ __all__ = [
     "Sighting",
     "StreamsView",
     "Target",
+    "TcpLink",
     "Trends",
 ]
 
 T = TypeVar("T")
+_MOST_MET: Final = 256
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -148,6 +153,69 @@ class Aged(msgspec.Struct, Generic[T], frozen=True, gc=False):
     age_s: float
 
 
+class TcpLink(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One TCP connection of the process, as the kernel tells it.
+
+    Args:
+        local_address: of this side.
+        local_port: of this side.
+        remote_address: of the other side.
+        remote_port: of the other side.
+        state: as ``ESTABLISHED``.
+        send_queue_bytes: handed to the kernel and not confirmed by the other side.
+        receive_queue_bytes: arrived and not read by the process.
+    """
+
+    local_address: str
+    local_port: int
+    remote_address: str
+    remote_port: int
+    state: str
+    send_queue_bytes: int
+    receive_queue_bytes: int
+
+
+class NatsDoors(Protocol):
+    """The NATS servers that the instance should connect to, as the settings name them."""
+
+    @property
+    def source(self) -> str:
+        """Which table names them: ``target.connection`` or ``target.nats``."""
+        ...
+
+    @property
+    def client_name(self) -> str:
+        """What the service calls its connections; empty where the settings do not say it."""
+        ...
+
+    async def knock(self, timeout_s: float, pings: int) -> Sequence[Door]:
+        """Knock at each of them, side by side, with one short connection. Never raises for what they do."""
+        ...
+
+
+class MetConnections:
+    """The NATS connections that this instance was seen with: by these, ended ones of it are known later. Bounded."""
+
+    def __init__(self) -> None:
+        self.keys: dict[tuple[str, int], None] = {}
+        self.names: dict[str, None] = {}
+        self.addresses: dict[str, None] = {}
+
+    def remember(self, server_id: str, cid: int, name: str, address: str) -> None:
+        """One that it has now: where, its name, and the address from which the server sees it come."""
+        given: tuple[tuple[dict[Any, None], Any], ...] = (
+            (self.keys, (server_id, cid)),
+            (self.names, name),
+            (self.addresses, address),
+        )
+        for kept, key in given:
+            if key:
+                kept.pop(key, None)
+                kept[key] = None
+                if len(kept) > _MOST_MET:
+                    del kept[next(iter(kept))]
+
+
 class ProcessView(Protocol):
     """One process, bound to its identity: after its end every look raises `NotRunning`, whoever gets its number."""
 
@@ -167,6 +235,10 @@ class ProcessView(Protocol):
 
     def look(self) -> Look:
         """The cheap set. Reads files: call it in a thread."""
+        ...
+
+    def tcp_links(self) -> Sequence[TcpLink]:
+        """Its TCP connections (no listeners). Reads files: call it in a thread; raises `Unreadable`."""
         ...
 
     async def depth(self, max_age_s: float) -> Aged[Depth]:
@@ -321,6 +393,16 @@ class Target(Protocol):
     @property
     def streams(self) -> StreamsView:
         """The streams and consumers that it uses."""
+        ...
+
+    @property
+    def nats_doors(self) -> NatsDoors | None:
+        """The NATS servers that it should connect to; None where the settings name none."""
+        ...
+
+    @property
+    def met(self) -> MetConnections:
+        """The NATS connections that it was seen with."""
         ...
 
     def sighting(self) -> Sighting:

@@ -31,6 +31,8 @@ from diagmesh.target import (
     Depth,
     Disk,
     Look,
+    MetConnections,
+    NatsDoors,
     Probe,
     ProbeResult,
     ProcessView,
@@ -39,6 +41,7 @@ from diagmesh.target import (
     Sample,
     Sighting,
     StreamsView,
+    TcpLink,
     Trends,
 )
 
@@ -64,6 +67,7 @@ class FakeProcess:
         look: the cheap set; without it a look is `Unreadable`.
         depth: the expensive set, likewise.
         disk: the filesystems, likewise.
+        links: its TCP connections, likewise.
         pid: its process id.
         started_at: when it started; default: now.
     """
@@ -74,6 +78,7 @@ class FakeProcess:
         look: Look | None = None,
         depth: Depth | None = None,
         disk: Disk | None = None,
+        links: Sequence[TcpLink] | None = None,
         pid: int = 4242,
         started_at: datetime | None = None,
     ) -> None:
@@ -83,6 +88,13 @@ class FakeProcess:
         self._look = look
         self._depth = depth
         self._disk = disk
+        self._links = links
+
+    def tcp_links(self) -> Sequence[TcpLink]:
+        """The connections that the test gave."""
+        if self._links is None:
+            raise Unreadable("sockets", "the test gave this fake no connections")
+        return self._links
 
     def state(self) -> ProcessState:
         """The next state."""
@@ -275,6 +287,7 @@ class FakeTarget:
         nats: the observer connection; default: the settings give none.
         go_runtime: its Go runtime, likewise.
         streams: the streams that it uses; default: as that connection shows them.
+        doors: the NATS servers that it should connect to; default: the settings name none.
         service: its service name.
         instance: its instance name.
     """
@@ -292,6 +305,7 @@ class FakeTarget:
         nats: AppNats | None = None,
         go_runtime: GoRuntime | None = None,
         streams: StreamsView | None = None,
+        doors: NatsDoors | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -302,6 +316,8 @@ class FakeTarget:
         self.races: RaceLooks = races or FakeRaces()
         self.go_runtime: GoRuntime = go_runtime or FakeGoRuntime()
         self.go: GoDoor = go or NoGoDoor(f"{service}/{instance}")
+        self.nats_doors = doors
+        self.met = MetConnections()
         self.nats: AppNats = nats or NoAppNats(f"{service}/{instance}")
         self.streams: StreamsView = streams or view_of(self.nats, None)
         self._process = process

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from fuzz import asked, gopages, local, monitoring, ours, profiles, races, stacks, wire
+from fuzz import asked, doors, gopages, local, monitoring, ours, profiles, races, stacks, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
 
 _PARTS: Final = (
     asked,
+    doors,
     wire,
     local,
     gopages,

@@ -34,9 +34,13 @@ def encoded(content: bytes) -> str:
 
 
 class Operator:
-    """An operator with one account; issues users of it."""
+    """An operator with one account; issues users of it.
 
-    def __init__(self) -> None:
+    Args:
+        system: with a system account, too, without which no server answers ``$SYS``.
+    """
+
+    def __init__(self, *, system: bool = False) -> None:
         self.key, self.account = new_key(nkeys.PREFIX_BYTE_OPERATOR), new_key(nkeys.PREFIX_BYTE_ACCOUNT)
         me, us = self.key.public_key.decode(), self.account.public_key.decode()
         unlimited = {"subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": True}
@@ -44,7 +48,12 @@ class Operator:
         operator = signed({"sub": me, "name": "op", "nats": {"type": "operator", "version": 2}}, self.key)
         nats = {"type": "account", "version": 2, "limits": limits}
         account = signed({"sub": us, "name": "DIAG", "nats": nats}, self.key)
-        self.config = f"operator: {operator}\nresolver: MEMORY\nresolver_preload: {{ {us}: {account} }}\n"
+        preload, named = f"{us}: {account}", ""
+        if system:
+            it = new_key(nkeys.PREFIX_BYTE_ACCOUNT).public_key.decode()
+            preload += f", {it}: {signed({'sub': it, 'name': 'SYS', 'nats': nats}, self.key)}"
+            named = f"system_account: {it}\n"
+        self.config = f"operator: {operator}\nresolver: MEMORY\n{named}resolver_preload: {{ {preload} }}\n"
 
     def user(self, expires: int = 0) -> tuple[str, str]:
         """JWT and seed of a new user."""

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from diagmesh_cli.views import (
+    connection,
     coordinator,
     goroutines,
     health,
@@ -22,6 +23,7 @@ __all__ = ["VIEWS", "view_of"]
 
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
     {
+        "connection": connection.VIEW,
         "coordinator": coordinator.VIEW,
         "goroutines": goroutines.VIEW,
         "health": health.VIEW,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.godoor import door_of
 from diagmesh.adapters.goruntime import NoGoRuntime, watch_of
+from diagmesh.adapters.natsdoor import NatsDoors, doors_of
 from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
@@ -25,7 +26,7 @@ from diagmesh.gopages import GoDoor
 from diagmesh.goruntime import GoRuntime
 from diagmesh.hostname import default_instance
 from diagmesh.settings import TargetSettings
-from diagmesh.target import Probe, Sighting, StreamsView
+from diagmesh.target import MetConnections, Probe, Sighting, StreamsView
 
 if TYPE_CHECKING:
     from diagmesh.adapters.racewatch import RaceWatch, Source
@@ -82,6 +83,8 @@ class Neighbour:
         self._go_watch = watch_of(self._go, lambda: self.process, name, settings.sample_s)
         self._go_runtime: GoRuntime = self._go_watch or NoGoRuntime(name)
         self._streams = view_of(self._nats, settings.streams)
+        self._doors = doors_of(settings, name)
+        self._met = MetConnections()
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -160,6 +163,16 @@ class Neighbour:
     def streams(self) -> StreamsView:
         """The streams and consumers that it uses."""
         return self._streams
+
+    @property
+    def nats_doors(self) -> NatsDoors | None:
+        """The NATS servers that it should connect to."""
+        return self._doors
+
+    @property
+    def met(self) -> MetConnections:
+        """The NATS connections that it was seen with."""
+        return self._met
 
     @property
     def process(self) -> Process:

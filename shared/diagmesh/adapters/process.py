@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,10 +12,11 @@ from diagmesh.adapters.depth import depth_of
 from diagmesh.adapters.filesystems import disks_of
 from diagmesh.adapters.host import host
 from diagmesh.adapters.limits import Limits, io_of, oom_score_of
+from diagmesh.adapters.links import tcp_links
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.refresh import Refresher
 from diagmesh.contract.answers.resources import ProcessState
-from diagmesh.target import Aged, Depth, Disk, Look, Sample
+from diagmesh.target import Aged, Depth, Disk, Look, Sample, TcpLink
 
 if TYPE_CHECKING:
     from diagmesh.adapters.goruntime.birth import Birth
@@ -117,6 +119,15 @@ class Process:
         )
         self._dir.living_state()
         return sample
+
+    def tcp_links(self) -> Sequence[TcpLink]:
+        """Its TCP connections, but no listeners.
+
+        Raises:
+            NotRunning: it has ended.
+            Unreadable: its descriptors may not be read.
+        """
+        return tcp_links(self._dir)
 
     async def depth(self, max_age_s: float) -> Aged[Depth]:
         """The expensive set: sockets, memory split, children, interfaces, context switches.

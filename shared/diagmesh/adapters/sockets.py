@@ -11,7 +11,7 @@ from diagmesh.adapters.procfs import NotThere, PidDir
 from diagmesh.contract.answers.surroundings import Listener, Sockets
 from diagmesh.errors import NotRunning, Unreadable
 
-__all__ = ["TcpEntry", "open_sockets", "parse_tcp", "socket_inodes", "tcp_table"]
+__all__ = ["TcpEntry", "open_sockets", "parse_tcp", "readable_address", "socket_inodes", "tcp_table"]
 
 _DESCRIPTOR_LIMIT: Final = 100_000
 _LISTENERS_LIMIT: Final = 64
@@ -33,7 +33,11 @@ _TCP_STATES: Final = {
 
 
 class TcpEntry(NamedTuple):
-    """One line of ``/proc/net/tcp`` or ``tcp6``; of a listener ``waiting`` is the number of connections to accept."""
+    """One line of ``/proc/net/tcp`` or ``tcp6``; of a listener ``waiting`` is the number of connections to accept.
+
+    Of any other ``waiting`` are the bytes that the process has not read, ``sending`` those that the other side has not
+    confirmed, and ``remote`` is where that is, as the kernel writes it.
+    """
 
     address: str
     port: int
@@ -41,6 +45,8 @@ class TcpEntry(NamedTuple):
     waiting: int
     uid: int
     inode: int
+    remote: str = ""
+    sending: int = 0
 
 
 def parse_tcp(line: str) -> TcpEntry | None:
@@ -57,6 +63,8 @@ def parse_tcp(line: str) -> TcpEntry | None:
             waiting=int(fields[4].rpartition(":")[2], 16),
             uid=int(fields[7]),
             inode=int(fields[9]),
+            remote=fields[2],
+            sending=int(fields[4].partition(":")[0], 16),
         )
     except ValueError:
         return None

@@ -1,0 +1,86 @@
+"""Asks the servers, through the observer, for connections of the application's account: who is there, who has gone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from diagmesh.adapters.natsmon.connz import Connection, Connz
+from diagmesh.adapters.natsmon.door import BadReply, told
+from diagmesh.appnats import AppNats
+from diagmesh.errors import NoAnswer
+
+__all__ = ["SUBJECT", "Seen", "closed", "detail", "scan"]
+
+SUBJECT: Final = "$SYS.REQ.ACCOUNT.PING.CONNZ"
+_PAGE: Final = 1024
+_MOST_PAGES: Final = 10
+_CLOSED: Final = 1
+"""The state as a number: the word is refused."""
+
+
+class Seen(NamedTuple):
+    """One connection at one server, and the server's clock when it told."""
+
+    server: str
+    server_id: str
+    now_s: float
+    one: Connection
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What no other connection shares."""
+        return self.server_id, self.one.cid
+
+
+async def scan(nats: AppNats, timeout_s: float) -> tuple[list[Seen], bool]:
+    """All that are open, without their subscriptions; and whether that is all of them (10,240 per server at most).
+
+    Raises:
+        BusError: as `AppNats.gather`.
+        NoAnswer: what came cannot be read.
+    """
+    found: list[Seen] = []
+    for page in range(_MOST_PAGES):
+        seen, more = await _ask(nats, {"auth": True, "limit": _PAGE, "offset": page * _PAGE}, timeout_s)
+        found += seen
+        if not more:
+            return found, True
+    return found, False
+
+
+async def detail(nats: AppNats, cids: Sequence[int], timeout_s: float) -> dict[tuple[str, int], Seen]:
+    """These connections with every subscription, by server and number; one question for each number."""
+    found: dict[tuple[str, int], Seen] = {}
+    for cid in dict.fromkeys(cids):
+        seen, _ = await _ask(nats, {"auth": True, "cid": cid, "subscriptions_detail": True}, timeout_s)
+        found |= {one.key: one for one in seen if one.one.cid == cid}
+    return found
+
+
+async def closed(nats: AppNats, count: int, timeout_s: float) -> list[Seen]:
+    """The last that ended, of each server, with their subscriptions, the latest first."""
+    asked = {"auth": True, "state": _CLOSED, "sort": "stop", "limit": count, "subscriptions_detail": True}
+    seen, _ = await _ask(nats, asked, timeout_s)
+    return sorted(seen, key=lambda one: one.one.stop.timestamp() if one.one.stop else 0.0, reverse=True)
+
+
+async def _ask(nats: AppNats, asked: Mapping[str, Any], timeout_s: float) -> tuple[list[Seen], bool]:
+    replies = await nats.gather(SUBJECT, msgspec.json.encode(asked), timeout_s=timeout_s)
+    found: list[Seen] = []
+    more, read, trouble = False, 0, ""
+    for reply in replies:
+        try:
+            page = told(reply.data, Connz)
+        except BadReply as error:
+            trouble = str(error)  # a server that has no connection of that number says so as an error
+            continue
+        read += 1
+        body, head = page.body, page.server
+        name, number = (head.name, head.id) if head is not None else ("", body.server_id)
+        now_s = body.now.timestamp() if body.now is not None else 0.0
+        found += [Seen(name, number or body.server_id, now_s, one) for one in body.connections]
+        more = more or body.offset + len(body.connections) < body.total
+    if not read and "cid" not in asked:
+        raise NoAnswer(f"the servers answer {SUBJECT}, but not with connections: {trouble}")
+    return found, more

@@ -1,0 +1,148 @@
+"""connection: sockets joined to what servers tell, rates of two looks, what ended, and what could not be seen."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from diagmesh.adapters.connz import Seen
+from diagmesh.adapters.natsmon.connz import Connection as Told
+from diagmesh.adapters.natsmon.connz import Subscription
+from diagmesh.adapters.neighbour import Neighbour
+from diagmesh.adapters.observer import Observer
+from diagmesh.bus.nats import NatsBus
+from diagmesh.contract.answers.connection import AuthVerdict, Connection, ConnectionQuestion, DoorVerdict, PortKind
+from diagmesh.errors import Unavailable
+from diagmesh.settings import ConnectionSettings, NatsSettings, TargetSettings
+from diagmesh.target import MetConnections, TcpLink
+from diagmesh.testing import FakeProcess, FakeTarget
+from diagmesh_agents._joining import joined, own_closed, view
+from diagmesh_agents.connection import connection
+from support.certificates import Authority
+from support.linked import APP, client, linked, login, service, tell
+from support.natsserver import MakeServer
+
+SOCKET: Final = TcpLink(
+    local_address="10.0.0.7",
+    local_port=40000,
+    remote_address="10.0.0.9",
+    remote_port=4222,
+    state="ESTABLISHED",
+    send_queue_bytes=0,
+    receive_queue_bytes=0,
+)
+
+
+def seen(ip: str = "10.0.0.7", port: int = 40000, cid: int = 1, now_s: float = 0.0, **more: Any) -> Seen:
+    return Seen("n1", "NID", now_s, Told(cid=cid, ip=ip, port=port, **more))
+
+
+def test_a_socket_is_the_connection_with_its_address_and_port() -> None:
+    mine, other = seen(cid=1), seen("10.0.0.8", cid=2)
+    assert joined([SOCKET], [other, mine]) == {SOCKET: mine}
+
+
+def test_behind_an_address_translation_the_port_must_be_the_only_one() -> None:
+    assert joined([SOCKET], [seen("192.0.2.1")]) == {SOCKET: seen("192.0.2.1")}
+    assert joined([SOCKET], [seen("192.0.2.1"), seen("192.0.2.2", cid=2)]) == {}
+
+
+def test_rates_need_two_looks() -> None:
+    first = seen(out_msgs=10, subs_detail=(Subscription(subject="a", sid="1", msgs=4),))
+    later = seen(out_msgs=30, now_s=2.0, subs_detail=(Subscription(subject="a", sid="1", msgs=8),))
+    assert view(first, None, 5).out_msgs_per_s is None
+    told = view(first, later, 5)
+    assert (told.out_msgs_per_s, told.subs[0].msgs_per_s) == (10.0, 2.0)
+
+
+def test_ended_ones_are_known_by_what_was_met_or_by_name_and_address() -> None:
+    met = MetConnections()
+    gone = [seen(cid=1), seen(cid=2, name="orders"), seen("10.0.0.8", cid=3, name="orders"), seen(cid=4, name="x")]
+    assert own_closed(gone, met, "") == []
+    met.remember("NID", 1, "", "10.0.0.7")
+    assert own_closed(gone, met, "orders") == gone[:2]
+
+
+def test_what_was_met_is_bounded() -> None:
+    met = MetConnections()
+    for cid in range(1000):
+        met.remember("NID", cid, f"n{cid}", "10.0.0.7")
+    assert (len(met.keys), len(met.names), len(met.addresses)) == (256, 256, 1)
+
+
+async def test_without_servers_and_observer_it_says_how_to_name_them() -> None:
+    with pytest.raises(Unavailable) as refused:
+        await connection.look(ConnectionQuestion(), FakeTarget(FakeProcess()))
+    assert refused.value.code == 501
+    assert "[targets.connection]" in refused.value.hint
+    assert "[targets.nats]" in refused.value.hint
+
+
+async def test_both_views_of_one_real_connection_are_joined(make_server: MakeServer) -> None:
+    with make_server(config=APP) as server:
+        given = ConnectionSettings(url=login(server.url, "app"))
+        with service(server, "orders", subscribe=["a.b", "c.>"]) as child, service(server, "other") as other:
+            tell(other, "publish a.b 10 3")
+            async with linked(pid=child.pid, observer=login(server.url, "eye"), connection=given) as it:
+                answer = await it.answer()
+    (link,) = answer.links or ()
+    assert link.seen is not None
+    assert (link.seen.name, link.seen.account, link.seen.server) == ("orders", "APP", "test")
+    assert [(sub.subject, sub.msgs) for sub in link.seen.subs] == [("a.b", 3), ("c.>", 0)]
+    assert (answer.connections, answer.subscriptions, answer.verdict) == (1, 2, DoorVerdict.OPEN)
+    assert answer.blind == ()
+
+
+async def test_without_an_observer_the_rest_is_told_and_the_way_to_the_rest(make_server: MakeServer) -> None:
+    with make_server() as server, client(server) as child:
+        async with linked(pid=child.pid, connection=ConnectionSettings(url=server.url)) as it:
+            answer = await it.answer()
+    (link,) = answer.links or ()
+    assert (link.remote, link.seen, answer.ended) == (server.url.removeprefix("nats://"), None, None)
+    (blind,) = answer.blind
+    assert "[targets.nats]" in blind.fix
+
+
+async def test_an_observer_that_may_not_ask_is_blind_with_the_permission_that_it_lacks(make_server: MakeServer) -> None:
+    with (
+        make_server(config=APP.replace('"$SYS.REQ.ACCOUNT.PING.CONNZ"', '"nothing"')) as server,
+        service(server) as one,
+    ):
+        given = ConnectionSettings(url=login(server.url, "app"))
+        async with linked(pid=one.pid, observer=login(server.url, "eye"), connection=given) as it:
+            answer = await it.answer()
+    assert {blind.fix for blind in answer.blind} == {
+        "allow the role of target.nats to publish on $SYS.REQ.ACCOUNT.PING.CONNZ"
+    }
+
+
+async def test_the_observers_own_server_is_knocked_at_where_nothing_else_is_named(make_server: MakeServer) -> None:
+    with make_server(config=APP) as server, service(server) as child:
+        settings = NatsSettings(url=login(server.url, "eye"))
+        bus = await NatsBus.connect(settings, "eye")
+        try:
+            target = TargetSettings(service="orders", instance="i1", pid=child.pid, nats=settings)
+            answer = await connection.look(ConnectionQuestion(interval_s=0), Neighbour(target, nats=Observer(bus)))
+        finally:
+            await bus.close()
+    assert isinstance(answer, Connection)
+    assert (answer.knocked_from, answer.verdict, answer.observer) == ("target.nats", DoorVerdict.OPEN, "connected")
+
+
+@pytest.mark.parametrize("first", [False, True])
+async def test_the_certificate_is_told(make_server: MakeServer, tmp_path: Path, first: bool) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.leaf()
+    handshake = 'handshake_first: "200ms"' if first else ""
+    tls = f'tls {{ cert_file: "{certificate}", key_file: "{key}", {handshake} }}'
+    with make_server(config=tls) as server:
+        url = server.url.replace("nats://", "tls://")
+        given = ConnectionSettings(url=url, tls_ca_file=str(authority.bundle), tls_first=first)
+        async with linked(connection=given) as it:
+            (door,) = (await it.answer()).doors
+    assert (door.verdict, door.port, door.auth.verdict) == (DoorVerdict.OPEN, PortKind.CLIENT, AuthVerdict.NOT_NEEDED)
+    assert door.tls is not None
+    assert "localhost" in door.tls.names
+    assert 1 < (door.tls.days_left or 0) < 3
+    assert door.round_trips is not None
+    assert door.round_trips.count == 3

@@ -1,0 +1,36 @@
+"""NATS-001: nothing listens at a server of the service; another one that is open makes it a warning."""
+
+from diagmesh.contract.findings import Severity
+from diagmesh.settings import ConnectionSettings
+from support.linked import APP, linked, login
+from support.natsserver import MakeServer
+from support.ruling import codes, found
+
+
+async def test_a_server_that_was_killed_is_named_and_clear_once_it_is_back(make_server: MakeServer) -> None:
+    with make_server() as server:
+        async with linked(connection=ConnectionSettings(url=server.url)) as it:
+            assert codes(await it.judged()) == []
+            server.kill()
+            diagnosis = await it.judged()
+            assert codes(diagnosis) == ["NATS-001"]
+            finding = found(diagnosis, "NATS-001")
+            assert finding.severity is Severity.ERROR
+            assert finding.title.startswith(f"{server.url}: server down or wrong port: connection refused")
+            server.start()
+            assert codes(await it.judged()) == []
+
+
+async def test_with_another_server_it_is_a_warning(make_server: MakeServer) -> None:
+    away, there = make_server(), make_server()
+    with there:
+        async with linked(connection=ConnectionSettings(url=f"{away.url},{there.url}")) as it:
+            finding = found(await it.judged(), "NATS-001")
+    assert finding.severity is Severity.WARNING
+    assert "1 of 2 servers can be used" in finding.title
+
+
+async def test_no_secret_of_the_url_is_told(make_server: MakeServer) -> None:
+    server = make_server(config=APP)
+    async with linked(connection=ConnectionSettings(url=login(server.url, "hidden"))) as it:
+        assert "hidden" not in str(await it.answer())
