@@ -28,7 +28,7 @@ TARGETS: Final = (
         run=_greeting,
         covers=("diagmesh.adapters.natsdoor.words",),
         seeds=(
-            b'INFO {"server_id":"N","version":"2.15.1","max_payload":1048576,"client_id":5,"client_ip":"127.0.0.1"} \r\n',
+            b'INFO {"server_id":"N","version":"2.15.1","max_payload":1048576,"client_ip":"127.0.0.1"} \r\n',
             b'INFO {"server_id":"N","gateway":"c","lnoc":true,"route_pool_size":3,"leafnode_urls":["h:1"]} \r\n',
             b"-ERR 'Authorization Violation'\r\n",
             b"HTTP/1.1 101 Switching Protocols\r\n",
