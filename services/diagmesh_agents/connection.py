@@ -19,7 +19,10 @@ from diagmesh_agents._joining import best, ended, joined, lately, links, mark_li
 __all__ = ["connection"]
 
 T = TypeVar("T")
+BUDGET_S: Final = 10.0
 _KNOCK_S: Final = 3.0
+_SHARE_FOR_KNOCKS: Final = 0.7
+"""Of the budget; the rest is for the answer, so that a server that is away is told about instead of making all late."""
 _ASK_S: Final = 1.0
 _MOST_DETAILED: Final = 8
 _SEEN: Final = "connections as the servers see them"
@@ -28,7 +31,7 @@ _NO_DOORS: Final = "the settings do not say which servers the service connects t
 _DOORS_FIX: Final = "add a table [targets.connection] with its url, and its credentials where the sidecar may read them"
 
 
-@agent(budget=10.0, concurrency=4)
+@agent(budget=BUDGET_S, concurrency=4)
 async def connection(question: ConnectionQuestion, target: Target) -> Connection:
     """Can the instance reach NATS, what are its connections like, and why did earlier ones go."""
     if target.nats_doors is None and not target.nats.there:
@@ -55,7 +58,8 @@ async def _knock(question: ConnectionQuestion, target: Target, blinds: list[Blin
     if target.nats_doors is None:
         blinds.append(Blind(what="doors", why=_NO_DOORS, fix=_DOORS_FIX))
         return ()
-    return await target.nats_doors.knock(_KNOCK_S, question.pings)
+    asked_s = (question.timeout_ms or 1000 * BUDGET_S) / 1000
+    return await target.nats_doors.knock(min(_KNOCK_S, asked_s * _SHARE_FOR_KNOCKS), question.pings)
 
 
 async def _sockets(target: Target, blinds: list[Blind]) -> Sequence[TcpLink] | None:

@@ -75,7 +75,7 @@ def _door(door: Door) -> Iterator[RenderableType]:
     if door.tls is not None:
         until = f", for {door.tls.days_left:.0f} days" if door.tls.days_left is not None else ""
         yield indented(Text(f"{door.tls.protocol}, {', '.join(door.tls.names)}{until}"))
-    if door.auth.verdict is not AuthVerdict.NOT_NEEDED:
+    if door.auth.verdict is not AuthVerdict.NOT_NEEDED and (good or door.auth.role):
         end = f", ends {door.auth.expires_at:%Y-%m-%d %H:%M} UTC" if door.auth.expires_at is not None else ""
         yield indented(Text(f"credentials {door.auth.verdict}{f' ({door.auth.role})' if door.auth.role else ''}{end}"))
     if (trips := door.round_trips) is not None:
@@ -112,8 +112,8 @@ def _seen(seen: ServerView) -> Iterator[RenderableType]:
         stalls = f", holds publishers up {amount(seen.stalls_per_s)} times a second" if seen.stalls_per_s else ""
         yield indented(Text(f"the server holds {size(seen.pending_bytes)} for it{stalls}", "yellow"))
     yield from (indented(Text(_sub(sub), "dim")) for sub in seen.subs[:_MOST_SUBS])
-    if seen.subscriptions > _MOST_SUBS:
-        yield indented(Text(f"… and {plural(seen.subscriptions - _MOST_SUBS, 'subscription')} more", "dim"))
+    if (more := seen.subscriptions - len(seen.subs[:_MOST_SUBS])) > 0:
+        yield indented(Text(f"… and {plural(more, 'subscription')} more", "dim"))
 
 
 def _sub(sub: SubscriptionView) -> str:

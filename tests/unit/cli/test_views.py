@@ -46,6 +46,7 @@ from diagmesh_cli.views.table import view_of
 from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_page, seen_of, tries
 from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
+from support.connections import LINKED, SHUT
 from support.coordinators import WELL
 from support.looks_of_go import CRASHED, STUCK
 from support.profiles import surveyed
@@ -278,6 +279,11 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "check": lambda _: check_view(CHECK, "c1"),
     "check_not_asked": lambda _: check_view(msgspec.structs.replace(CLEAR, not_asked=replies.NOT_ASKED), "c1"),
     "check_young": lambda _: check_view(YOUNG, "c1"),
+    "connection": lambda _: page(heard(LINKED, kind="connection")),
+    "connection_shut": lambda _: page(heard(SHUT, kind="connection")),
+    "connection_rows": lambda width: sum_of(
+        result(heard(LINKED, kind="connection"), heard(SHUT, "payments", kind="connection"), kind="connection"), width
+    ),
     "races": lambda _: page(heard(RACES, kind="races", findings=(FINDING,))),
     "races_none": lambda _: page(heard(Races(distinct=0, reports=0, detector=Detector.ON), kind="races")),
     "races_sum": lambda width: sum_of(
