@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuzz import asked, doors, gopages, local, monitoring, ours, profiles, races, stacks, wire
+from fuzz import asked, doors, gopages, local, monitoring, ours, profiles, races, stacks, streams, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
@@ -18,6 +18,7 @@ _PARTS: Final = (
     stacks,
     profiles,
     monitoring,
+    streams,
 )
 TARGETS: Final[dict[str, Target]] = {one.name: one for part in _PARTS for one in part.TARGETS}
 NOT_FUZZED: Final[dict[str, str]] = {

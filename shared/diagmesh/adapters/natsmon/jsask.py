@@ -17,7 +17,7 @@ from diagmesh.adapters.natsmon.jsinfo import (
     StreamNames,
     StreamPage,
     StreamReply,
-    decode,
+    reply_of,
 )
 from diagmesh.appnats import AppNats, cannot_ask
 from diagmesh.contract.answers.streams import NoQuorum
@@ -172,7 +172,7 @@ class _Look:
         subject = f"$JS.API.{verb}"
         try:
             reply = await self._nats.request(subject, body, timeout_s=_WAIT_S)
-            return _accepted(decode(reply.data, kind, what))
+            return _accepted(reply_of(reply.data, kind, what))
         except NotPermitted as error:
             self.found.blind[what] = cannot_ask(error, what, subject)
         except NoResponders:

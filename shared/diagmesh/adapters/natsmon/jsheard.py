@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from diagmesh.adapters.natsmon.jsinfo import Advisory, decode
+from diagmesh.adapters.natsmon.jsinfo import Advisory, reply_of
 from diagmesh.appnats import AppReply
 from diagmesh.contract.answers.streams import AdvisorySeen, PoisonMessage
 from diagmesh.errors import Unreadable
@@ -42,7 +42,7 @@ class Heard:
     def hear(self, message: AppReply) -> None:
         """Keep one; what cannot be read is passed over, for it is no answer that anybody waits for."""
         try:
-            told = decode(message.data, Advisory, "advisory")
+            told = reply_of(message.data, Advisory, "advisory")
         except Unreadable:
             return
         self._kept.append(_Kept(time.monotonic(), told.type.removeprefix(_TYPE), told))

@@ -5,10 +5,11 @@ a newer one adds is passed over. Durations are nanoseconds, as on the wire.
 """
 
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from diagmesh.adapters.natsmon.door import BadReply, plain
 from diagmesh.errors import Unreadable
 
 __all__ = [
@@ -24,11 +25,10 @@ __all__ = [
     "StreamNames",
     "StreamPage",
     "StreamReply",
-    "decode",
+    "reply_of",
 ]
 
 R = TypeVar("R", bound=msgspec.Struct)
-_decoders: Final[dict[type[msgspec.Struct], "msgspec.json.Decoder[msgspec.Struct]"]] = {}
 
 
 class ApiError(msgspec.Struct, frozen=True, gc=False):
@@ -222,7 +222,7 @@ class Advisory(msgspec.Struct, frozen=True, gc=False):
     leader: str = ""
 
 
-def decode(data: bytes, kind: type[R], what: str) -> R:
+def reply_of(data: bytes, kind: type[R], what: str) -> R:
     """A reply of the API.
 
     Args:
@@ -233,12 +233,8 @@ def decode(data: bytes, kind: type[R], what: str) -> R:
     Raises:
         Unreadable: it is not that.
     """
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
-        told: R = decoder.decode(data)  # type: ignore[assignment]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return plain(data, kind)
+    except BadReply as error:
         fix = "see whether something else answers there: nats req '$JS.API.INFO' ''"
         raise Unreadable(what, f"what came is no reply of JetStream ({error})", fix) from None
-    return told

@@ -1,7 +1,7 @@
 """Streams and consumers as an answer tells them, from what the JetStream API or a monitoring page said."""
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -93,7 +93,9 @@ def consumer_state(info: ConsumerInfo, now: datetime, subjects: Collection[str] 
         acked_age_s=_age(info.ack_floor.last_active, at),
         created_age_s=created,
         still_s=min(ages, default=created),
-        paused_s=max(0.0, (config.pause_until - at).total_seconds()) if info.paused and config.pause_until else None,
+        paused_s=max(0.0, (_aware(config.pause_until) - _aware(at)).total_seconds())
+        if info.paused and config.pause_until
+        else None,
         leader=_leader(info.cluster),
         replicas=_replicas(info.cluster),
     )
@@ -116,7 +118,12 @@ def _age(moment: datetime | None, now: datetime) -> float | None:
     """None for never, which some servers write as the year 1."""
     if moment is None or moment.year <= 1:
         return None
-    return max(0.0, (now - moment).total_seconds())
+    return max(0.0, (_aware(now) - _aware(moment)).total_seconds())
+
+
+def _aware(moment: datetime) -> datetime:
+    """Servers write the time zone; whoever does not means UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _full(info: StreamInfo) -> Iterator[tuple[str, float]]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from diagmesh.adapters.natsmon.jsanswer import Seen, answer_of, seen_of, without_deleted
 from diagmesh.adapters.natsmon.jsask import Infos, ask
 from diagmesh.adapters.natsmon.jsheard import ADVISORIES, Heard
-from diagmesh.adapters.natsmon.jsinfo import StoredMessage, decode
+from diagmesh.adapters.natsmon.jsinfo import StoredMessage, reply_of
 from diagmesh.adapters.natsmon.jspast import APART_S, JsPast
 from diagmesh.adapters.trend import trend_of
 from diagmesh.appnats import AppNats, cannot_ask
@@ -121,7 +121,7 @@ class JsView:
                 reply = await self._nats.request(
                     f"$JS.API.STREAM.INFO.{name}", b'{"deleted_details":true}', timeout_s=_WAIT_S
                 )
-                deleted = decode(reply.data, _Details, "deleted messages").state.deleted or ()
+                deleted = reply_of(reply.data, _Details, "deleted messages").state.deleted or ()
                 found |= {key: without_deleted(kept, deleted) for key, kept in found.items() if key[0] == name}
         return found
 
@@ -149,7 +149,7 @@ class JsView:
         what = "messages"
         try:
             body = msgspec.json.encode({"seq": message.seq})
-            told = decode((await self._nats.request(subject, body, timeout_s=_WAIT_S)).data, StoredMessage, what)
+            told = reply_of((await self._nats.request(subject, body, timeout_s=_WAIT_S)).data, StoredMessage, what)
             if told.error is not None:
                 return message
             head = base64.b64decode(told.message.data)[:_HEAD_BYTES]
