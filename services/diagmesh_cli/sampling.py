@@ -15,7 +15,15 @@ from diagmesh.adapters.pprof.merge import merged
 from diagmesh.adapters.pprof.profile import Profile as Stacks
 from diagmesh.adapters.pprof.top import total
 from diagmesh.client import Heard
-from diagmesh.contract.answers.profile import MOST_SECONDS, Base, Keep, Profile, ProfileQuestion, ProfileType
+from diagmesh.contract.answers.profile import (
+    MOST_SECONDS,
+    Base,
+    Keep,
+    Profile,
+    ProfileQuestion,
+    ProfileType,
+    RawProfile,
+)
 from diagmesh.contract.wire import Detail, Reply
 from diagmesh.errors import Unreadable
 from diagmesh_cli import files
@@ -115,9 +123,18 @@ def stacks_of(heard: list[Heard[Profile]]) -> dict[str, Stacks]:
     for one in heard:
         for raw in one.answer.raw:
             if not raw.data:
-                raise Unreadable(one.where, "its file is too large for a reply", "look at that instance alone")
+                raise _elsewhere(one.where, raw)
             found[one.where] = decode(raw.data)
     return found
+
+
+def _elsewhere(where: str, raw: RawProfile) -> Unreadable:
+    """Where a file is that did not come with the reply."""
+    if raw.object:
+        bucket, _, name = raw.object.partition("/")
+        fix = f"nats object get {bucket} {name}, as a user who may read it"
+        return Unreadable(where, f"its file is in the object store {bucket}", fix)
+    return Unreadable(where, "its file is too large for a reply", "look at that instance alone")
 
 
 def against_siblings(stacks: Mapping[str, Stacks], whom: str, looked: Looked) -> tuple[str, Pair]:
@@ -154,10 +171,13 @@ def keep_raw(file: Path, heard: list[Heard[Profile]]) -> list[Path]:
 
     Raises:
         UsageError: one of them cannot be written.
+        Unreadable: one of them did not come.
     """
     written = []
     for one in heard:
         for raw in one.answer.raw:
+            if not raw.data:
+                raise _elsewhere(one.where, raw)
             name, dot, rest = file.name.partition(".")
             own = file if len(heard) == 1 else file.with_name(f"{name}-{one.reply.instance}{dot}{rest}")
             files.replace(own, raw.data, "--raw")

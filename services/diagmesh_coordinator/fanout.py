@@ -17,6 +17,7 @@ from diagmesh.errors import MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Key
 from diagmesh.gather import BatchGather, Gather, Plan, agent_budget_ms, choose, gathering
 from diagmesh.serve import Asked, Identity
+from diagmesh_coordinator.bundles import Shelf, put_away
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fitting import fitted
 from diagmesh_coordinator.question import FanoutQuestion
@@ -26,6 +27,8 @@ __all__ = ["coordinators_plan", "fan_out", "fan_out_coordinators", "gather_s"]
 _RESERVE_S: Final = 0.25
 _RESERVE_SHARE: Final = 0.1
 _ENVELOPE_BYTES: Final = 4096
+_PUT_REST_S: Final = 0.1
+"""Left to reply after files were put away."""
 
 
 def gather_s(budget_s: float) -> float:
@@ -34,7 +37,12 @@ def gather_s(budget_s: float) -> float:
 
 
 async def fan_out(
-    bus: Bus, directory: Directory, answer: type[Answer] | None, question: FanoutQuestion, asked: Asked
+    bus: Bus,
+    directory: Directory,
+    answer: type[Answer] | None,
+    question: FanoutQuestion,
+    asked: Asked,
+    shelf: Shelf | None = None,
 ) -> MeshAnswer:
     """Ask, gather, add up.
 
@@ -44,6 +52,7 @@ async def fan_out(
         answer: the answer type of the kind; None when it is not known here.
         question: with the selection.
         asked: kind and budget.
+        shelf: where files go that do not fit into a reply; None for nowhere.
 
     Raises:
         Refusal: `Declined` for a selection that means nobody, or batches that take longer; `Unavailable` when we may
@@ -58,7 +67,11 @@ async def fan_out(
     body = question.body(agent_budget_ms(choice.share_s(left_s)))
     plan = _not_waiting_for(not_back, choice.plan(asked.kind, body, left_s))
     round_ = gathering(bus, plan, partial(directory.absences, not_back=not_back))
-    return await _added_up(bus, round_, directory.problems, answer, question.chosen, msgpack=asked.msgpack)
+    total = await _added_up(round_, directory.problems, answer, question.chosen)
+    limit_bytes = _limit_bytes(bus, question.chosen)
+    left_s = asked.budget_s - _PUT_REST_S - (time.monotonic() - began)
+    total = await put_away(total, asked.kind, shelf, limit_bytes, left_s, msgpack=asked.msgpack)
+    return fitted(total, limit_bytes, msgpack=asked.msgpack)
 
 
 async def fan_out_coordinators(
@@ -76,7 +89,8 @@ async def fan_out_coordinators(
 
     plan = coordinators_plan(directory, us, question.chosen, asked.kind, body, left_s)
     round_ = gathering(bus, plan, directory.absences)
-    return await _added_up(bus, round_, directory.problems, answer, question.chosen, msgpack=asked.msgpack)
+    total = await _added_up(round_, directory.problems, answer, question.chosen)
+    return fitted(total, _limit_bytes(bus, question.chosen), msgpack=asked.msgpack)
 
 
 def coordinators_plan(
@@ -110,14 +124,15 @@ def coordinators_plan(
     return choice.plan(kind, body(choice.share_s(timeout_s)), timeout_s)
 
 
+def _limit_bytes(bus: Bus, chosen: MeshQuestion) -> int:
+    return reply_limit(bus.max_payload, chunks=chosen.chunks) - _ENVELOPE_BYTES
+
+
 async def _added_up(
-    bus: Bus,
     round_: Gather | BatchGather,
     problems_now: Callable[[], tuple[str, ...]],
     answer: type[Answer] | None,
     chosen: MeshQuestion,
-    *,
-    msgpack: bool,
 ) -> MeshAnswer:
     try:
         gathered = await round_.run()
@@ -127,7 +142,7 @@ async def _added_up(
     problems = problems_now()
     if problems:
         total = msgspec.structs.replace(total, notes=(*total.notes, *problems))
-    return fitted(total, reply_limit(bus.max_payload, chunks=chosen.chunks) - _ENVELOPE_BYTES, msgpack=msgpack)
+    return total
 
 
 def _not_waiting_for(not_back: Collection[Key], plan: Plan) -> Plan:

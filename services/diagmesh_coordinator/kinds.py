@@ -18,6 +18,7 @@ from diagmesh.packs import AgentPack, RulePack
 from diagmesh.serve import Asked, Endpoint, broken_endpoint
 from diagmesh.settings import CoordinatorSettings
 from diagmesh_coordinator import check, coordinator, services
+from diagmesh_coordinator.bundles import Shelf
 from diagmesh_coordinator.coordinator import Itself
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fanout import fan_out, fan_out_coordinators
@@ -51,12 +52,13 @@ class MeshKinds:
         pack: the agents installed here: their types tell what can be added up.
         rules: what is checked.
         measures: who counts what is gathered.
+        shelf: where files go that no reply can carry; None for nowhere.
 
     Raises:
         SettingsError: the settings of the rules are wrong.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all that answers are made of
         self,
         bus: Bus,
         directory: Directory,
@@ -65,8 +67,11 @@ class MeshKinds:
         pack: AgentPack,
         rules: RulePack,
         measures: Measures = UNMEASURED,
+        *,
+        shelf: Shelf | None = None,
     ) -> None:
         self._bus = bus
+        self._shelf = shelf
         self._directory = directory
         self._us = itself.us
         self._settings = settings
@@ -166,7 +171,8 @@ class MeshKinds:
         spec = self._pack.agents.get(kind)
 
         async def look(question: FanoutQuestion, asked: Asked) -> MeshAnswer:
-            total = await fan_out(self._bus, self._directory, spec.answer if spec else None, question, asked)
+            answer = spec.answer if spec else None
+            total = await fan_out(self._bus, self._directory, answer, question, asked, self._shelf)
             self._measures.gathered(total)
             return total
 

@@ -14,6 +14,7 @@ from diagmesh.alive import alive
 from diagmesh.bus.core import Bus, Store
 from diagmesh.bus.nats import NatsBus
 from diagmesh.bus.nats.bucket import Bucket
+from diagmesh.bus.nats.objects import Objects
 from diagmesh.control_door import ControlDoor
 from diagmesh.hostname import default_instance, host_name
 from diagmesh.member import Member, addresses_of_coordinator, new_boot
@@ -21,6 +22,7 @@ from diagmesh.own_log import OwnLog
 from diagmesh.packs import RulePack, load_agents, load_rules
 from diagmesh.serve import Identity
 from diagmesh.settings import CoordinatorSettings
+from diagmesh_coordinator.bundles import Shelf
 from diagmesh_coordinator.coordinator import Itself
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.forget import forgetting
@@ -51,6 +53,7 @@ class Running:
         rules: what is checked; None for all that are installed.
         measures: who counts what it does.
         store: where the directory is kept beyond our own life; None for nowhere.
+        shelf: where files go that no reply can carry; None for nowhere.
 
     Raises:
         SettingsError: the settings of the rules are wrong.
@@ -65,6 +68,7 @@ class Running:
         measures: Measures = UNMEASURED,
         *,
         store: Store | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.directory = Directory(bus, settings, store=store, us=instance)
         self.identity = Identity(service="mesh", instance=instance, boot=new_boot(), host=host_name())
@@ -73,7 +77,7 @@ class Running:
         self.member = Member(
             bus,
             self.identity,
-            MeshKinds(bus, self.directory, self.itself, settings, pack, found, measures),
+            MeshKinds(bus, self.directory, self.itself, settings, pack, found, measures, shelf=shelf),
             addresses_of_coordinator(instance),
             heartbeat_s=settings.heartbeat_s,
             concurrency=settings.concurrency,
@@ -145,14 +149,15 @@ async def _made(
 ) -> Running:
     """The coordinator, counted and told of where the settings want it."""
     store = Bucket(bus, settings.registry.bucket)
+    shelf = Objects(bus) if settings.registry.keep != "off" else None
     if not settings.metrics:
-        return Running(bus, settings, instance, store=store)
+        return Running(bus, settings, instance, store=store, shelf=shelf)
     from diagmesh_coordinator.metrics import Metrics  # noqa: PLC0415  its library only where it is used
     from diagmesh_coordinator.metrics_sources import Sources  # noqa: PLC0415
     from diagmesh_coordinator.telling import Telling  # noqa: PLC0415
 
     metrics = Metrics()
-    running = Running(bus, settings, instance, measures=metrics, store=store)
+    running = Running(bus, settings, instance, measures=metrics, store=store, shelf=shelf)
     metrics.read(Sources(bus, running.directory, running.member, settings.concurrency))
     await around.enter_async_context(Telling(metrics, bus, settings.metrics))
     return running

@@ -24,7 +24,10 @@ _STREAMS: Final = """
     request $JS.API.STREAM.CREATE.X   request $JS.API.STREAM.DELETE.X    request $JS.API.STREAM.PURGE.X
     request $JS.API.STREAM.MSG.GET.X  request $JS.API.CONSUMER.CREATE.X  request $JS.API.CONSUMER.DELETE.X.C
     publish $JS.ACK.x                 publish $KV.diag_registry.x        publish $KV.other.x
-    publish $O.diag_bundles.x
+    publish $O.diag_bundles.C.x       publish $O.diag_bundles.M.x        publish $O.other.C.x
+    request $JS.API.STREAM.CREATE.OBJ_diag_bundles  request $JS.API.STREAM.DELETE.OBJ_diag_bundles
+    request $JS.API.STREAM.PURGE.OBJ_diag_bundles   request $JS.API.CONSUMER.CREATE.OBJ_diag_bundles
+    publish $O.diag_bundles.x         request $JS.API.DIRECT.GET.OBJ_diag_bundles
 """
 _EMITTED: Final = """
     publish diagev.hb.payments.i1  publish diagev.ev.payments.exit  publish diagev.hb.billing.i1
@@ -59,6 +62,9 @@ _NEVER: Final = {
     ),
     "coordinator": (
         *(_CONTROL, _FOREIGN_INBOXES, _SERVERS, _APPLICATION, _OF_ORDERS),
+        *("request $JS.API.STREAM.UPDATE.OBJ_diag_bundles  request $JS.API.DIRECT.GET.OBJ_diag_bundles",),
+        *("request $JS.API.STREAM.PURGE.OBJ_diag_bundles  request $JS.API.STREAM.DELETE.OBJ_diag_bundles",),
+        *("request $JS.API.CONSUMER.CREATE.OBJ_diag_bundles  publish $O.diag_bundles.x  publish $O.other.C.x",),
         *("publish $KV.other.x", "subscribe diag.>  subscribe diag.payments.*  subscribe diagctl.payments.>"),
         *("publish diagev.hb.payments.i1  publish diagev.ev.payments.exit  publish $SRV.PING",),
         *("subscribe _INBOX.>  subscribe _INBOX_priv.>  subscribe _INBOX_agent_payments.>",),

@@ -32,6 +32,11 @@ _REGISTRY: Final = (
     *("$JS.API.DIRECT.GET.KV_diag_registry", "$KV.diag_registry.>"),
 )
 """What a coordinator needs to remember who is expected; no other stream, and not to delete this one."""
+_BUNDLES: Final = (
+    *(f"$JS.API.STREAM.{verb}.OBJ_diag_bundles" for verb in ("INFO", "CREATE")),
+    *("$O.diag_bundles.C.*", "$O.diag_bundles.M.*"),
+)
+"""What it needs to put files away that no reply can carry; not to read, change or delete them."""
 _ADVISORIES: Final = "$JS.EVENT.ADVISORY.>"
 
 
@@ -111,6 +116,7 @@ def _coordinator(layout: Layout) -> Role:
         publish=(
             *("diag.>", "diagev.alert.>", "diagev.hb.mesh.*", "diagev.ev.mesh.>", _OWN_CONNECTIONS),
             *_REGISTRY,
+            *_BUNDLES,
             *(("diagsys.>", "diagapp.>") if wide else ()),
         ),
         answers=True,
