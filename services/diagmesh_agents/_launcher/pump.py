@@ -15,6 +15,8 @@ from diagmesh_agents._launcher.outlet import Counts, Outlet
 __all__ = ["Reader", "main"]
 
 _CHUNK_BYTES: Final = 64 * 1024
+_MOST_CHUNKS: Final = 16
+"""Together the size of our pipes (`Output`)."""
 STILL_S: Final = 2.0
 AT_MOST_S: Final = 30.0
 """At the end: how long a reader may be still, and how long all of the passing on may take."""
@@ -40,16 +42,23 @@ class Reader:
         }
 
     def read(self, pipe: int) -> bool | None:
-        """Take one chunk: whether there was one; None at the end of the stream."""
-        try:
-            data = os.read(pipe, _CHUNK_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            return None
-        stream = self._streams[pipe]
-        self._area.add(stream, data)
-        self._outlet(stream).put(data, self._counts[stream])
+        """Take what is there: whether there was something; None at the end of the stream.
+
+        A full chunk may end in the middle of what was written in one piece; before the other stream has its turn, so
+        much is read on as the pipe can hold.
+        """
+        for taken in range(_MOST_CHUNKS):
+            try:
+                data = os.read(pipe, _CHUNK_BYTES)
+            except BlockingIOError:
+                return taken > 0
+            if not data:
+                return True if taken else None
+            stream = self._streams[pipe]
+            self._area.add(stream, data)
+            self._outlet(stream).put(data, self._counts[stream])
+            if len(data) < _CHUNK_BYTES or data.endswith(b"\n"):
+                break
         return True
 
     def _outlet(self, stream: int) -> Outlet:
