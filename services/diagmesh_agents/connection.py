@@ -91,7 +91,7 @@ async def _told(
         later = await _or_blind(_detail(target, first), "rates", blinds)
     gone = None
     if first is not None and question.closed:
-        gone = await _or_blind(connz.closed(target.nats, question.closed, _ASK_S), "ended connections", blinds)
+        gone = await _or_blind(_ended(question, target), "ended connections", blinds)
     return first or {}, later or {}, gone
 
 
@@ -111,6 +111,15 @@ async def _first(
         detailed = await _detail(target, found)
         found = {socket: detailed.get(one.key, one) for socket, one in found.items()}
     return found
+
+
+async def _ended(question: ConnectionQuestion, target: Target) -> list[Seen]:
+    """Those of this instance that ended; of the last one that was too slow, its subscriptions as well: the cause."""
+    client_name = target.nats_doors.client_name if target.nats_doors is not None else ""
+    own = own_closed(await connz.closed(target.nats, question.closed, _ASK_S), target.met, client_name)
+    last = {one.one.reason: one for one in reversed(own) if one.one.reason.startswith("Slow Consumer")}
+    full = await connz.detail(target.nats, [one.one.cid for one in last.values()], _ASK_S, ended=True)
+    return [full.get(one.key, one) for one in own]
 
 
 async def _detail(target: Target, found: dict[TcpLink, Seen]) -> dict[_KEY, Seen]:
@@ -143,8 +152,6 @@ def _answer(
     gone: list[Seen] | None,
     blinds: tuple[Blind, ...],
 ) -> Connection:
-    client_name = target.nats_doors.client_name if target.nats_doors is not None else ""
-    own = own_closed(gone, target.met, client_name) if gone is not None else None
     seen = [link.seen for link in found or () if link.seen is not None]
     answer = Connection(
         verdict=best(doors),
@@ -157,9 +164,9 @@ def _answer(
         connections=len(found) if found is not None else None,
         blind=blinds,
     )
-    if own is not None:
-        recent = sum(map(lately, own))
-        answer = msgspec.structs.replace(answer, ended=ended(own), reconnects=len(own), ended_lately=recent)
+    if gone is not None:
+        recent = sum(map(lately, gone))
+        answer = msgspec.structs.replace(answer, ended=ended(gone), reconnects=len(gone), ended_lately=recent)
     if seen:
         answer = msgspec.structs.replace(
             answer,

@@ -5,8 +5,6 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import replace
-
 from faults.fault import Fault, off, on
 from faults.mesh import Copy, Peer
 from faults.places import (
@@ -579,14 +577,23 @@ def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, *
     )
 
 
+_NATS: Final = (
+    Fault(
+        name="reconnect-storm",
+        does="switch `reconnect-storm`, four times a second",
+        # The server tells of it for five minutes: longer than anybody waits here for it to be clear again.
+        inject=on("reconnect-storm"),
+        codes=("NATS-015",),
+        # Its healthz says that it is not ready while it is not connected: so it is for moments.
+        may=("PROC-006",),
+    ),
+)
 _NOT_NAMED_YET: Final = (
     _unnamed("slow", "REQ"),
     _unnamed("fail", "REQ"),
     _unnamed("wrong", "LOG, REQ"),
     _unnamed("bad-encoding", "REQ, LOG"),
     _unnamed("exceed-payload", "NATS, REQ"),
-    # Its healthz says that it is not ready while it is not connected: so it is for moments.
-    replace(_unnamed("reconnect-storm", "NATS"), may=("PROC-006",)),
     _unnamed("no-stream", "JS, LOG", "orders"),
     _unnamed("duplicates", "JS", "orders"),
     _unnamed("poison", "JS", "orders"),
@@ -605,6 +612,7 @@ FAULTS: Final = (
     *_GO,
     *_PROFILES,
     *_MESH,
+    *_NATS,
     *_NOT_NAMED_YET,
 )
 """In the order of the table."""

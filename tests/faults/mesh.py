@@ -270,6 +270,13 @@ class DemoMesh(SmallMesh):
             name = "healthz"
             http = "http://127.0.0.1:{port}/healthz"
             required = false
+            [targets.nats]
+            url = "{self.url}"
+            nkey_file = "{self.ring.seed_file("observer")}"
+            inbox_prefix = "_INBOX_observer"
+            [targets.connection]
+            url = "{self.url}"
+            nkey_file = "{self.ring.seed_file("app")}"
             [targets.go]
             pprof = "http://127.0.0.1:{port}/debug/pprof"
             expvar = "http://127.0.0.1:{port}/debug/vars"

@@ -49,19 +49,35 @@ async def scan(nats: AppNats, timeout_s: float) -> tuple[list[Seen], bool]:
     return found, False
 
 
-async def detail(nats: AppNats, cids: Sequence[int], timeout_s: float) -> dict[tuple[str, int], Seen]:
-    """These connections with every subscription, by server and number; one question for each number."""
+async def detail(
+    nats: AppNats, cids: Sequence[int], timeout_s: float, *, ended: bool = False
+) -> dict[tuple[str, int], Seen]:
+    """These connections with every subscription, by server and number; one question for each number.
+
+    Args:
+        nats: the observer.
+        cids: their numbers.
+        timeout_s: for each question.
+        ended: they are closed ones.
+
+    Raises:
+        BusError: as `AppNats.gather`.
+    """
     found: dict[tuple[str, int], Seen] = {}
     for cid in dict.fromkeys(cids):
-        seen, _ = await _ask(nats, {"auth": True, "cid": cid, "subscriptions_detail": True}, timeout_s)
+        asked = {"auth": True, "cid": cid, "subscriptions_detail": True, **({"state": _CLOSED} if ended else {})}
+        seen, _ = await _ask(nats, asked, timeout_s)
         found |= {one.key: one for one in seen if one.one.cid == cid}
     return found
 
 
 async def closed(nats: AppNats, count: int, timeout_s: float) -> list[Seen]:
-    """The last that ended, of each server, with their subscriptions, the latest first."""
-    asked = {"auth": True, "state": _CLOSED, "sort": "stop", "limit": count, "subscriptions_detail": True}
-    seen, _ = await _ask(nats, asked, timeout_s)
+    """The last that ended, of each server, the latest first; without subscriptions, of which each may have thousands.
+
+    Raises:
+        BusError: as `AppNats.gather`.
+    """
+    seen, _ = await _ask(nats, {"auth": True, "state": _CLOSED, "sort": "stop", "limit": count}, timeout_s)
     return sorted(seen, key=lambda one: one.one.stop.timestamp() if one.one.stop else 0.0, reverse=True)
 
 
