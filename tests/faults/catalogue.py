@@ -3,7 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from faults.fault import Fault, off, on
 from faults.mesh import Copy, Peer
@@ -564,6 +564,32 @@ _PROFILES: Final = (
 )
 
 
+def _of_stream(switch: str, *codes: str, service: str = "inventory", **more: Any) -> Fault:
+    """A switch that hurts the consumer that all copies of inventory share: one at a time."""
+    return Fault(
+        **{
+            "name": switch,
+            "does": f"switch `{switch}`",
+            "inject": on(switch),
+            "remove": off(switch),
+            "codes": codes,
+            "service": service,
+            "alone": True,
+            "observed": True,
+            **more,
+        }
+    )
+
+
+_STREAMS: Final = (
+    _of_stream("poison", "JS-005", service="orders"),
+    _of_stream("stop-ack", "JS-001", limits={"JS-001": {"still_s": 3.0}}),
+    # Nothing is given up then, so that no trace stays; at the first moment few messages have come again.
+    _of_stream("nak-always", "JS-006", flags=("--max-deliver", "-1"), may=("JS-005", "JS-007")),
+    _of_stream("ack-late", "JS-007", flags=("--ack-wait", "500ms"), does="switch `ack-late`, ack wait 500 ms"),
+)
+
+
 def _unnamed(switch: str, family: str, service: str = "payments", *flags: str, **words: object) -> Fault:
     """A switch that no rule of today names."""
     return Fault(
@@ -596,11 +622,7 @@ _NOT_NAMED_YET: Final = (
     _unnamed("exceed-payload", "NATS, REQ"),
     _unnamed("no-stream", "JS, LOG", "orders"),
     _unnamed("duplicates", "JS", "orders"),
-    _unnamed("poison", "JS", "orders"),
     _unnamed("slow-subscribe", "NATS"),
-    _unnamed("stop-ack", "JS", "inventory"),
-    _unnamed("ack-late", "JS", "inventory", "--ack-wait", "500ms"),
-    _unnamed("nak-always", "JS", "inventory"),
 )
 FAULTS: Final = (
     *_PROCESSES,
@@ -613,6 +635,7 @@ FAULTS: Final = (
     *_PROFILES,
     *_MESH,
     *_NATS,
+    *_STREAMS,
     *_NOT_NAMED_YET,
 )
 """In the order of the table."""

@@ -51,6 +51,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         alone: nothing else may go on meanwhile, for it concerns the machine or everybody's questions.
         also: others at whom its findings may be told, too.
         sampled: it and the untouched copies are judged by the rules that sample, too.
+        observed: its sidecar has a connection in the account of the application, and looks at the stream there.
         quick: it is among those that run as a test.
     """
 
@@ -71,6 +72,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     alone: bool = False
     also: tuple[str, ...] = ()
     sampled: bool = False
+    observed: bool = False
     quick: bool = False
 
     @property

@@ -187,6 +187,8 @@ class DemoMesh(SmallMesh):
         self._services = tuple(service for service, _ in BASE)
         super().__init__(directory, self._services)
         self._programs = programs
+        self.observed: frozenset[str] = frozenset()
+        """The instances whose sidecars have a connection in the account of the application."""
 
     def start(self, rules: Sequence[RuleSettings], *, bare: bool = False) -> None:
         """Start everybody; the coordinator judges by these settings. ``bare``: without the base and its load."""
@@ -281,8 +283,19 @@ class DemoMesh(SmallMesh):
             pprof = "http://127.0.0.1:{port}/debug/pprof"
             expvar = "http://127.0.0.1:{port}/debug/vars"
             metrics = "http://127.0.0.1:{port}/metrics"
+            {self._observer() if instance in self.observed else ""}
             """,
         )
+
+    def _observer(self) -> str:
+        return f"""[targets.nats]
+            url = "{self.url}"
+            nkey_file = "{self.ring.seed_file("observer")}"
+            inbox_prefix = "_INBOX_observer"
+            [targets.streams]
+            names = ["ORDERS"]
+            publishes = ["demo.events.order.created"]
+            """
 
     def _copy(self, demo: GoDemo, service: GoService) -> Copy:
         return Copy(self, demo, service, self.directory / f"{service.name}-{service.instance}.pid")

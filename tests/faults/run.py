@@ -58,6 +58,7 @@ async def run(
 ) -> list[Outcome]:
     """All of them, on one mesh; the last outcome is that of the copies that nobody touched."""
     with DemoMesh(folder, programs.plain) as mesh:
+        mesh.observed = frozenset(fault.name for fault in faults if fault.observed)
         await asyncio.to_thread(mesh.start, [one for fault in faults for one in fault.settings])
         async with watching(mesh.url) as watch:
             names = [f"{service}/{instance}" for service, instance in BASE]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from diagmesh.adapters.natsmon.jsanswer import Seen, answer_of, seen_of, without_deleted
 from diagmesh.adapters.natsmon.jsask import Infos
-from diagmesh.adapters.natsmon.jscause import judged
+from diagmesh.adapters.natsmon.jscause import Lately, judged
 from diagmesh.adapters.natsmon.jsinfo import ConsumerReply, StreamPage, StreamReply, reply_of
 from diagmesh.adapters.natsmon.jsown import of_consumer, of_stream
 from diagmesh.adapters.natsmon.jspast import JsPast, consumer_rates, stream_rates
@@ -104,6 +104,7 @@ def test_the_past_is_bounded_and_reaches_back_a_minute() -> None:
     assert JsPast().before(0.0) is None
 
 
+LATELY = Lately(over_s=5.0, held=2)
 BUSY = replace(WORKER, delivered_per_s=20.0, redelivered_per_s=0.0, acked_per_s=20.0, pending_per_s=0.0)
 
 
@@ -117,6 +118,9 @@ BUSY = replace(WORKER, delivered_per_s=20.0, redelivered_per_s=0.0, acked_per_s=
         ({"ack_pending": 10}, Cause.NONE),
         ({"redelivered_per_s": 900.0, "acked_per_s": 0.0}, Cause.LOOP),
         ({"redelivered_per_s": 10.0, "ack_pending": 9, "ack_wait_s": 0.5}, Cause.LATE),
+        ({"redelivered_per_s": 20.0, "ack_pending": 2}, Cause.LOOP),
+        ({"redelivered_per_s": 6.4, "ack_pending": 10, "max_ack_pending": 32, "acked_per_s": 0.0}, Cause.LOOP),
+        ({"redelivered_per_s": 1.8, "ack_pending": 10, "acked_per_s": 0.0}, Cause.STALLED),
         ({"pending": 0, "waiting": 0, "delivered_per_s": 0.0}, Cause.NONE),
         ({"waiting": 0, "delivered_per_s": 0.0}, Cause.NOBODY),
         ({"waiting": 0}, Cause.NONE),
@@ -130,19 +134,19 @@ BUSY = replace(WORKER, delivered_per_s=20.0, redelivered_per_s=0.0, acked_per_s=
     ],
 )
 def test_the_cause_is_told(changes: dict[str, Any], cause: Cause) -> None:
-    assert judged(replace(BUSY, **changes), ORDERS, (), 5.0).cause is cause
+    assert judged(replace(BUSY, **changes), ORDERS, (), LATELY).cause is cause
 
 
 def test_a_single_message_that_comes_again_among_others_is_no_loop() -> None:
     bad = PoisonMessage(seq=21, deliveries=5, age_s=3.0, given_up=True)
     busy = replace(BUSY, redelivered_per_s=5.0, acked_seq=20, acked_per_s=0.0)
-    assert judged(busy, ORDERS, [bad], 5.0).cause is Cause.POISON
-    assert judged(replace(busy, redelivered_per_s=80.0), ORDERS, [bad], 5.0).cause is Cause.LOOP
+    assert judged(busy, ORDERS, [bad], LATELY).cause is Cause.POISON
+    assert judged(replace(busy, redelivered_per_s=80.0), ORDERS, [bad], LATELY).cause is Cause.LOOP
 
 
 def test_what_is_gone_from_the_stream_is_no_poison_any_more() -> None:
     bad = PoisonMessage(seq=21, deliveries=5, given_up=True)
-    assert judged(BUSY, replace(ORDERS, first_seq=22), [bad], 5.0).poison == ()
+    assert judged(BUSY, replace(ORDERS, first_seq=22), [bad], LATELY).poison == ()
     assert without_deleted([bad, replace(bad, seq=30)], (21, 22)) == [replace(bad, seq=30)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from diagmesh.adapters.natsmon.jsask import Infos
-from diagmesh.adapters.natsmon.jscause import judged
+from diagmesh.adapters.natsmon.jscause import Lately, judged
 from diagmesh.adapters.natsmon.jspast import Then, consumer_rates, stream_rates
 from diagmesh.adapters.natsmon.jsstate import consumer_state, stream_state
 from diagmesh.contract.answers.streams import (
@@ -49,9 +49,12 @@ def seen_of(infos: Infos, then: Then | None, given_up: Mapping[tuple[str, str], 
     for info in infos.consumers:
         stream = by_name.get(info.stream_name)
         told = consumer_state(info, infos.now, stream.subjects if stream is not None else ())
+        lately, key = None, (told.stream, told.name)
         if then is not None:
             told = consumer_rates(told, stream, then, at)
-        consumers.append(judged(told, stream, given_up.get((told.stream, told.name), ()), over_s))
+            before = then.consumers.get(key)
+            lately = Lately(at - then.at, before.ack_pending) if before is not None else None
+        consumers.append(judged(told, stream, given_up.get(key, ()), lately))
     return Seen(streams, consumers, over_s)
 
 

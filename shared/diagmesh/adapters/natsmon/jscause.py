@@ -1,13 +1,13 @@
 """What holds a consumer up, from its counts, its rates and what the server said by itself. Pure."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from diagmesh.contract.answers.streams import Cause, ConsumerState, PoisonMessage, StreamState
 
-__all__ = ["judged"]
+__all__ = ["Lately", "judged"]
 
 _FEW: Final = 5
 """So few messages that come again and again are poison; more of them are a loop."""
@@ -17,8 +17,20 @@ _OFTEN: Final = 3
 _SHARE: Final = 0.1
 
 
+class Lately(NamedTuple):
+    """Between two looks.
+
+    Args:
+        over_s: how long that was.
+        held: how many messages were not acknowledged at the first one.
+    """
+
+    over_s: float
+    held: int
+
+
 def judged(
-    told: ConsumerState, stream: StreamState | None, given_up: Sequence[PoisonMessage], over_s: float | None
+    told: ConsumerState, stream: StreamState | None, given_up: Sequence[PoisonMessage], lately: Lately | None
 ) -> ConsumerState:
     """The consumer with its cause, its poison messages and what it lost.
 
@@ -26,28 +38,29 @@ def judged(
         told: with its rates, where there are any.
         stream: of which it is; None where that was not seen.
         given_up: messages that the server said came as often as allowed.
-        over_s: what the rates rest on.
+        lately: what the rates rest on; None without rates.
     """
     poison = _poison(told, stream, given_up)
-    cause = _cause(told, poison, over_s)
+    cause = _cause(told, poison, lately)
     lost = max(told.lost, _lost(told, stream))
     return msgspec.structs.replace(told, cause=cause, poison=poison, lost=lost)
 
 
-def _cause(told: ConsumerState, poison: Sequence[PoisonMessage], over_s: float | None) -> Cause:
+def _cause(told: ConsumerState, poison: Sequence[PoisonMessage], lately: Lately | None) -> Cause:
     if told.leader == "" or told.paused_s is not None:
         return Cause.LEADERLESS if told.leader == "" else Cause.PAUSED
-    again, first = _redeliveries(told, over_s), (told.delivered_per_s or 0.0) * (over_s or 0.0)
+    over_s = lately.over_s if lately is not None else 0.0
+    again, first = (told.redelivered_per_s or 0.0) * over_s, (told.delivered_per_s or 0.0) * over_s
     tried = any(not one.given_up for one in poison)
     few = 0 < len(poison) <= _FEW and (again < first or first <= _FEW)
-    if again >= _OFTEN and again > _by_time_alone(told, over_s) and not few:
+    if again >= _OFTEN and _sent_back(told, lately) and not few:
         return Cause.LOOP
     if told.max_ack_pending is not None and told.ack_pending >= told.max_ack_pending and not told.acked_per_s:
         # One message alone may block a consumer that takes no second one before it.
         return Cause.POISON if tried else Cause.STALLED
     if poison:
         return Cause.POISON
-    if again >= _OFTEN and again >= _SHARE * _deliveries(told, over_s):
+    if again >= _OFTEN and again >= _SHARE * (again + first):
         return Cause.LATE
     return _waiting(told)
 
@@ -63,21 +76,18 @@ def _waiting(told: ConsumerState) -> Cause:
     return Cause.SLOW if told.pending >= _BEHIND else Cause.NONE
 
 
-def _redeliveries(told: ConsumerState, over_s: float | None) -> float:
-    """How many there were between the two looks."""
-    return (told.redelivered_per_s or 0.0) * (over_s or 0.0)
+def _sent_back(told: ConsumerState, lately: Lately | None) -> bool:
+    """Whether there were more redeliveries than acknowledgements that are late or missing can make.
 
-
-def _deliveries(told: ConsumerState, over_s: float | None) -> float:
-    return _redeliveries(told, over_s) + (told.delivered_per_s or 0.0) * (over_s or 0.0)
-
-
-def _by_time_alone(told: ConsumerState, over_s: float | None) -> float:
-    """So many redeliveries at most come of acknowledgements that are late or missing: each message once per wait."""
-    if not told.ack_wait_s or over_s is None:
-        return 0.0
-    held = max(told.ack_pending, told.redelivered, _deliveries(told, over_s) / 2 if told.acked_per_s else 0)
-    return held * (1.0 + over_s / told.ack_wait_s)
+    A message that is only late comes once per ack wait, so that in any time each of those that are held comes so often
+    at most; and for a steady rate of these, as many as come within one ack wait must be held.
+    """
+    if lately is None or not told.ack_wait_s or told.redelivered_per_s is None:
+        return False
+    held = max(told.ack_pending, lately.held)
+    again = told.redelivered_per_s * lately.over_s
+    by_each = held * (1.0 + lately.over_s / told.ack_wait_s)
+    return again > by_each and told.redelivered_per_s * told.ack_wait_s > 2 * held + _OFTEN
 
 
 def _poison(

@@ -14,7 +14,7 @@ APART_S: Final = 0.4
 """Two looks nearer than that tell no rate."""
 _PACE_S: Final = 2.0
 _KEPT: Final = 16
-_WINDOW_S: Final = 60.0
+_WINDOW_S: Final = 20.0
 _MOST: Final = 8192
 """Consumers and streams of one look that are remembered: a few MiB over all looks."""
 _LEAST: Final = 1e-9
@@ -44,7 +44,7 @@ class Then(NamedTuple):
 
 
 class JsPast:
-    """The last looks, at most one in two seconds, at most of one minute."""
+    """The last looks, at most one in two seconds; rates are those of the last 20 s."""
 
     def __init__(self) -> None:
         self._looks: deque[Then] = deque(maxlen=_KEPT + 1)
@@ -63,7 +63,7 @@ class JsPast:
         )
 
     def before(self, at: float) -> Then | None:
-        """The earliest look of the last minute that is far enough from now; None when there is none."""
+        """The earliest look of the last 20 s that is far enough from now; None when there is none."""
         for one in self._looks:
             if APART_S <= at - one.at <= _WINDOW_S:
                 return one
