@@ -146,6 +146,13 @@ _READ: Final = (
         ("read crash stderr.log", "read crash stderr.log.gz --json", "read crash -"),
         above="read ",
     ),
+    _Command(
+        "monitoring",
+        "What saved monitoring replies of nats-servers say, with log and client errors.",
+        "FOLDER...",
+        ("read monitoring incident/", "read monitoring before.json after.json", "read monitoring incident/ --json"),
+        above="read ",
+    ),
 )
 """Each is a module of commands, read_NAME, with a function of its name."""
 _PROCESSES: Final = (
@@ -185,7 +192,11 @@ def make_app(instead: Mapping[str, Callable[..., Any]] | None = None) -> App:
         "diagmesh_cli.commands.log_level:log_level", name="log-level", help=_LOG_LEVEL.help, usage=_LOG_LEVEL.usage
     )
     app.command(control)
-    read = App(name="read", help="Read what a Go program left behind, without any mesh.", sort_key=len(_COMMANDS))
+    read = App(
+        name="read",
+        help="Read what a Go program or nats-server left behind, without any mesh.",
+        sort_key=len(_COMMANDS),
+    )
     for position, one in enumerate(_READ):
         module = f"diagmesh_cli.commands.read_{one.name}:{one.name}"
         read.command(module, name=one.name, help=one.help, usage=one.usage, sort_key=position)

@@ -14,7 +14,7 @@ from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh.contract.wire import Reply, Status
 from diagmesh_cli.exits import Exit
 
-__all__ = ["of_check", "of_directory", "of_reply", "of_sum"]
+__all__ = ["of_check", "of_directory", "of_findings", "of_reply", "of_sum"]
 
 _UNJUDGED = "unknown"
 _WHOLE = (Ended.COMPLETE, Ended.LIMIT)
@@ -25,7 +25,7 @@ def of_reply(reply: Reply) -> Exit:
     """One reply: a problem is *not judged*; a verdict below the best, or a finding, is a finding."""
     if reply.status is not Status.ANSWERED:
         return Exit.UNSURE
-    code = _of_findings(reply.findings)
+    code = of_findings(reply.findings)
     answer = answer_type_of(reply.kind)
     if answer is None or not isinstance(reply.answer, msgspec.Raw):
         return code
@@ -48,7 +48,7 @@ def of_sum(answer: MeshAnswer) -> Exit:
     code = Exit.WELL if answered >= answer.expected and answer.ended in _WHOLE else Exit.UNSURE
     if answer.ended is Ended.LIMIT and sum(answer.by_status.values()) == answered:
         code = Exit.WELL  # the asker wanted no more than that
-    code = max(code, _of_findings(answer.findings), Exit.UNSURE if answer.silent else Exit.WELL)
+    code = max(code, of_findings(answer.findings), Exit.UNSURE if answer.silent else Exit.WELL)
     kind = answer_type_of(answer.of)
     for declared in measured(kind).fields if kind is not None else ():
         if isinstance(declared.mark, Ranked) and declared.path in answer.fields:
@@ -72,7 +72,7 @@ def of_check(check: Check, fail_on: Severity, *, strict: bool = False) -> Exit:
     unsure = check.silent or check.not_asked or check.ended is not Ended.COMPLETE
     if unsure or any(_unsure(one, strict=strict) for one in check.verdicts):
         return Exit.UNSURE
-    return _of_findings(check.findings, fail_on)
+    return of_findings(check.findings, fail_on)
 
 
 def of_directory(services: Services) -> Exit:
@@ -104,6 +104,12 @@ def _of_verdict(mark: Ranked, word: str) -> Exit:
     return Exit.FINDINGS if word in mark.best_first and word != _UNJUDGED else Exit.UNSURE
 
 
-def _of_findings(findings: Iterable[Finding], fail_on: Severity = Severity.WARNING) -> Exit:
+def of_findings(findings: Iterable[Finding], fail_on: Severity = Severity.WARNING) -> Exit:
+    """What findings alone mean.
+
+    Args:
+        findings: any.
+        fail_on: the mildest severity that counts.
+    """
     bad = any(finding.severity.rank >= fail_on.rank for finding in findings)
     return Exit.FINDINGS if bad else Exit.WELL

@@ -19,6 +19,7 @@ __all__ = [
     "CoordinatorNatsSettings",
     "CoordinatorSettings",
     "GoSettings",
+    "NatsServerSettings",
     "NatsSettings",
     "ProbeSettings",
     "RegistrySettings",
@@ -168,6 +169,20 @@ class ConnectionSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown
     client_name: str = ""
 
 
+class NatsServerSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The nats-server that this target is (``[targets.nats_server]``).
+
+    Args:
+        monitor: URL of its monitoring endpoint (``http://127.0.0.1:8222``).
+        headers: request headers; values of the form ``file:PATH`` are read from that file.
+        tls_ca_file: CA bundle for ``https``, as of a probe.
+    """
+
+    monitor: str
+    headers: dict[str, str] = {}
+    tls_ca_file: str = ""
+
+
 class RuleSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one rule is told about some targets (``[[rules]]`` in TOML); later tables win over earlier ones.
 
@@ -209,6 +224,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
         connection: how it connects to NATS itself: its URLs, and its credentials where the sidecar may read them.
         go: where its diagnostic pages are, if it is a Go service that has them.
         streams: which streams it uses, where these are not all of the account.
+        nats_server: where its monitoring endpoint is, if it is a nats-server.
         sample_s: pace of the cheap samples.
     """
 
@@ -227,6 +243,7 @@ class TargetSettings(_Settings, frozen=True, kw_only=True, forbid_unknown_fields
     connection: ConnectionSettings | None = None
     go: GoSettings | None = None
     streams: StreamsSettings | None = None
+    nats_server: NatsServerSettings | None = None
     sample_s: Seconds = 5.0
 
     def __post_init__(self) -> None:

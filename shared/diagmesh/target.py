@@ -17,6 +17,7 @@ from diagmesh.contract.answers.surroundings import Filesystem, Host, Interface, 
 from diagmesh.contract.wire import Blind
 from diagmesh.gopages import GoDoor
 from diagmesh.goruntime import GoRuntime
+from diagmesh.monitoring import MonitorDoor
 
 __all__ = [
     "Aged",
@@ -403,6 +404,11 @@ class Target(Protocol):
     @property
     def met(self) -> MetConnections:
         """The NATS connections that it was seen with."""
+        ...
+
+    @property
+    def monitor(self) -> MonitorDoor:
+        """The way to its monitoring endpoint, if it is a nats-server; a door without a place says what to add."""
         ...
 
     def sighting(self) -> Sighting:

@@ -23,6 +23,7 @@ from diagmesh.errors import Busy, NotRunning, PageTooLarge, Unavailable, Unreada
 from diagmesh.evidence import Evidence
 from diagmesh.gopages import LIMIT_BYTES, Fetched, GoDoor, GoPage, NoGoDoor, Query, Setting, not_configured
 from diagmesh.goruntime import GoLook, GoRuntime, GoSample, HeapGrowth
+from diagmesh.monitoring import MonitorDoor, NoMonitorDoor
 from diagmesh.packs import RulePack
 from diagmesh.pages import page_of
 from diagmesh.settings import RuleSettings
@@ -288,6 +289,7 @@ class FakeTarget:
         go_runtime: its Go runtime, likewise.
         streams: the streams that it uses; default: as that connection shows them.
         doors: the NATS servers that it should connect to; default: the settings name none.
+        monitor: the way to its monitoring endpoint; default: the settings name none.
         service: its service name.
         instance: its instance name.
     """
@@ -306,6 +308,7 @@ class FakeTarget:
         go_runtime: GoRuntime | None = None,
         streams: StreamsView | None = None,
         doors: NatsDoors | None = None,
+        monitor: MonitorDoor | None = None,
         service: str = "orders",
         instance: str = "i1",
     ) -> None:
@@ -320,6 +323,7 @@ class FakeTarget:
         self.met = MetConnections()
         self.nats: AppNats = nats or NoAppNats(f"{service}/{instance}")
         self.streams: StreamsView = streams or view_of(self.nats, None)
+        self.monitor: MonitorDoor = monitor or NoMonitorDoor(f"{service}/{instance}")
         self._process = process
         self._sighting = sighting
         self._blind = blind

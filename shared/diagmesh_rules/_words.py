@@ -3,17 +3,17 @@
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["duration", "moment", "percent", "size"]
+__all__ = ["DAY_S", "duration", "moment", "percent", "size"]
 
 _MINUTE_S: Final = 60.0
 _HOUR_S: Final = 3600.0
-_DAY_S: Final = 86_400.0
+DAY_S: Final = 86_400.0
 _KIB: Final = 1024.0
 
 
 def duration(seconds: float) -> str:
     """``12 s``, ``5 min``, ``2.5 h``, ``3 d``."""
-    for least, unit in ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
+    for least, unit in ((DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
         if seconds >= 2 * least:
             return f"{seconds / least:.3g} {unit}"
     return f"{seconds:.3g} s"

@@ -14,6 +14,7 @@ from diagmesh_cli.views import (
     races,
     resources,
     runtime,
+    server,
     services,
     streams,
 )
@@ -31,6 +32,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
         "races": races.VIEW,
         "resources": resources.VIEW,
         "runtime": runtime.VIEW,
+        "server": server.VIEW,
         "services": services.VIEW,
         "streams": streams.VIEW,
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.godoor import door_of
 from diagmesh.adapters.goruntime import NoGoRuntime, watch_of
+from diagmesh.adapters.monitordoor import monitor_of
 from diagmesh.adapters.natsdoor import NatsDoors, doors_of
 from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
@@ -25,6 +26,7 @@ from diagmesh.errors import NotRunning, Unreadable
 from diagmesh.gopages import GoDoor
 from diagmesh.goruntime import GoRuntime
 from diagmesh.hostname import default_instance
+from diagmesh.monitoring import MonitorDoor
 from diagmesh.settings import TargetSettings
 from diagmesh.target import MetConnections, Probe, Sighting, StreamsView
 
@@ -85,6 +87,7 @@ class Neighbour:
         self._streams = view_of(self._nats, settings.streams)
         self._doors = doors_of(settings, name)
         self._met = MetConnections()
+        self._monitor = monitor_of(settings.nats_server, name, f"{name}: nats_server")
         self._lock = threading.RLock()
         self._process: Process | None = None
         self._state: ProcessState | None = None
@@ -173,6 +176,11 @@ class Neighbour:
     def met(self) -> MetConnections:
         """The NATS connections that it was seen with."""
         return self._met
+
+    @property
+    def monitor(self) -> MonitorDoor:
+        """The way to its monitoring endpoint, if it is a nats-server."""
+        return self._monitor
 
     @property
     def process(self) -> Process:

@@ -1,0 +1,102 @@
+"""Moments of nats-servers out of files: a folder of moments, a folder that is one, or one file."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from diagmesh.adapters.natsmon import BadReply
+from diagmesh.adapters.natsmon.picture import picture, seen_of
+from diagmesh.adapters.natsmon.replies import Replies
+from diagmesh.adapters.natsmon.saved import parse_moment, part_of, replies_of
+from diagmesh.contract.answers.server import Server
+from diagmesh.errors import Unreadable
+from diagmesh.monitoring import Seen
+from diagmesh_cli.reading import pieces
+
+__all__ = ["Moment", "moments_in", "pictures_of"]
+
+MOST_BYTES: Final = 256 << 20
+_MOST_FILES: Final = 1000
+_MOMENT_S: Final = 2.0
+"""What ended longer before a single moment belongs to an earlier one: it is told, as information."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class Moment(NamedTuple):
+    """The replies of one server at one moment, and the file or folder that they stand in."""
+
+    file: str
+    replies: Replies
+
+
+def moments_in(place: str) -> Iterator[Moment | tuple[str, str]]:
+    """The moments in a folder or file; in the place of one that cannot be read its name and why.
+
+    Args:
+        place: a folder with a JSON object per moment, or with a file per reply; or one such object.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        yield _whole(folder)
+        return
+    try:
+        files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        yield place, error.strerror or str(error)
+        return
+    if len(files) > _MOST_FILES:
+        yield place, f"more than {_MOST_FILES} files: name a folder with fewer"
+        return
+    parts = {part: file for file in reversed(files) if (part := part_of(file.name))}
+    if "varz" in parts:
+        yield _of_parts(place, parts)
+        return
+    found = [file for file in files if file.name.removesuffix(".gz").endswith(".json")]
+    if not found:
+        yield place, "no saved replies there: a varz.json with others beside it, or a JSON file per moment"
+    yield from map(_whole, found)
+
+
+def _whole(file: Path) -> Moment | tuple[str, str]:
+    try:
+        parts = parse_moment(b"".join(pieces(str(file), MOST_BYTES)))
+        if parts is None:
+            return str(file), "no varz in it: a moment is a JSON object with varz, connz, … in it"
+        return Moment(str(file), replies_of(parts))
+    except (Unreadable, BadReply) as error:
+        return str(file), str(error)
+
+
+def _of_parts(place: str, parts: dict[str, Path]) -> Moment | tuple[str, str]:
+    try:
+        read = {part: b"".join(pieces(str(file), MOST_BYTES)) for part, file in parts.items()}
+        return Moment(place, replies_of(read))
+    except (Unreadable, BadReply) as error:
+        return place, str(error)
+
+
+def pictures_of(moments: Sequence[Moment], window_s: float, *, compare: bool) -> list[list[tuple[Moment, Server]]]:
+    """The moments in the order of time: in each round one of every server.
+
+    Args:
+        moments: in any order.
+        window_s: how far back ended connections are told.
+        compare: take the moments of a server as looks one after the other: rates, and only what is new.
+    """
+    by_server: dict[str, list[Moment]] = {}
+    for one in sorted(moments, key=lambda moment: moment.replies.varz.now or _NEVER):
+        by_server.setdefault(one.replies.varz.server_id, []).append(one)
+    rounds: list[list[tuple[Moment, Server]]] = [[] for _ in range(max(map(len, by_server.values()), default=0))]
+    for ones in by_server.values():
+        past: list[Seen] = []
+        for number, one in enumerate(ones):
+            seen = seen_of(one.replies.varz, (one.replies.varz.now or _NEVER).timestamp())
+            since_s = seen.at - past[0].at if past else None
+            reach_s = window_s if since_s is None else min(window_s, since_s)
+            found = picture(one.replies, seen, past, window_s=reach_s)
+            rounds[number].append((one, replace(found, moment_s=_MOMENT_S if since_s is None else since_s)))
+            past = [seen] if compare else []
+    return rounds

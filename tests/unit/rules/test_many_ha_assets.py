@@ -1,0 +1,33 @@
+import pytest
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.server import Server
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.verdicts import Verdict as Judged
+from support.ruling import codes, found, verdict
+from support.serving import SERVING, USE, judged
+
+
+@pytest.mark.parametrize(
+    ("servers", "severity", "words"),
+    [
+        ([replace(SERVING, jetstream=replace(USE, ha_assets=1001))], Severity.WARNING, "1001 replicated"),
+    ],
+)
+def test_it_is_found_and_nothing_else(servers: list[Server], severity: Severity, words: str) -> None:
+    diagnosis = judged(servers)
+    assert codes(diagnosis) == ["SRV-014"]
+    finding = found(diagnosis, "SRV-014")
+    assert finding.severity is severity
+    assert words in finding.title
+
+
+def test_a_server_that_is_well_is_clear() -> None:
+    diagnosis = judged([SERVING])
+    assert codes(diagnosis) == []
+    assert verdict(diagnosis, "SRV-014").verdict is Judged.CLEAR
+
+
+def test_what_could_not_be_seen_is_no_pass() -> None:
+    (unjudged,) = verdict(judged([replace(SERVING, jetstream=None)]), "SRV-014").not_judged
+    assert "JetStream is off" in unjudged.why

@@ -1,0 +1,33 @@
+import pytest
+from msgspec.structs import replace
+
+from diagmesh.contract.answers.server import Server
+from diagmesh.contract.findings import Severity
+from diagmesh.contract.verdicts import Verdict as Judged
+from support.ruling import codes, found, verdict
+from support.serving import SERVING, judged
+
+
+@pytest.mark.parametrize(
+    ("servers", "severity", "words"),
+    [
+        ([replace(SERVING, authentication=False)], Severity.WARNING, "n1 lets in everybody"),
+    ],
+)
+def test_it_is_found_and_nothing_else(servers: list[Server], severity: Severity, words: str) -> None:
+    diagnosis = judged(servers)
+    assert codes(diagnosis) == ["SRV-007"]
+    finding = found(diagnosis, "SRV-007")
+    assert finding.severity is severity
+    assert words in finding.title
+
+
+def test_a_server_that_is_well_is_clear() -> None:
+    diagnosis = judged([SERVING])
+    assert codes(diagnosis) == []
+    assert verdict(diagnosis, "SRV-007").verdict is Judged.CLEAR
+
+
+def test_what_could_not_be_seen_is_no_pass() -> None:
+    (unjudged,) = verdict(judged([replace(SERVING, authentication=None)]), "SRV-007").not_judged
+    assert "not told" in unjudged.why
