@@ -80,6 +80,12 @@ _COMMANDS: Final = (
         ),
     ),
     _Command(
+        "route",
+        "Which way a subject takes and who gets it; nothing is delivered.",
+        "SUBJECT",
+        ("route orders.new --through orders", "route orders.new --nats nats://app:secret@nats.example:4222"),
+    ),
+    _Command(
         "races",
         "Run Go code of a source tree under the race detector.",
         "--run DIR [-- GO ARGUMENTS]",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuzz import asked, doors, gopages, local, monitoring, ours, profiles, races, stacks, streams, wire
+from fuzz import asked, doors, gopages, local, monitoring, ours, profiles, races, stacks, streams, traces, wire
 from fuzz.target import Target
 
 __all__ = ["NOT_FUZZED", "TARGETS"]
@@ -19,6 +19,7 @@ _PARTS: Final = (
     profiles,
     monitoring,
     streams,
+    traces,
 )
 TARGETS: Final[dict[str, Target]] = {one.name: one for part in _PARTS for one in part.TARGETS}
 NOT_FUZZED: Final[dict[str, str]] = {

@@ -19,6 +19,7 @@ from diagmesh.contract.answers.resources import (
     ToLimit,
     Trend,
 )
+from diagmesh.contract.answers.route import Hop, Link, Route, RouteState, Step, StepKind
 from diagmesh.contract.answers.runtime import (
     Collector,
     Heap,
@@ -66,7 +67,9 @@ __all__ = [
     "LAUNCHED",
     "NOT_ASKED",
     "NOW",
+    "NO_ROUTE",
     "PROBLEM",
+    "ROUTE",
     "RUNS",
     "SILENT",
     "STREAMS",
@@ -448,3 +451,85 @@ CHECK: Final = MeshCheck(
     ended=Ended.TIMEOUT,
     notes=("orders/i1: two processes under one name (boots a and b)",),
 )
+
+ROUTE: Final = Route(
+    subject="orders.new",
+    state=RouteState.REACHED,
+    receivers=3,
+    streams=1,
+    refusals=1,
+    hops=(
+        Hop(
+            server="n1",
+            version="2.15.1",
+            cluster="hub",
+            account="APP",
+            subject="orders.new",
+            steps=(
+                Step(kind=StepKind.MAPPED, after_ms=0.004, subject="orders.v2.new"),
+                Step(kind=StepKind.STORED, after_ms=0.031, name="ORDERS", subject="orders.v2.new"),
+                Step(
+                    kind=StepKind.DELIVERED,
+                    after_ms=0.04,
+                    name="billing-worker-of-the-second-generation",
+                    link=Link.CLIENT,
+                    cid=9,
+                    subject="orders.v2.>",
+                    queue="billing",
+                ),
+                Step(kind=StepKind.FORWARDED, after_ms=0.05, name="n2", link=Link.ROUTE, cid=4, hop="1"),
+                Step(kind=StepKind.IMPORTED, after_ms=0.07, account="AUDIT", subject="audit.orders"),
+            ),
+        ),
+        Hop(
+            id="1",
+            server="n2",
+            version="2.15.1",
+            cluster="hub",
+            account="APP",
+            subject="orders.v2.new",
+            link=Link.ROUTE,
+            travel_ms=0.41,
+            steps=(
+                Step(kind=StepKind.DELIVERED, after_ms=0.02, link=Link.CLIENT, cid=12, subject="orders.*.new"),
+                Step(
+                    kind=StepKind.DELIVERED,
+                    after_ms=0.03,
+                    name="stock",
+                    link=Link.CLIENT,
+                    cid=13,
+                    subject="orders.>",
+                    error="Not delivered because subscription denies this subject",
+                    refused=True,
+                ),
+                Step(kind=StepKind.FORWARDED, after_ms=0.04, name="edge", link=Link.LEAF, cid=7, hop="1.1"),
+            ),
+        ),
+        Hop(
+            id="1.1",
+            server="edge",
+            version="2.15.1",
+            account="SITE",
+            subject="orders.v2.new",
+            link=Link.LEAF,
+            steps=(
+                Step(kind=StepKind.DELIVERED, after_ms=0.01, name="till", link=Link.CLIENT, cid=3, subject="orders.>"),
+            ),
+        ),
+    ),
+    blind=(
+        Blind(
+            what="what happens in account AUDIT",
+            why="the export does not allow tracing, or nobody listens there",
+            fix="set allow_trace: true, for a service on the export, for a stream on the import (audit.orders)",
+        ),
+    ),
+)
+"""A route over three servers."""
+
+NO_ROUTE: Final = Route(
+    subject="orders.gone",
+    state=RouteState.NOBODY,
+    hops=(Hop(server="n1", version="2.15.1", account="APP", subject="orders.gone"),),
+)
+"""A route to nobody."""

@@ -329,6 +329,12 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "runtime_rows": lambda width: sum_of(
         result(heard(RUNS, kind="runtime"), heard(Runtime(), instance="i2", kind="runtime"), kind="runtime"), width
     ),
+    "route": lambda _: page(heard(replies.ROUTE, kind="route")),
+    "route_nobody": lambda _: page(heard(replies.NO_ROUTE, kind="route", findings=(FINDING,))),
+    "route_rows": lambda width: sum_of(
+        result(heard(replies.ROUTE, kind="route"), heard(replies.NO_ROUTE, instance="i2", kind="route"), kind="route"),
+        width,
+    ),
     "resources_rows": lambda width: sum_of(
         result(
             heard(USED, kind="resources"),
