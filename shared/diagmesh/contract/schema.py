@@ -129,7 +129,7 @@ def _document(name: str, root: type[msgspec.Struct], title: str, *more: type[msg
     _, components = msgspec.json.schema_components([root, *more], ref_template=_REF)
     described = {key: _described(schema, types) for key, schema, types in _with_types(components, root, *more)}
     top = described.pop(root.__name__)
-    if any(_refers(schema, _REF.format(name=root.__name__)) for schema in described.values()):
+    if any(_refers(schema, _REF.format(name=root.__name__)) for schema in (top, *described.values())):
         described[root.__name__] = top  # a sum holds replies again, and these may be of any kind
     head = {"$schema": DIALECT, "$id": f"urn:diagmesh:v{WIRE_VERSION}:{name}"}
     document = {**head, **top, "title": title}
