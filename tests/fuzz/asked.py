@@ -17,12 +17,16 @@ from diagmesh.bus.joining import Joining
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.bus.nats.bucket import Bucket
 from diagmesh.bus.nats.last_words import error_in
+from diagmesh.bus.nats.objects import Objects
 from diagmesh.contract import chunks, subjects
 from diagmesh.contract.answers.health import HealthQuestion
+from diagmesh.contract.answers.profile import Profile
 from diagmesh.contract.codec import decode_question
 from diagmesh.contract.coding import CONTENT_TYPE_HEADER, MSGPACK, json_body, packed, wants_msgpack
 from diagmesh.contract.labels import check_labels, labels_of
+from diagmesh.contract.mesh import MeshAnswer
 from diagmesh.contract.selector import Labels, fits, requirements
+from diagmesh.contract.wire import Reply, Status
 from diagmesh.control import sign
 from diagmesh.declare import RuleSpec
 from diagmesh.errors import BadName, Declined, StoreConflict, StoreUnavailable, Unreadable
@@ -31,6 +35,7 @@ from diagmesh.settings import CoordinatorSettings
 from diagmesh_cli.nearby import codes_near
 from diagmesh_cli.options import _milliseconds
 from diagmesh_cli.trouble import UsageError
+from diagmesh_coordinator.bundles import put_away
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.registry import records
 from diagmesh_coordinator.relay import Relay
@@ -147,6 +152,8 @@ class _Answers:
         self._take: Callable[[Any], None] = lambda _: None
         self._status = {**headers, "Status": headers.get("Status") or "204"}
 
+    max_payload = 1 << 20
+
     async def request(self, *_: object, **__: object) -> Message:
         return self._message
 
@@ -172,6 +179,30 @@ def _bucket(data: bytes) -> None:
                 await call
 
     asyncio.run(ask())
+
+
+def _objects(data: bytes) -> None:
+    bus: Any = _Answers(data, {})
+    with contextlib.suppress(StoreUnavailable):
+        assert asyncio.run(Objects(bus).put("n", b"file")) == "diag_bundles/n"
+
+
+def _bundles(data: bytes) -> None:
+    """An answer of an agent, in a sum that does not fit."""
+
+    class Shelf:
+        async def put(self, name: str, _: bytes) -> str:
+            return name
+
+    raw: Any = msgspec.Raw(data)
+    reply = Reply(v=1, service="o", instance="i", kind="profile", status=Status.ANSWERED, answer=raw)
+    total = MeshAnswer(of="profile", expected=1, answered=1, each=(reply,))
+    said = asyncio.run(put_away(total, "profile", Shelf(), 0, 5.0))
+    assert said.each is not None
+    assert len(said.each) == 1
+    if said.each[0] is not reply:
+        assert isinstance(said.each[0].answer, msgspec.Raw)
+        assert not any(one.data for one in msgspec.json.decode(said.each[0].answer, type=Profile).raw)
 
 
 def _records(data: bytes) -> None:
@@ -265,6 +296,28 @@ TARGETS: Final = (
             b'{"config":{"metadata":[],"num_replicas":"x"},"cluster":{"name":"c"}}',
             b'{"error":{"err_code":10059,"description":"no"}}',
             b"{}\x001\0$KV.x.k\x005\x002\x00204",
+            _DEEP,
+        ),
+    ),
+    Target(
+        "object-store",
+        _objects,
+        ("diagmesh.bus.nats.objects",),
+        (
+            b'{"config":{"max_bytes":1000000},"state":{"bytes":10}}',
+            b'{"config":{"max_bytes":10},"state":{"bytes":10}}',
+            b'{"error":{"err_code":10059,"description":"no"}}',
+            _DEEP,
+        ),
+    ),
+    Target(
+        "bundles",
+        _bundles,
+        ("diagmesh_coordinator.bundles",),
+        (
+            b'{"heap_bytes":7,"raw":[{"type":"heap","size_bytes":3,"sha256":"ab","data":"YWJj"}]}',
+            b'{"raw":[{"type":"cpu","size_bytes":3,"sha256":"ab"}],"counted":[]}',
+            b'{"raw":1}',
             _DEEP,
         ),
     ),
