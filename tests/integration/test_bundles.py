@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -172,6 +174,37 @@ async def test_files_that_do_not_fit_into_the_answer_of_the_mesh_are_put_away(re
         assert raw["object"].startswith(f"{BUNDLES}/orders/{reply['instance']}/heap-")
         assert await from_store(client, raw["object"]) == LARGE
     await client.close()
+
+
+async def test_the_nats_cli_gets_a_file_by_its_reference(
+    make_server: MakeServer, nats_cli: Path, tmp_path: Path
+) -> None:
+    url = make_server(jetstream=True).start().url
+    bus = await NatsBus.connect(NatsSettings(url=url), "test", timeout_s=LONG_S)
+    bucket, _, name = (await Objects(bus).put("orders/i1/heap-1.pb.gz", LARGE)).partition("/")
+    await bus.close()
+    out = tmp_path / "out.pb.gz"
+    words: list[str | Path] = [
+        nats_cli,
+        "object",
+        "get",
+        bucket,
+        name,
+        "--force",
+        "--no-progress",
+        "--output",
+        out,
+        "--server",
+        url,
+    ]
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+
+    def got() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=LONG_S, check=False)
+
+    done = await asyncio.to_thread(got)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert out.read_bytes() == LARGE
 
 
 @pytest.mark.timeout(300)
