@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from diagmesh.adapters.natsmon import BadReply
 from diagmesh.adapters.natsmon.picture import picture, seen_of
 from diagmesh.adapters.natsmon.replies import Replies
-from diagmesh.adapters.natsmon.saved import parse_moment, part_of, replies_of
+from diagmesh.adapters.natsmon.saved import bare, parse_moment, part_of, replies_of
+from diagmesh.adapters.natsmon.saved_streams import streams_of
 from diagmesh.contract.answers.server import Server
+from diagmesh.contract.answers.streams import Streams
 from diagmesh.errors import Unreadable
 from diagmesh.monitoring import Seen
 from diagmesh_cli.reading import pieces
@@ -26,10 +28,11 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Moment(NamedTuple):
-    """The replies of one server at one moment, and the file or folder that they stand in."""
+    """The replies of one server at one moment, where they stand, and by account the streams among them."""
 
     file: str
     replies: Replies
+    streams: tuple[tuple[str, Streams], ...] = ()
 
 
 def moments_in(place: str) -> Iterator[Moment | tuple[str, str]]:
@@ -65,7 +68,7 @@ def _whole(file: Path) -> Moment | tuple[str, str]:
         parts = parse_moment(b"".join(pieces(str(file), MOST_BYTES)))
         if parts is None:
             return str(file), "no varz in it: a moment is a JSON object with varz, connz, … in it"
-        return Moment(str(file), replies_of(parts))
+        return _moment(str(file), parts)
     except (Unreadable, BadReply) as error:
         return str(file), str(error)
 
@@ -73,9 +76,14 @@ def _whole(file: Path) -> Moment | tuple[str, str]:
 def _of_parts(place: str, parts: dict[str, Path]) -> Moment | tuple[str, str]:
     try:
         read = {part: b"".join(pieces(str(file), MOST_BYTES)) for part, file in parts.items()}
-        return Moment(place, replies_of(read))
+        return _moment(place, read)
     except (Unreadable, BadReply) as error:
         return place, str(error)
+
+
+def _moment(name: str, parts: dict[str, bytes]) -> Moment:
+    replies = replies_of(parts)
+    return Moment(name, replies, tuple(streams_of(bare(parts["jsz"]))) if replies.jsz is not None else ())
 
 
 def pictures_of(moments: Sequence[Moment], window_s: float, *, compare: bool) -> list[list[tuple[Moment, Server]]]:

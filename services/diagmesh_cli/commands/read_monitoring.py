@@ -10,11 +10,13 @@ from rich.text import Text
 
 from diagmesh.contract.answers.server import Server
 from diagmesh.contract.codec import encode
+from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.verdicts import Check
-from diagmesh.contract.wire import Problem, Reply, Status
+from diagmesh.contract.wire import Answer, Problem, Reply, Status
 from diagmesh.diagnose import Engine
 from diagmesh.evidence import Evidence
 from diagmesh.packs import load_rules
+from diagmesh.settings import RuleSettings
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.moments import Moment, moments_in, pictures_of
 from diagmesh_cli.options import Shown
@@ -26,7 +28,8 @@ from diagmesh_cli.views.server import VIEW
 
 __all__ = ["MonitoringRead", "Read", "Unread", "monitoring"]
 
-_FAMILIES: Final = ("SRV",)
+_SAVED: Final = (RuleSettings(code="JS-001", limits={"still_s": 0.0}),)
+"""A saved moment cannot be looked at again: a consumer that holds all it may, with more behind, is told at once."""
 _SERVICE: Final = "nats"
 
 
@@ -87,35 +90,41 @@ def monitoring(
         for one in found
         if not isinstance(one, Moment)
     )
-    engine = Engine(load_rules(), (), _FAMILIES)
-    read = tuple(_judged(one, engine) for one in pictures_of(moments, window, compare=compare))
+    pack = load_rules()
+    of_servers, of_streams = (Engine(pack, _SAVED, (family,)) for family in ("SRV", "JS"))
+    rounds = pictures_of(moments, window, compare=compare)
+    read = tuple(_judged(one, of_servers, of_streams) for one in rounds)
     output.show(MonitoringRead(moments=read, unread=unread), Group(*_parts(read, unread)))
     if unread or not read:
         return Exit.UNSURE
     return max(of_findings(finding for one in read for finding in one.check.findings), Exit.WELL)
 
 
-def _judged(ones: Sequence[tuple[Moment, Server]], engine: Engine) -> Read:
+def _judged(ones: Sequence[tuple[Moment, Server]], of_servers: Engine, of_streams: Engine) -> Read:
     servers = tuple(server for _, server in ones)
-    seen = Evidence([_reply(server) for server in servers])
-    told = engine.diagnose(seen)
+    told = [of_servers.diagnose(Evidence([_reply(_SERVICE, one, one) for one in servers]))]
+    streams = [_reply(account, server, one) for moment, server in ones for account, one in moment.streams]
+    if streams:
+        told.append(of_streams.diagnose(Evidence(streams)))
+    findings = [finding for one in told for finding in one.findings]
     check = Check(
-        findings=told.findings,
-        verdicts=told.verdicts,
-        suppressed=told.suppressed,
-        asked=("server",),
+        findings=tuple(sorted(findings, key=lambda one: (-one.severity.rank, one.code))),
+        verdicts=tuple(verdict for one in told for verdict in one.verdicts),
+        suppressed=tuple(quiet for one in told for quiet in one.suppressed),
+        asked=("server", "streams") if streams else ("server",),
         expected=len(servers),
     )
     return Read(files=tuple(one.file for one, _ in ones), servers=servers, check=check)
 
 
-def _reply(server: Server) -> Reply:
-    raw: Any = msgspec.Raw(encode(server))
+def _reply(service: str, server: Server, answer: Answer) -> Reply:
+    """As an instance would: a server of the service ``nats``, streams of their account at that server."""
+    raw: Any = msgspec.Raw(encode(answer))
     return Reply(
         v=1,
-        service=_SERVICE,
+        service=service,
         instance=server.name,
-        kind="server",
+        kind=kind_of_type(type(answer)),
         status=Status.ANSWERED,
         observed_at=server.at,
         answer=raw,

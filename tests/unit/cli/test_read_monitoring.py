@@ -13,6 +13,7 @@ LABELS: Final[dict[str, set[str]]] = {
     "00_healthy": set(),
     "02_request_errors": {"SRV-023", "SRV-025"},
     "03_auth_and_permissions": {"SRV-021", "SRV-022"},
+    "05_consumer_lag_ack_pending": {"JS-001"},
 }
 """What was done at that moment; the codes of warning or worse."""
 

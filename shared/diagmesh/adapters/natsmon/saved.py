@@ -89,7 +89,7 @@ def replies_of(parts: Mapping[str, bytes]) -> Replies:
     """
     if "varz" not in parts:
         raise BadReply("there is no varz: without it nothing is known of the server")
-    varz = told(_bare(parts["varz"]), Varz).body
+    varz = told(bare(parts["varz"]), Varz).body
     if not varz.server_id:
         raise BadReply("its varz names no server: it is no reply of VARZ")
     found: dict[str, Any] = {}
@@ -99,7 +99,7 @@ def replies_of(parts: Mapping[str, bytes]) -> Replies:
             blind.append(Blind(what=_FILLED_BY.get(name, name), why="not among what was saved"))
             continue
         try:
-            found[name] = told(_bare(parts[name]), kind).body
+            found[name] = told(bare(parts[name]), kind).body
         except BadReply as error:
             blind.append(Blind(what=_FILLED_BY.get(name, name), why=str(error)))
     health = found.get("healthz")
@@ -136,8 +136,12 @@ def _accounts(told_of: Accountz | None) -> dict[str, Account]:
     return {detail.account_name: detail} if detail is not None else {}
 
 
-def _bare(data: bytes) -> bytes:
-    """Without how it was captured: ``{"_capture": …, "body": …}``; a bare list is one of connections."""
+def bare(data: bytes) -> bytes:
+    """Without how it was captured: ``{"_capture": …, "body": …}``; a bare list is one of connections.
+
+    Args:
+        data: a saved reply.
+    """
     try:
         parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

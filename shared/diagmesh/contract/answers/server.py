@@ -167,7 +167,7 @@ class Server(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         slim = tuple(replace(one, accounts=(), pending=(), signs=(), servers=()) for one in found[:_MOST_MERGED])
         clusters = sorted({one.cluster for one in found if one.cluster})
         return cls(
-            name=f"{len(found)} servers",
+            name="1 server" if len(found) == 1 else f"{len(found)} servers",
             cluster=", ".join(clusters),
             load=Load.whole([one.load for one in found]),
             rates=Rates.whole([one.rates for one in found if one.rates is not None]),
