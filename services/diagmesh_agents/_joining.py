@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from diagmesh.adapters.connz import Seen
+from diagmesh.adapters.natsdoor.login import expires_at, most_subscriptions
 from diagmesh.adapters.natsmon.spans import parse_span_s
 from diagmesh.contract.answers.connection import (
     Door,
@@ -115,6 +116,8 @@ def view(first: Seen, later: Seen | None, most_subs: int) -> ServerView:
         stalls=one.stalls,
         stalls_per_s=rate(before.stalls, one.stalls),
         subscriptions=one.num_subs,
+        most_subscriptions=most_subscriptions(one.jwt),
+        jwt_expires_at=expires_at(one.jwt),
         in_msgs=one.in_msgs,
         out_msgs=one.out_msgs,
         in_msgs_per_s=rate(before.in_msgs, one.in_msgs),

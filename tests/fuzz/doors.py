@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diagmesh.adapters.natsdoor.login import expires_at
+from diagmesh.adapters.natsdoor.login import expires_at, most_subscriptions
 from diagmesh.adapters.natsdoor.words import greeting_of, kind_of_info, kind_of_other, parse_info, refusal
 from fuzz.target import Target, text_of
 
@@ -20,6 +20,7 @@ def _greeting(data: bytes) -> None:
 
 def _jwt(data: bytes) -> None:
     expires_at(text_of(data))
+    most_subscriptions(text_of(data))
 
 
 TARGETS: Final = (

@@ -102,8 +102,13 @@ import asyncio, json, sys
 import nats
 async def main():
     given = json.loads(sys.argv[3])
+    count = given.pop("subscribe", 0)
     async def quiet(*_): pass
     client = await nats.connect(sys.argv[1], name=sys.argv[2], error_cb=quiet, **given)
+    for number in range(count):
+        await client.subscribe(f"subject.{number}")
+    await asyncio.sleep(0)
+    await client.flush()
     print("ready", flush=True)
     await asyncio.sleep(120)
 asyncio.run(main())
@@ -111,7 +116,13 @@ asyncio.run(main())
 
 
 def client(server: NatsServer, name: str = "orders", **given: Any) -> Child:
-    """A service with the Python client of NATS, connected before it is ready; ``given`` goes to its ``connect``."""
+    """A service with the Python client of NATS, connected before it is ready.
+
+    Args:
+        server: where to.
+        name: what it calls its connection.
+        given: ``subscribe``, to how many subjects; the rest goes to its ``connect``.
+    """
     return Child(_CLIENT, server.url, name, json.dumps(given))
 
 

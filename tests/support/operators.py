@@ -55,10 +55,10 @@ class Operator:
             named = f"system_account: {it}\n"
         self.config = f"operator: {operator}\nresolver: MEMORY\n{named}resolver_preload: {{ {preload} }}\n"
 
-    def user(self, expires: int = 0) -> tuple[str, str]:
-        """JWT and seed of a new user."""
+    def user(self, expires: int = 0, subs: int = -1) -> tuple[str, str]:
+        """JWT and seed of a new user, who may have so many subscriptions."""
         key = new_key(nkeys.PREFIX_BYTE_USER)
-        nats = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
+        nats = {"type": "user", "version": 2, "subs": subs, "data": -1, "payload": -1}
         claims = {
             "sub": key.public_key.decode(),
             "name": "reader",

@@ -13,15 +13,20 @@ from diagmesh.adapters.natsdoor.words import Info
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
-__all__ = ["Login", "expires_at", "login_of"]
+__all__ = ["Login", "expires_at", "login_of", "most_subscriptions"]
 
 _JWT: Final = re.compile(rb"^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\s*$", re.MULTILINE)
 _LIMIT_BYTES: Final = 64 * 1024
 _LAST_S: Final = 253_402_300_799
 
 
+class _User(msgspec.Struct, gc=False):
+    subs: int = -1
+
+
 class _Claims(msgspec.Struct, gc=False):
     exp: int = 0
+    nats: _User = msgspec.field(default_factory=_User)
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -107,12 +112,22 @@ def _of_creds(path: str) -> Login:
 
 def expires_at(jwt: str) -> datetime | None:
     """When a JWT ends; None where it has no end or cannot be read. Its signature is not looked at."""
+    claims = _claims_of(jwt)
+    return datetime.fromtimestamp(min(claims.exp, _LAST_S), UTC) if claims is not None and claims.exp > 0 else None
+
+
+def most_subscriptions(jwt: str) -> int | None:
+    """How many subscriptions a user may have by its JWT; None where that says nothing, or cannot be read."""
+    claims = _claims_of(jwt)
+    return claims.nats.subs if claims is not None and claims.nats.subs > 0 else None
+
+
+def _claims_of(jwt: str) -> _Claims | None:
     parts = jwt.split(".")
     if len(parts) != 3:
         return None
     try:
         body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        end = msgspec.json.decode(body, type=_Claims).exp
+        return msgspec.json.decode(body, type=_Claims)
     except (ValueError, RecursionError):
         return None
-    return datetime.fromtimestamp(min(end, _LAST_S), UTC) if end > 0 else None

@@ -72,6 +72,7 @@ class Connection(Part, frozen=True, kw_only=True, gc=False):
         authorized_user: who it is (``auth=1``).
         account: that it is in (``auth=1``).
         name_tag: of the account.
+        jwt: of the user, in operator mode (``auth=1``); to be read, not to be told on.
         subs: subjects (``subs=1``).
         subs_detail: with their messages (``subs=detail``).
     """
@@ -104,6 +105,7 @@ class Connection(Part, frozen=True, kw_only=True, gc=False):
     authorized_user: str = ""
     account: str = ""
     name_tag: str = ""
+    jwt: str = ""
     mqtt_client: str = ""
     subs: tuple[str, ...] = field(default=(), name="subscriptions_list")
     subs_detail: tuple[Subscription, ...] = field(default=(), name="subscriptions_list_detail")

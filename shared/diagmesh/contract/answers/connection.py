@@ -253,6 +253,8 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         stalls: how often a publisher was held up because this connection did not take what was sent to it.
         stalls_per_s: between the two looks.
         subscriptions: how many it has.
+        most_subscriptions: how many it may have by the JWT of its user; missing where that says nothing.
+        jwt_expires_at: when that JWT ends; the server ends the connection then.
         in_msgs_per_s: from the client, between the two looks.
         out_msgs_per_s: to the client.
         in_bytes_per_s: from the client.
@@ -276,6 +278,8 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     stalls: int = 0
     stalls_per_s: float | None = None
     subscriptions: int = 0
+    most_subscriptions: int | None = None
+    jwt_expires_at: datetime | None = None
     in_msgs: int = 0
     out_msgs: int = 0
     in_msgs_per_s: float | None = None
