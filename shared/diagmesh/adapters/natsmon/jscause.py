@@ -14,6 +14,9 @@ _FEW: Final = 5
 _BEHIND: Final = 100
 """So many messages that wait are no accident of the moment."""
 _OFTEN: Final = 3
+_MUCH: Final = 0.5
+"""Redeliveries for each first delivery that make a loop; fewer are messages that are sent back now and then."""
+_STUCK_S: Final = 10.0
 _SHARE: Final = 0.1
 
 
@@ -40,7 +43,7 @@ def judged(
         given_up: messages that the server said came as often as allowed.
         lately: what the rates rest on; None without rates.
     """
-    poison = _poison(told, stream, given_up)
+    poison = _poison(told, stream, given_up, lately)
     cause = _cause(told, poison, lately)
     lost = max(told.lost, _lost(told, stream))
     return msgspec.structs.replace(told, cause=cause, poison=poison, lost=lost)
@@ -53,14 +56,15 @@ def _cause(told: ConsumerState, poison: Sequence[PoisonMessage], lately: Lately 
     again, first = (told.redelivered_per_s or 0.0) * over_s, (told.delivered_per_s or 0.0) * over_s
     tried = any(not one.given_up for one in poison)
     few = 0 < len(poison) <= _FEW and (again < first or first <= _FEW)
-    if again >= _OFTEN and _sent_back(told, lately) and not few:
+    sent_back = again >= _OFTEN and _sent_back(told, lately)
+    if sent_back and again >= _MUCH * first and not few:
         return Cause.LOOP
     if told.max_ack_pending is not None and told.ack_pending >= told.max_ack_pending and not told.acked_per_s:
         # One message alone may block a consumer that takes no second one before it.
         return Cause.POISON if tried else Cause.STALLED
     if poison:
         return Cause.POISON
-    if again >= _OFTEN and again >= _SHARE * (again + first):
+    if again >= _OFTEN and again >= _SHARE * (again + first) and not sent_back:
         return Cause.LATE
     return _waiting(told)
 
@@ -91,7 +95,7 @@ def _sent_back(told: ConsumerState, lately: Lately | None) -> bool:
 
 
 def _poison(
-    told: ConsumerState, stream: StreamState | None, given_up: Sequence[PoisonMessage]
+    told: ConsumerState, stream: StreamState | None, given_up: Sequence[PoisonMessage], lately: Lately | None
 ) -> tuple[PoisonMessage, ...]:
     """What the server gave up, unless it is gone from the stream; and what it still tries while others pass."""
     first = stream.first_seq if stream is not None else 0
@@ -104,11 +108,18 @@ def _poison(
         and 0 < told.ack_pending <= _FEW
         and others_pass
         and told.acked_age_s is not None
+        and _stuck(told, lately)
         and seq >= first
         and all(one.seq != seq for one in found)
     ):
         found.append(PoisonMessage(seq=seq))
     return tuple(found)
+
+
+def _stuck(told: ConsumerState, lately: Lately | None) -> bool:
+    """Whether acknowledgements stand still at one message for longer than one that is merely late holds them up."""
+    long_s = min(2.0 * (told.ack_wait_s or 0.0), _STUCK_S)
+    return lately is not None and lately.over_s >= long_s and told.acked_per_s == 0
 
 
 def _lost(told: ConsumerState, stream: StreamState | None) -> int:
