@@ -173,7 +173,7 @@ async def test_a_poison_message_is_named_while_it_is_tried_and_when_it_is_given_
         assert (bad.seq, bad.deliveries) == (4, 3)
         assert "message 4 was given up after 3 deliveries" in found(diagnosis, "JS-005").title
         assert any("nats stream get ORDERS 4" in line for line in found(diagnosis, "JS-005").advice.now)
-        assert [one.what for one in answer.advisories] == ["max_deliver"]
+        assert "max_deliver" in [one.what for one in answer.advisories]
         (told,) = (await lab.look(head=True)).consumers[0].poison
         assert told.subject == "orders.new"
         assert "hunter2" not in told.head
