@@ -80,7 +80,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, NatsS
             text = f'cluster {{ name: hub, listen: "127.0.0.1:{port}", routes: [{routes}] }}\n{ACCOUNTS}'
             if name == "n1":
                 text += f'leafnodes {{ listen: "127.0.0.1:{leaf}" }}\n'
-            made = NatsServer(tmp_path_factory.mktemp(name), config=text.replace("jetstream: enabled", ""), name=name)
+            made = NatsServer(tmp_path_factory.mktemp(name), config=text, name=name, jetstream=True)
             servers[name] = stack.enter_context(made)
         site = NatsServer(tmp_path_factory.mktemp("edge"), config=SITE.replace("PORT", str(leaf)), name="edge")
         servers["edge"] = stack.enter_context(site)
@@ -229,6 +229,27 @@ async def test_a_cluster_and_a_site_behind_a_leafnode(estate: dict[str, NatsServ
         nobody = await follow(eye, "orders.none")
         assert codes(judge([nobody])) == ["NATS-020"]
         assert counted.got == []
+
+
+async def test_a_stream_with_replicas_is_followed_to_its_leader_and_stores_nothing(
+    estate: dict[str, NatsServer],
+) -> None:
+    async with AsyncExitStack() as stack:
+        apps = [await stack.enter_async_context(as_user(estate[name], "app")) for name in ("n1", "n2", "n3")]
+        fields: dict[str, Any] = {"name": "KEPT", "subjects": ["kept.>"], "num_replicas": 3}
+        async with asyncio.timeout(WAIT_S * 6):
+            while "error" in await ask(apps[0], "$JS.API.STREAM.CREATE.KEPT", **fields):
+                await asyncio.sleep(0.2)  # until the cluster has a leader
+            while not (info := await ask(apps[0], "$JS.API.STREAM.INFO.KEPT")).get("cluster", {}).get("leader"):
+                await asyncio.sleep(0.1)
+            for app in apps:
+                while (found := await follow(app, "kept.one")).streams != 1:
+                    await asyncio.sleep(0.1)  # until each server knows who wants it
+                leader = next(hop for hop in found.hops for step in hop.steps if step.kind is StepKind.STORED)
+                assert leader.server == info["cluster"]["leader"]
+                assert found.state is RouteState.REACHED
+        state = (await ask(apps[0], "$JS.API.STREAM.INFO.KEPT"))["state"]
+        assert (state["messages"], state["last_seq"]) == (0, 0)
 
 
 class Old(Observer):
