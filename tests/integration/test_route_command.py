@@ -12,14 +12,15 @@ from support.natsserver import NatsServer
 from support.programs import Program, wait_until
 from support.sidecars import sidecar, sleeper
 
+# What the observer may is what README.md says.
 CONFIG = """
 no_auth_user: mesh
 accounts {
   DIAG: { users: [ { user: mesh, password: mesh } ] }
   APP: { users: [
     { user: app, password: app }
-    { user: eye, password: eye, permissions: { subscribe: ["_INBOX.>"],
-        publish: ["demo.>", "$SYS.REQ.ACCOUNT.PING.CONNZ", "_INBOX.>"] } }
+    { user: eye, password: eye, permissions: { subscribe: ["_INBOX_observer.>"],
+        publish: ["$SYS.REQ.ACCOUNT.PING.CONNZ", "_INBOX_observer.>", "demo.>"] } }
   ] }
 }
 """
@@ -33,6 +34,7 @@ instance = "i1"
 pid = {pid}
 [targets.nats]
 url = "{eye}"
+inbox_prefix = "_INBOX_observer"
 """
 
 
