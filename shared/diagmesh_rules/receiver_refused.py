@@ -30,7 +30,8 @@ def receiver_refused(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]
             continue
         hop, step = refused[0]
         who = step.name or f"connection {step.cid} on {hop.server}"
-        others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        more = max(answer.refusals, len(refused)) - 1  # an answer keeps a bounded number of steps
+        others = f" and {more} more" if more else ""
         title = f"a message on {answer.subject} is kept from {who}{others} by permissions"
         facts = [Fact(what="others that get it", value=float(answer.receivers + answer.streams), unit="count")]
         for hop, step in refused[:_MOST]:

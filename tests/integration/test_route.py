@@ -252,6 +252,32 @@ async def test_a_stream_with_replicas_is_followed_to_its_leader_and_stores_nothi
         assert (state["messages"], state["last_seq"]) == (0, 0)
 
 
+async def test_over_a_gateway_to_another_cluster(tmp_path_factory: pytest.TempPathFactory) -> None:
+    ports = {"east": free_port(), "west": free_port()}
+    gateways = ", ".join(f'{{ name: {name}, url: "nats://127.0.0.1:{port}" }}' for name, port in ports.items())
+    with ExitStack() as servers:
+        east, west = (
+            servers.enter_context(
+                NatsServer(
+                    tmp_path_factory.mktemp(name),
+                    config=f'gateway {{ name: {name}, listen: "127.0.0.1:{port}", gateways: [ {gateways} ] }}',
+                    name=name,
+                )
+            )
+            for name, port in ports.items()
+        )
+        async with as_user(east, "app") as here, as_user(west, "app") as there:
+            counted = Counted()
+            await counted.listen(there, "orders.>")
+            async with asyncio.timeout(WAIT_S * 3):
+                while (found := await follow(here, "orders.new")).state is not RouteState.REACHED:
+                    await asyncio.sleep(0.1)  # until the gateways stand
+            assert [(hop.server, hop.link) for hop in found.hops] == [("east", Link.CLIENT), ("west", Link.GATEWAY)]
+            assert (await follow(here, "gone.new")).state is RouteState.NOBODY
+            await there.barrier(WAIT_S)
+            assert counted.got == []
+
+
 class Old(Observer):
     """Real servers, of which one says that it is older."""
 

@@ -1,6 +1,6 @@
 """`route`: the path of a subject as a tree: servers, what each would do with a message, and who gets it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -8,7 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from diagmesh.contract.answers.route import Hop, Link, Route, RouteState, Step, StepKind
-from diagmesh_cli.views.parts import blind_lines
+from diagmesh_cli.views.parts import MOST_ROWS, blind_lines
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import plural, took
 
@@ -40,15 +40,26 @@ def _page(answer: Route) -> RenderableType:
 
 def _grow(tree: Tree, hop: Hop, hops: dict[str, Hop], shown: set[str], deep: int) -> None:
     shown.add(hop.id)
-    for step in hop.steps:
+    steps = [*_bounded(hop.steps)]
+    for step in steps:
         branch = tree.add(_step(step))
         behind = hops.get(step.hop) if step.hop else None
         if behind is not None and behind.id not in shown and deep < _DEEPEST:
             _grow(branch.add(_server(behind)), behind, hops, shown, deep + 1)
-    if hop.left_out:
-        tree.add(Text(f"… and {plural(hop.left_out, 'further step')}", "dim"))
+    if more := hop.left_out + len(hop.steps) - len(steps):
+        tree.add(Text(f"… and {plural(more, 'further step')} (--json shows more)", "dim"))
     if not hop.steps:
         tree.add(Text("nobody listens here", "yellow"))
+
+
+def _bounded(steps: Sequence[Step]) -> Iterator[Step]:
+    """The first of those who just get it, and whatever else happens, in its order."""
+    alike = 0
+    for step in steps:
+        plain = step.kind is StepKind.DELIVERED and not step.error
+        alike += plain
+        if not plain or alike <= MOST_ROWS:
+            yield step
 
 
 def _headline(answer: Route) -> Text:

@@ -4,9 +4,11 @@ import io
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from rich.console import RenderableType
 
 from diagmesh.client import Mesh
+from diagmesh.contract.answers.route import Hop, Link, Route, RouteState, Step, StepKind
 from diagmesh.contract.directory import InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.mesh import Field, Silent
 from diagmesh.contract.wire import Blind
@@ -159,3 +161,13 @@ def test_long_lists_say_what_they_leave_out() -> None:
     silent = tuple(msgspec.structs.replace(SILENT[0], instance=f"i{n}") for n in range(25))
     told = lines(sum_of(result(heard(UP), silent=silent), 120))
     assert "  … and 5 more (--json shows all)" in told
+
+
+def test_of_a_thousand_subscriptions_a_route_shows_some_and_every_refusal() -> None:
+    step = Step(kind=StepKind.DELIVERED, link=Link.CLIENT, cid=1, name="a", subject="x.>")
+    refused = replace(step, name="deaf", error="Not delivered because subscription denies this subject", refused=True)
+    hop = Hop(server="n1", steps=(*[step] * 999, refused), left_out=5)
+    told = lines(page(heard(Route(subject="x", state=RouteState.REACHED, receivers=999, hops=(hop,)), kind="route")))
+    assert len(told) < ONE_PAGE
+    assert any("deaf" in line for line in told)
+    assert any("… and 984 further steps" in line for line in told)

@@ -128,12 +128,18 @@ def test_clocks_that_are_not_in_step_tell_no_travel() -> None:
 
 def test_however_much_is_told_the_answer_stays_small() -> None:
     many = [{"type": "eg", "kind": 0, "cid": 1, "name": "n" * 500, "sub": "x"}] * 5000
-    found = path_of("x", [made("", *many), *(made(f"{number}") for number in range(1, 500))])
-    assert (len(found.hops), found.left_out, found.hops[0].left_out) == (64, 436, 4800)
-    assert found.state is RouteState.REACHED
+    refused = {"type": "eg", "kind": 0, "cid": 2, "sub": "x", "error": "subscription denies this subject"}
+    found = path_of("x", [made("", *many, refused), *(made(f"{number}") for number in range(1, 500))])
+    assert (len(found.hops), found.left_out, found.hops[0].left_out) == (64, 436, 4985)
+    assert (found.receivers, found.refusals) == (5000, 1)  # all are counted
+    assert found.hops[0].steps[0].refused  # what went wrong is kept before what went well
     assert len(encode(found)) < 100_000
-    nobody = path_of("x", [made("", *({"type": "sm", "to": "y"} for _ in range(300)))])
-    assert nobody.state is RouteState.UNSEEN  # the rest might tell of somebody
+    assert (path_of("x", [made("", *many)])).hops[0].left_out == 4000
+
+
+def test_a_name_of_several_lines_stays_in_one() -> None:
+    found = path_of("x", [made("", {"type": "eg", "kind": 0, "name": "a\n\tb\x1b"})])
+    assert found.hops[0].steps[0].name.splitlines() == ["a b\x1b"]
 
 
 def test_an_event_beyond_all_measure_is_not_read() -> None:

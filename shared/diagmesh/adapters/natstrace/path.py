@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from diagmesh.adapters.natstrace.events import Event, Told, hop_of
 from diagmesh.contract.answers.route import Hop, Link, Route, RouteState, Step, StepKind
 from diagmesh.contract.wire import Blind
@@ -11,7 +13,9 @@ from diagmesh.contract.wire import Blind
 __all__ = ["denied", "missing_hops", "path_of"]
 
 _MOST_HOPS: Final = 64
-_MOST_STEPS: Final = 200
+_MOST_STEPS: Final = 1000
+"""Of all servers together; an answer stays one that is read."""
+_LEAST_STEPS: Final = 16
 _LONGEST: Final = 256
 _MOST_BLIND: Final = 32
 _LINKS: Final = {0: Link.CLIENT, 1: Link.ROUTE, 2: Link.GATEWAY, 4: Link.LEAF}
@@ -36,27 +40,27 @@ def path_of(subject: str, told: Iterable[Told]) -> Route:
     """
     places = _places(told)
     sent = {step.hop: step.ts for one in places.values() for step in one.events if step.hop}
-    hops = [_hop(place, one, sent.get(place)) for place, one in places.items()][:_MOST_HOPS]
+    hops = [_hop(place, one, sent.get(place)) for place, one in places.items()]
     steps = [step for hop in hops for step in hop.steps]
     blind = tuple(_blind(hops, places))
-    whole = not blind and len(places) == len(hops) and not any(hop.left_out for hop in hops)
     receivers = sum(one.kind is StepKind.DELIVERED and one.link is Link.CLIENT and not one.error for one in steps)
     streams = sum(one.kind is StepKind.STORED and not one.error for one in steps)
-    kept_away = any(one.error and one.error != _NO_INTEREST for one in steps)
     if receivers or streams:
         state = RouteState.REACHED
-    elif not whole or not places or "" not in places:
+    elif blind or "" not in places:
         state = RouteState.UNSEEN
     else:
+        kept_away = any(one.error and one.error != _NO_INTEREST for one in steps)
         state = RouteState.REFUSED if kept_away else RouteState.NOBODY
+    most = max(_LEAST_STEPS, _MOST_STEPS // max(1, len(hops)))
     return Route(
         subject=subject,
         state=state,
         receivers=receivers,
         streams=streams,
         refusals=sum(one.refused for one in steps),
-        hops=tuple(hops),
-        left_out=len(places) - len(hops),
+        hops=tuple(_cut(hop, most) for hop in hops[:_MOST_HOPS]),
+        left_out=max(0, len(hops) - _MOST_HOPS),
         blind=blind[:_MOST_BLIND],
     )
 
@@ -104,9 +108,18 @@ def _hop(place: str, told: Told, sent: datetime | None) -> Hop:
         subject=_short(came.subj),
         link=_LINKS.get(came.kind, Link.INSIDE),
         travel_ms=travel_ms if travel_ms is not None and travel_ms >= 0 else None,
-        steps=tuple(steps[:_MOST_STEPS]),
-        left_out=max(0, len(steps) - _MOST_STEPS),
+        steps=tuple(steps),
     )
+
+
+def _cut(hop: Hop, most: int) -> Hop:
+    """With so many steps at most, those who just get it left out first."""
+    if len(hop.steps) <= most:
+        return hop
+    telling = [one for one in hop.steps if one.error or one.kind is not StepKind.DELIVERED][:most]
+    room = most - len(telling)
+    plain = [one for one in hop.steps if not one.error and one.kind is StepKind.DELIVERED][:room]
+    return msgspec.structs.replace(hop, steps=(*telling, *plain), left_out=len(hop.steps) - most)
 
 
 def _step(one: Event, came: datetime | None) -> Step:
@@ -162,4 +175,5 @@ def _ms(earlier: datetime | None, later: datetime | None) -> float | None:
 
 
 def _short(text: str) -> str:
+    text = text if text.isprintable() else " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
