@@ -25,6 +25,10 @@ def outcomes(*faults: Fault, **found: dict[str, int]) -> list[Outcome]:
     return [*made, Outcome(name=HEALTHY, checks=99, found=found.get("untouched", {}))]
 
 
+OWN_SERVER: Final = ("NATS-", "JS-", "SRV-")
+"""What needs a server of its own to break; the test of each of these rules makes its fault on a real one."""
+
+
 @pytest.mark.timeout(900)
 async def test_each_of_some_faults_is_named_by_its_finding_and_by_no_other(go: Go, tmp_path: Path) -> None:
     assert len(QUICK) >= 6
@@ -42,7 +46,10 @@ def test_names_and_codes_of_the_catalogue() -> None:
 
 
 def test_every_rule_has_its_fault() -> None:
-    assert set(load_rules().rules) == {code for fault in FAULTS for code in fault.codes}
+    shown = {code for fault in FAULTS for code in fault.codes}
+    rules = set(load_rules().rules)
+    assert shown <= rules
+    assert {code for code in rules - shown if not code.startswith(OWN_SERVER)} == set()
 
 
 def test_every_switch_of_the_demo_is_turned() -> None:

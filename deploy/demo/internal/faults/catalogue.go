@@ -88,7 +88,7 @@ var Catalogue = []Spec{
 		Finding: "RACE-001, where its reports can be seen: under a launcher, or with GORACE=log_path"},
 	{Name: "reconnect-storm", Does: "drops the NATS connection and connects again, without end", Unit: "per second", Usual: 4,
 		Least: 0.1, Most: 50, Reverts: stops,
-		Finding: "NATS: reconnect storm"},
+		Finding: "NATS-015"},
 	{Name: "not-ready", Does: "/healthz says 503", Reverts: stops,
 		Finding: "PROC-006"},
 	{Name: "slow-ready", Does: "/healthz takes long", Unit: "ms", Usual: 2000, Least: 1, Most: 60000, Reverts: stops,
