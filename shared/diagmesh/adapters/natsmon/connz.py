@@ -62,7 +62,7 @@ class Connection(Part, frozen=True, kw_only=True, gc=False):
         out_msgs: to the client.
         in_bytes: from the client.
         out_bytes: to the client.
-        stalls: how often this client, as a publisher, was held up for a slow consumer.
+        stalls: how often publishers were held up because this client was slow to receive.
         num_subs: how many subscriptions it has.
         name: that the client gave itself.
         lang: of its library.
