@@ -31,7 +31,8 @@ T = TypeVar("T")
 _PAUSE_S: Final = 1.0
 """Between the two looks, where there was none before; the server renews its CPU about once a second."""
 _CLOSED_MOST: Final = 512
-_PENDING_MOST: Final = 32
+_SUBJECTS_OF_MOST: Final = 8
+"""Subscriptions are asked of so few: each connection may have ten thousand."""
 _ACCOUNTS_MOST: Final = 16
 _GLOBAL: Final = "$G"
 _HEALTH: Final = {
@@ -99,15 +100,27 @@ class _Asked:
         detail = {} if brief else self._crowd(varz)
         names = ("connz", "closed", "jsz", *detail)
         plain: Any = (
-            self._one(f"connz?sort=pending&subs=1&auth=1&limit={_PENDING_MOST}", Connz),
-            self._one(f"connz?state=closed&sort=stop&subs=1&auth=1&limit={_CLOSED_MOST}", Connz),
+            self._one(f"connz?sort=pending&subs=1&auth=1&limit={_SUBJECTS_OF_MOST}", Connz),
+            self._one(f"connz?state=closed&sort=stop&auth=1&limit={_CLOSED_MOST}", Connz),
             self._one("jsz?accounts=1", Jsz),
             *detail.values(),
         )
         health, *found = await asyncio.gather(self._health(), *plain)
         parts: dict[str, Any] = dict(zip(names, found, strict=True))
+        parts["closed"] = await self._with_subjects(parts["closed"])
         accounts = await self._accounts(varz, parts.get("accstatz"))
         return Replies(varz=varz, health=health, accounts=accounts, **parts, blind=tuple(self._blind))
+
+    async def _with_subjects(self, closed: Connz | None) -> Connz | None:
+        """What slow consumers listened to; of the last few, one by one."""
+        slow = [one.cid for one in (closed.connections if closed is not None else ()) if "Slow" in one.reason]
+        asked = slow[:_SUBJECTS_OF_MOST]
+        found = await asyncio.gather(*(self._one(f"connz?state=closed&subs=1&cid={cid}", Connz) for cid in asked))
+        subs = {each.cid: each.subs for one in found if one is not None for each in one.connections}
+        if closed is None or not subs:
+            return closed
+        ones = tuple(replace(one, subs=subs.get(one.cid, one.subs)) for one in closed.connections)
+        return replace(closed, connections=ones)
 
     def _crowd(self, varz: Varz) -> dict[str, Any]:
         asked: dict[str, Any] = {"accstatz": self._one("accstatz", Accstatz)}
