@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from diagmesh.adapters.pprof.cut import focused, pruned
+from diagmesh.adapters.pprof.cut import focused, pattern, pruned
 from diagmesh.adapters.pprof.decode import decode
 from diagmesh.adapters.pprof.gunzip import unpacked
 from diagmesh.adapters.pprof.merge import difference, merged
@@ -280,3 +280,7 @@ def test_bombs_are_refused_within_bounded_memory() -> None:
     done = subprocess.run([sys.executable, "-c", BOMBS], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 512 << 10, done.stderr
+
+
+def test_a_pattern_that_a_later_python_may_read_otherwise_is_no_warning() -> None:
+    assert pattern("[[a]", "focus") is not None

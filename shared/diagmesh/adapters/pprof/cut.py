@@ -1,6 +1,7 @@
 """What of a profile is looked at: no frames that are nobody's business, and only the stacks that were asked for."""
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +28,7 @@ def pattern(text: str, name: str) -> "re.Pattern[str] | None":
     if len(text) > MOST_PATTERN:
         raise Declined(f"{name} has {len(text):,} characters, at most {MOST_PATTERN} are taken")
     try:
-        return re.compile(text)
+        return _compiled(text)
     except (re.error, OverflowError, RecursionError) as error:
         raise Declined(f"{name} is no regular expression: {error}", hint="plain names need no escaping") from None
 
@@ -110,9 +111,16 @@ def _own(text: str, name: str) -> "re.Pattern[str] | None":
     if not text:
         return None
     try:
-        return re.compile(text)
+        return _compiled(text)
     except (re.error, OverflowError, RecursionError) as error:
         raise Unreadable("profile", f"its {name} is no regular expression: {error}") from None
+
+
+def _compiled(text: str) -> "re.Pattern[str]":
+    """What a later Python may make of ``[[`` is no matter of whoever asks with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(text)
 
 
 def _without_arguments(name: str) -> str:
