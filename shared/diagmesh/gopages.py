@@ -190,6 +190,6 @@ def not_configured(name: str, *settings: Setting) -> NotConfigured:
     examples = " or ".join(f'{key} = "{_EXAMPLES[key][0]}"' for key in settings)
     serves = " or ".join(dict.fromkeys(_EXAMPLES[key][1] for key in settings))
     return NotConfigured(
-        f"the settings of the sidecar name no place for the Go pages of {name} ({' or '.join(settings)})",
-        hint=f"add under its [[targets]] a table [targets.go] with {examples}; the service has to serve {serves} there",
+        f"the settings of the sidecar name no place for Go pages ({' or '.join(settings)})",
+        hint=f"add under the [[targets]] of {name} a table [targets.go] with {examples}; there has to be {serves}",
     )

@@ -80,7 +80,7 @@ class NoMonitorDoor:
         self.past: list[Seen] = []
 
     def _refuse(self) -> NoReturn:
-        raise NotConfigured(f"the settings of {self._name} name no nats-server", hint=_HINT)
+        raise NotConfigured("the settings name no nats-server", hint=_HINT.format(name=self._name))
 
     async def ask(self, path: str, *, timeout_s: float = 2.0, limit_bytes: int = 8 << 20) -> MonitorReply:
         """Refuse."""

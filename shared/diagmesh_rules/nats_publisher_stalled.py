@@ -6,6 +6,7 @@ from diagmesh.contract.answers.connection import Connection, ServerView
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
+from diagmesh_rules._nats_views import views_of
 
 __all__ = ["StallLimits", "nats_publisher_stalled"]
 
@@ -31,14 +32,14 @@ class StallLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True)
 def nats_publisher_stalled(seen: Evidence, limits: StallLimits) -> Iterator[Hit | Unjudged]:
     """No publisher is held up because the service reads too slowly."""
     for where, answer in seen.each(Connection):
-        views = [link.seen for link in answer.links or () if link.seen is not None]
-        if not views:
-            yield Unjudged(where=where, why="no server told of a connection of the instance")
+        views = views_of(where, answer)
+        if isinstance(views, Unjudged):
+            yield views
             continue
         held = [view for view in views if (view.stalls_per_s or 0.0) >= limits.stalls_per_s]
         if held:
             yield Hit(where=where, title=_title(held[0]), evidence=tuple(_fact(view, limits) for view in held))
-        elif all(view.stalls_per_s is None for view in views):
+        elif views and all(view.stalls_per_s is None for view in views):
             yield Unjudged(where=where, why="there was one look only, so no rate")
 
 

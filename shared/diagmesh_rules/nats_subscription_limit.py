@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
+from diagmesh_rules._nats_views import views_of
 
 __all__ = ["SubscriptionLimits", "nats_subscription_limit"]
 
@@ -32,9 +33,9 @@ class SubscriptionLimits(Limits, frozen=True, kw_only=True, forbid_unknown_field
 def nats_subscription_limit(seen: Evidence, limits: SubscriptionLimits) -> Iterator[Hit | Unjudged]:
     """The service may still subscribe to more."""
     for where, answer in seen.each(Connection):
-        views = [link.seen for link in answer.links or () if link.seen is not None]
-        if not views:
-            yield Unjudged(where=where, why="no server told of a connection of the instance")
+        views = views_of(where, answer)
+        if isinstance(views, Unjudged):
+            yield views
             continue
         full = [view for view in views if _share(view) >= limits.near_share]
         if full:

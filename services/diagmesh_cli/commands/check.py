@@ -31,6 +31,8 @@ from diagmesh_cli.views.replies import page
 
 __all__ = ["check", "question_of"]
 
+_USUAL_S: Final = 5.0
+"""Whoever has no door to knock at answers in milliseconds, but a busy host may need a second for its connections."""
 _SAMPLING_S: Final = 8.0
 _SEVERITY = Literal["info", "warning", "error", "critical"]
 
@@ -81,9 +83,10 @@ async def check(
 
 def _patience_s(codes: tuple[str, ...], timeout_s: float) -> float:
     """The time for the check; more than the usual where rules are named whose looks take seconds."""
-    usual = timeout_s == Common.timeout
-    costly = usual and codes and any(one.costly for one in chosen(load_rules().rules.values(), codes))
-    return _SAMPLING_S if costly else timeout_s
+    if timeout_s != Common.timeout:
+        return timeout_s
+    costly = codes and any(one.costly for one in chosen(load_rules().rules.values(), codes))
+    return _SAMPLING_S if costly else _USUAL_S
 
 
 def _as_heard(check: Check) -> Heard[Check]:

@@ -1,6 +1,15 @@
 """NATS-012: a connection for which the server holds publishers up is named, with its busiest subject."""
 
+import pytest
+
+from diagmesh.contract.answers.connection import Connection
+from diagmesh.contract.verdicts import Verdict
+from diagmesh.contract.wire import Blind
+from diagmesh.declare import RuleSpec
 from diagmesh.settings import ConnectionSettings
+from diagmesh.testing import answered, judged
+from diagmesh_rules.nats_publisher_stalled import nats_publisher_stalled
+from diagmesh_rules.nats_subscription_limit import nats_subscription_limit
 from support.linked import APP, linked, login, service, tell
 from support.natsserver import MakeServer
 from support.ruling import codes, found
@@ -16,3 +25,21 @@ async def test_the_one_for_whom_publishers_wait_is_named(make_server: MakeServer
                 diagnosis = await it.until("NATS-012")
     finding = found(diagnosis, "NATS-012")
     assert finding.title.endswith("times a second for orders; its busiest subject is flood")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Connection(links=()), Verdict.CLEAR),
+        (
+            Connection(links=(), blind=(Blind(what="connections", why="refused"),)),
+            Verdict.BLIND,
+        ),
+        (Connection(links=None), Verdict.BLIND),
+    ],
+    ids=["it has none", "nobody told", "its sockets are not seen"],
+)
+@pytest.mark.parametrize("rule", [nats_publisher_stalled, nats_subscription_limit], ids=lambda rule: rule.code)
+def test_who_surely_has_no_connection_holds_nobody_up(rule: RuleSpec, answer: Connection, expected: Verdict) -> None:
+    (told,) = judged(rule, answered(answer)).verdicts
+    assert told.verdict is expected
