@@ -8,7 +8,7 @@ from diagmesh.errors import NotConfigured, Unavailable
 __all__ = ["MonitorDoor", "MonitorReply", "NoMonitorDoor", "Seen"]
 
 _HINT: Final = (
-    'add a table [targets.nats_server] with monitor = "http://127.0.0.1:8222" to the target in the settings of the'
+    'add a table [targets.nats_server] with monitor = "http://127.0.0.1:8222" to {name} in the settings of the'
     " sidecar that stands beside the nats-server (its own settings: http: 127.0.0.1:8222)"
 )
 

@@ -84,7 +84,7 @@ async def test_without_a_place_it_says_which_key_to_add() -> None:
     with pytest.raises(NotConfigured) as refusal:
         await none.fetch(HEAP)
     assert (refusal.value.code, refusal.value.error) == (501, "not on this instance")
-    assert "orders/i1" in refusal.value.detail
+    assert "orders/i1" in refusal.value.hint
     assert '[targets.go] with pprof = "http://127.0.0.1:6060/debug/pprof"' in refusal.value.hint
     only = door_of(GoSettings(expvar="http://127.0.0.1:1/vars"), "orders/i1")
     with pytest.raises(NotConfigured, match="metrics"):
