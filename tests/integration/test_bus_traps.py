@@ -419,3 +419,29 @@ async def test_a_question_to_nobody_fails_at_once_also_when_the_connection_break
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {ConnectionLost}
     assert all(isinstance(outcome, BusError) and "connection broke" in str(outcome) for outcome in outcomes)
+
+
+async def test_a_close_that_fails_on_a_dead_socket_leaves_no_task(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was to be written last cannot be, and closing ends there: before it has come to the subscriptions."""
+    before = asyncio.all_tasks()
+    one = link.Link(NatsSettings(), "t", nats_server.url, lambda *_: None)
+    await one.open()
+    for number in range(3):
+        await one.subscribe(f"x.{number}", "", lambda _: None)
+    client = one._client
+    assert await one.flush(5.0)
+
+    async def dead() -> None:
+        raise ConnectionResetError
+
+    async def silent(*_: Any, **__: Any) -> None:
+        """There is nobody to write to."""
+
+    monkeypatch.setattr(client._transport, "drain", dead)
+    monkeypatch.setattr(client, "_flush_pending", silent)
+    client._pending, client._pending_data_size = [b"PING\r\n"], 6
+    await one.discard()
+    await asyncio.sleep(0)
+    assert not {task for task in asyncio.all_tasks() - before if not task.done()}

@@ -265,6 +265,10 @@ class Link:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_DISCARD_S)
+        # Closing that fails on a socket that is gone, or is cut off here, has not come to the tasks of subscriptions.
+        for subscription in list(self._client._subs.values()):
+            subscription._stop_processing()
+        self._client._subs.clear()
         writer = self._writer()
         if writer is not None:
             writer.transport.abort()
