@@ -1,5 +1,6 @@
 """Whether every request is explained: by a full answer, or by a fault that hit whom it names, at that time."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -32,6 +33,7 @@ _COORDINATOR: Final = "error: a coordinator was hit"
 _INSTANCE: Final = "error: the instance asked was hit"
 _CUT_OFF: Final = ("warming", "connection lost")
 _NOT_LOOKED_UP: Final = "unknown: its connection could not be looked up in time"
+_REACHED: Final = re.compile(r"unknown: its server '([^']+)' was reached again only a moment ago")
 _UNANSWERED: Final = ("NoAnswer", "NoResponders", "Late", "Unavailable", "BusError")
 
 
@@ -164,6 +166,9 @@ class Judge:
         if not allowed:
             return Judgement("unexplained", f"{one.name} was well, but: {one.reason}")
         if one.reason.startswith(_NOT_LOOKED_UP) and self._ledger.not_looked_up(asked):
+            return None
+        reached = _REACHED.match(one.reason)
+        if reached is not None and self._ledger.just_reached(reached[1], asked):
             return None
         if not one.reason.startswith(tuple(allowed)):
             return Judgement("wrong reason", f"{one.name} after {self._ledger.told(one.name, asked)}: {one.reason}")

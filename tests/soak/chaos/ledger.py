@@ -30,6 +30,8 @@ _LEADERLESS_S: Final = 13.0
 """So long after the end of a server JetStream may be without a leader (measured: 4 to 13 s)."""
 _AWAITS_S: Final = 30.0
 """So long a coordinator that could not read its registry at its start says that it may not know everybody."""
+_UNHEARD_S: Final = 5.0
+"""So long after it was reached again somebody behind a server is unknown: three seconds, and the looks until then."""
 _EVER: Final = float("inf")
 
 
@@ -71,6 +73,15 @@ class Ledger:
         """Whether a server was out when a look would have had to answer, so that nobody's connection was known."""
         return any(
             fault.of_server and fault.at <= asked.until and asked.until - _LOOK_S <= fault.back.get(fault.what, _EVER)
+            for fault in self._faults
+        )
+
+    def just_reached(self, server: str, asked: Asked) -> bool:
+        """Whether that server was out so shortly before that nobody behind it need have been heard since."""
+        return any(
+            fault.what == f"server {server}"
+            and fault.at <= asked.until
+            and asked.at <= fault.back.get(fault.what, _EVER) + _UNHEARD_S
             for fault in self._faults
         )
 

@@ -188,3 +188,13 @@ def test_a_new_coordinator_need_not_know_all_while_its_registry_has_no_leader() 
     assert not judged(whole, started, away, remembered=True).bad
     assert outcome(whole, started, remembered=True) == "unexplained"
     assert outcome(mesh(43.0, ended="warming"), started, away, remembered=True) == "unexplained", "not for ever"
+
+
+def test_behind_a_server_that_was_just_reached_again_nobody_need_be_known() -> None:
+    silent = ("orders/i1", "unknown: its server 'n2' was reached again only a moment ago, and its sidecar was not")
+    frozen = fault("freeze", "orders/i1", 10.0, 18.0)
+    away = fault("freeze", "server n2", 8.0, 11.0)
+    assert outcome(mesh(15.0, silent), frozen, away).startswith("in part")
+    assert outcome(mesh(16.5, silent), frozen, away) == "wrong reason", "that was long ago"
+    assert outcome(mesh(15.0, silent), frozen, fault("freeze", "server n1", 8.0, 11.0)) == "wrong reason"
+    assert outcome(mesh(15.0, silent), away) == "unexplained", "he was well"

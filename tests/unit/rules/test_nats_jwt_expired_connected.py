@@ -14,7 +14,7 @@ async def test_it_is_told_once_as_what_ended_the_connection(make_server: MakeSer
     operator, eye, mine = Operator(system=True), tmp_path / "eye.creds", tmp_path / "orders.creds"
     eye.write_text(creds(*operator.user()), encoding="utf-8")
     with make_server(config=operator.config) as server:
-        mine.write_text(creds(*operator.user(int(time.time()) + 6)), encoding="utf-8")
+        mine.write_text(creds(*operator.user(int(time.time()) + 12)), encoding="utf-8")
         given = ConnectionSettings(url=server.url, creds_file=str(mine), client_name="orders")
         observer = NatsSettings(url=server.url, creds_file=str(eye))
         with client(server, "orders", user_credentials=str(mine)) as child:
