@@ -32,6 +32,7 @@ OURS: Final = "n2"
 THIRD: Final = "n3"
 """Where neither the coordinator nor the asker is."""
 AWAY: Final = (
+    "unknown: its sidecar was not found: nobody listens for this question",
     f"unknown: its server {THIRD!r} did not answer",
     f"unknown: its server {SITE!r} did not answer, or it is behind a leafnode",
     f"unknown: behind the leafnode {SITE!r}",

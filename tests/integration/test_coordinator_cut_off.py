@@ -166,7 +166,7 @@ async def test_a_coordinator_that_is_cut_off_in_the_middle_of_a_gather_costs_the
             # Nobody is called silent, neither by the one that was cut off nor by the one that answered.
             assert (result.silent, result.ended) == ((), Ended.COMPLETE), result.answer
             assert {one.where for one in result.each} == ALL
-            assert result.coordinator == names[-1] or not linked, "the other one, for c1 cannot come back"
+            assert result.coordinator in names  # c1 may be back by then, over a server that it was told of
             assert result.hedged == f"a coordinator did not answer within 500 ms; {result.coordinator} answered"
         # And that gather really was cut off, by its own account; its reply was kept back, not sent late.
         await told(scene, _LOST)

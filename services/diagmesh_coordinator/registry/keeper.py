@@ -86,6 +86,7 @@ class Registry:
         self._looked_at = float("-inf")
         self._read_to = 0
         self._ever = False
+        self._there_is_none = False
         self._tried_since: float | None = None
         self._pending = 0
         self._backoff_s = _BACKOFF_FIRST_S
@@ -119,8 +120,7 @@ class Registry:
     @property
     def awaited(self) -> bool:
         """Whether it was never read since our start but soon may be: it is there, and only does not answer yet."""
-        off = self._since is not None and self._state is RegistryState.OFF
-        if self._task is None or self._ever or off or self._tried_since is None:
+        if self._task is None or self._ever or self._there_is_none or self._tried_since is None:
             return False
         return self._clock() - self._tried_since < _AWAITED_S
 
@@ -270,6 +270,7 @@ class Registry:
         absent = isinstance(error, StoreUnavailable) and error.absent
         off = absent and not self._ever and not self._required
         self._looked_at = float("-inf")  # perhaps the bucket is gone
+        self._there_is_none = self._there_is_none or off
         if self._bus.state.state is BusState.CONNECTED:
             self._tell(RegistryState.OFF if off else RegistryState.DEGRADED, str(error))
         self._backoff_s = min(_BACKOFF_MOST_S, self._backoff_s * 2)

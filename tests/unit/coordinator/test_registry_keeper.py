@@ -282,6 +282,9 @@ async def test_where_there_is_no_registry_nobody_waits_for_one() -> None:
     await house.directory.start()
     await until(lambda: house.told().state is RegistryState.OFF and house.told().since is not None)
     await until(lambda: not house.directory.warming)
+    store.trouble = StoreUnavailable("nobody answers, for the connection has just come back")
+    await until(lambda: house.told().state is RegistryState.DEGRADED)
+    assert not house.directory.warming
     await house.directory.stop()
 
 
