@@ -51,7 +51,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         alone: nothing else may go on meanwhile, for it concerns the machine or everybody's questions.
         also: others at whom its findings may be told, too.
         sampled: it and the untouched copies are judged by the rules that sample, too.
-        observed: its sidecar has a connection in the account of the application, and looks at the stream there.
+        observed: its sidecar is told which stream the service uses, and looks at it by itself.
         quick: it is among those that run as a test.
     """
 

@@ -49,6 +49,10 @@ for _ in range(12):
 time.sleep(240)
 """
 _SAMPLE_S: Final = 0.05  # the ring then holds the last 36 s: what grew is seen soon, and forgotten soon
+_STREAMS: Final = """[targets.streams]
+            names = ["ORDERS"]
+            publishes = ["demo.events.order.created"]
+            """
 
 
 class Copy:
@@ -283,19 +287,9 @@ class DemoMesh(SmallMesh):
             pprof = "http://127.0.0.1:{port}/debug/pprof"
             expvar = "http://127.0.0.1:{port}/debug/vars"
             metrics = "http://127.0.0.1:{port}/metrics"
-            {self._observer() if instance in self.observed else ""}
+            {_STREAMS if instance in self.observed else ""}
             """,
         )
-
-    def _observer(self) -> str:
-        return f"""[targets.nats]
-            url = "{self.url}"
-            nkey_file = "{self.ring.seed_file("observer")}"
-            inbox_prefix = "_INBOX_observer"
-            [targets.streams]
-            names = ["ORDERS"]
-            publishes = ["demo.events.order.created"]
-            """
 
     def _copy(self, demo: GoDemo, service: GoService) -> Copy:
         return Copy(self, demo, service, self.directory / f"{service.name}-{service.instance}.pid")
