@@ -445,3 +445,22 @@ async def test_a_close_that_fails_on_a_dead_socket_leaves_no_task(
     await one.discard()
     await asyncio.sleep(0)
     assert not {task for task in asyncio.all_tasks() - before if not task.done()}
+
+
+async def test_a_discard_that_is_cancelled_gives_the_socket_back(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bus may be closed at the very moment when one of its connections has failed and is put away."""
+    one = link.Link(NatsSettings(), "t", nats_server.url, lambda *_: None)
+    await one.open()
+    transport = one._client._transport._io_writer.transport
+
+    async def slow() -> None:
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(one._client, "close", slow)
+    discarding = asyncio.create_task(one.discard())
+    await asyncio.sleep(0)
+    discarding.cancel()
+    await asyncio.wait({discarding})
+    assert transport.is_closing()

@@ -258,20 +258,26 @@ class Link:
     # --- its end
 
     async def discard(self) -> None:
-        """End it within a bound, whatever state it is in; a frozen server must not hold us."""
-        closing = self._own(_quietly(self._client.close()))
-        await asyncio.wait({closing}, timeout=_DISCARD_S)
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_DISCARD_S)
-        # Closing that fails on a socket that is gone, or is cut off here, has not come to the tasks of subscriptions.
-        for subscription in list(self._client._subs.values()):
-            subscription._stop_processing()
-        self._client._subs.clear()
-        writer = self._writer()
-        if writer is not None:
-            writer.transport.abort()
+        """End it within a bound, whatever state it is in; a frozen server must not hold us.
+
+        The socket is given back also when this is cancelled, as by a bus that is closed while a connection fails.
+        """
+        try:
+            closing = self._own(_quietly(self._client.close()))
+            await asyncio.wait({closing}, timeout=_DISCARD_S)
+            for task in list(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=_DISCARD_S)
+        finally:
+            # Closing that fails on a socket that is gone, or is cut off here, has not come to the tasks of
+            # subscriptions.
+            for subscription in list(self._client._subs.values()):
+                subscription._stop_processing()
+            self._client._subs.clear()
+            writer = self._writer()
+            if writer is not None:
+                writer.transport.abort()
 
     # --- callbacks of nats-py: total, quick, without I/O
 
