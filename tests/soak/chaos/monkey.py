@@ -111,12 +111,12 @@ class Monkey:
         program = self._cluster.programs[name]
         fault = self._begin(act, name, (name,))
         if act == "freeze":
-            await _frozen(program.pid, pause_s)
+            await _frozen(fault, program.pid, pause_s)
         else:
             await asyncio.to_thread(program.kill)
             await asyncio.sleep(pause_s)
+            fault.over = time.monotonic()
             self._cluster.start(name)
-        fault.over = time.monotonic()
         await self._until_back(fault)
         if not self._cluster.programs[name].running:
             self.complaints.append(f"{name} ended by itself after fault {fault.number}: see its log")
@@ -128,8 +128,7 @@ class Monkey:
         on_it = sorted(name for name, where in standing.items() if where.node == node and _stays(name))
         fault = self._begin(act, server_name(node), (server_name(node), *on_it))
         if act == "freeze":
-            await _frozen(server.pid, pause_s)
-            fault.over = time.monotonic()
+            await _frozen(fault, server.pid, pause_s)
             await self._until_back(fault)
             return
         moving = asyncio.create_task(self._until_back(fault, node), name="moving")
@@ -138,8 +137,8 @@ class Monkey:
             await _until(lambda: not server.running, _LAME_DUCK_S)
         await asyncio.to_thread(server.kill)
         await asyncio.sleep(pause_s)
-        await asyncio.to_thread(server.start)
         fault.over = time.monotonic()
+        await asyncio.to_thread(server.start)
         await moving
 
     def _begin(self, act: str, what: str, hit: tuple[str, ...]) -> Fault:
@@ -166,11 +165,13 @@ def _stays(name: str) -> bool:
     return "/" in name or name.startswith("soak-")
 
 
-async def _frozen(pid: int, seconds: float) -> None:
+async def _frozen(fault: Fault, pid: int, seconds: float) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         await asyncio.sleep(seconds)
     finally:
+        # Before, not after: on a machine with much to do the thawed one may answer sooner than we go on.
+        fault.over = time.monotonic()
         os.kill(pid, signal.SIGCONT)
 
 
