@@ -453,7 +453,8 @@ async def test_a_discard_that_is_cancelled_gives_the_socket_back(
     """A bus may be closed at the very moment when one of its connections has failed and is put away."""
     one = link.Link(NatsSettings(), "t", nats_server.url, lambda *_: None)
     await one.open()
-    transport = one._client._transport._io_writer.transport
+    writer = one._writer()
+    assert writer is not None
 
     async def slow() -> None:
         await asyncio.sleep(5)
@@ -463,4 +464,4 @@ async def test_a_discard_that_is_cancelled_gives_the_socket_back(
     await asyncio.sleep(0)
     discarding.cancel()
     await asyncio.wait({discarding})
-    assert transport.is_closing()
+    assert writer.transport.is_closing()
