@@ -166,7 +166,8 @@ class LaunchedNeighbour(Neighbour):
     def __init__(
         self, settings: TargetSettings, probes: Sequence[Probe], launch: Launch, *, nats: AppNats | None = None
     ) -> None:
-        super().__init__(settings, probes, way=launch, nats=nats)
+        # No search at all: the launcher names the process, and may have started another one just now.
+        super().__init__(settings, probes, way=launch, at_hand=lambda: launch.running, nats=nats)
         self._launch = launch
         self._missed: tuple[int, int] | None = None
         self._missed_since = 0.0
@@ -211,10 +212,6 @@ class LaunchedNeighbour(Neighbour):
                     reason=ExitReason.UNKNOWN, detail=self._untold(), last_seen=seen.last_seen, pid=seen.pid or None
                 )
         return msgspec.structs.replace(seen, **changes)
-
-    def _may_search(self) -> bool:
-        # No search at all: the launcher names the process, and may have started another one just now.
-        return self._launch.running or super()._may_search()
 
     def _settling(self) -> bool:
         """Whether the launcher is about to tell how the process ended."""

@@ -4,12 +4,9 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.godoor import door_of
 from diagmesh.adapters.goruntime import NoGoRuntime, watch_of
 from diagmesh.adapters.monitordoor import monitor_of
@@ -18,11 +15,11 @@ from diagmesh.adapters.process import Process
 from diagmesh.adapters.procfs import PROC
 from diagmesh.adapters.ring import SampleRing
 from diagmesh.adapters.streams import view_of
+from diagmesh.adapters.tracked import Tracked
 from diagmesh.adapters.ways import Nowhere, Way, way_of
 from diagmesh.appnats import AppNats, NoAppNats
-from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.wire import Blind
-from diagmesh.errors import NotRunning, Unreadable
+from diagmesh.errors import NotRunning
 from diagmesh.gopages import GoDoor
 from diagmesh.goruntime import GoRuntime
 from diagmesh.hostname import default_instance
@@ -35,15 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Neighbour"]
 
-SEARCH_EVERY_S: Final = 0.5
-_SEARCH_REST: Final = 50.0
-"""After a search that took t seconds the next one waits for 50 t: at most a fiftieth of a core on a crowded machine."""
-_SEARCH_LATEST_S: Final = 10.0
 _BEGIN_COUNT: Final = 20
 _BEGIN_EVERY_S: Final = 0.5
 """The first samples of a process come at this pace, so that its growth can be judged after seconds."""
-_LATELY_S: Final = 3600.0
-_RESTARTS_KEPT: Final = 100
 _LOG_EVERY_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
@@ -57,6 +48,7 @@ class Neighbour:
         settings: how it is named and found.
         probes: its doors.
         way: how it is found, where the settings do not say it (its launcher does).
+        at_hand: whether ``way`` names the process without a search just now.
         nats: the observer connection, where the settings give one.
 
     Raises:
@@ -70,13 +62,15 @@ class Neighbour:
         *,
         root: str = PROC,
         way: Way | None = None,
+        at_hand: Callable[[], bool] | None = None,
         nats: AppNats | None = None,
     ) -> None:
         self._settings = settings
         self._probes = tuple(probes)
         self._instance = settings.instance or default_instance()
-        self._root = root
         self._way = way or way_of(settings, root)
+        self._ring = SampleRing()
+        self._tracked = Tracked(self._way, root, renewed=self._ring.clear, at_hand=at_hand)
         name = f"{settings.service}/{self._instance}"
         self._go = door_of(settings.go, name, f"{name}: go")
         self._race_log = settings.go.race_log if settings.go is not None else ""
@@ -88,20 +82,7 @@ class Neighbour:
         self._doors = doors_of(settings, name)
         self._met = MetConnections()
         self._monitor = monitor_of(settings.nats_server, name, f"{name}: nats_server")
-        self._lock = threading.RLock()
-        self._process: Process | None = None
-        self._state: ProcessState | None = None
-        self._identity: tuple[int, int] | None = None
-        self._reason = ""
-        self._ended = ""
-        self._hidden = False
-        self._restarts = 0
-        self._restarted_at: deque[float] = deque(maxlen=_RESTARTS_KEPT)
-        self._last_seen: datetime | None = None
-        self._searched_at = -_SEARCH_LATEST_S
-        self._search_pause_s = SEARCH_EVERY_S
-        self._searching_elsewhere = False
-        self._ring = SampleRing()
+        self._lock = threading.Lock()
         self._logged_at = -_LOG_EVERY_S
         self.sampler_errors = 0
 
@@ -155,7 +136,7 @@ class Neighbour:
         return None
 
     def _whose(self) -> tuple[int, int] | None:
-        return self._identity if self.sighting().running else None
+        return self._tracked.identity if self.sighting().running else None
 
     @property
     def nats(self) -> AppNats:
@@ -185,10 +166,7 @@ class Neighbour:
     @property
     def process(self) -> Process:
         """The process that fits now; raises `NotRunning` with the reason when none does."""
-        found = self._look(search=self._may_search())
-        if found is None:
-            raise NotRunning(f"looked for {self._way.words}: {self._why()}")
-        return found
+        return self._tracked.process()
 
     def sighting(self) -> Sighting:
         """Which process fits now: some microseconds while it lives.
@@ -196,24 +174,7 @@ class Neighbour:
         When it is gone a search follows, at most every half second; while `run` is at work it does the searching, so
         that the caller is not kept.
         """
-        with self._lock:
-            found = self._look(search=False)
-            state = self._state
-        if found is None and self._may_search():
-            found, state = self._look(search=True), None
-        with self._lock:
-            return Sighting(
-                looked_for=self._way.words,
-                running=found is not None,
-                pid=found.pid if found else 0,
-                started_at=found.started_at if found else None,
-                restarts_seen=self._restarts,
-                restarts_lately=sum(time.monotonic() - at < _LATELY_S for at in self._restarted_at),
-                last_seen=self._last_seen,
-                reason=self._reason if found else self._why(),
-                hidden=found is None and self._hidden,
-                state=state if found else None,
-            )
+        return self._tracked.sighting()
 
     def blind(self) -> Sequence[Blind]:
         """What cannot be seen at all: everything of the process, when the settings name none."""
@@ -223,21 +184,18 @@ class Neighbour:
 
     async def run(self) -> None:
         """Search and sample at the pace of the settings until cancelled; nothing that goes wrong here ends it."""
-        self._searching_elsewhere = self._searched_at > 0
         due = time.monotonic()
-        try:
+        with self._tracked.searched() as was_searched:
             while True:
                 running = False
                 try:
                     running = await asyncio.to_thread(self._tick)
                 except Exception as error:  # noqa: BLE001  the past of the neighbour must outlive a bad moment
                     self._failed(error)
-                self._searching_elsewhere = True
+                was_searched()
                 pace = self._pace_s(running=running)
                 due = max(due + pace, time.monotonic())  # a late sample moves the later ones; none is made up for
                 await asyncio.sleep(due - time.monotonic())
-        finally:
-            self._searching_elsewhere = False
 
     @property
     def has_go_pages(self) -> bool:
@@ -252,7 +210,7 @@ class Neighbour:
     def _pace_s(self, *, running: bool) -> float:
         """How long until the next search or sample."""
         if not running:
-            return min(self._search_pause_s, self._settings.sample_s)
+            return min(self._tracked.search_pause_s, self._settings.sample_s)
         if len(self._ring) < _BEGIN_COUNT:
             return min(_BEGIN_EVERY_S, self._settings.sample_s)
         return self._settings.sample_s
@@ -260,7 +218,7 @@ class Neighbour:
     def _tick(self) -> bool:
         if self._race_log:
             self.races.follow()
-        found = self._look(search=True)
+        found = self._tracked.look(search=True)
         if found is None:
             return False
         try:
@@ -268,59 +226,6 @@ class Neighbour:
         except NotRunning:
             return False
         return True
-
-    def _look(self, *, search: bool) -> Process | None:
-        """The process that fits; with ``search`` whatever that takes, else only what is known."""
-        with self._lock:
-            known = self._known()
-            if known is not None or not search:
-                return known
-            self._searched_at = time.monotonic()
-        started = time.monotonic()
-        found = find(self._way, self._root)  # without the lock: whoever asks meanwhile must not wait for a search
-        rest_s = _SEARCH_REST * (time.monotonic() - started)
-        with self._lock:
-            self._search_pause_s = min(max(SEARCH_EVERY_S, rest_s), _SEARCH_LATEST_S)
-            return self._adopt(found)
-
-    def _known(self) -> Process | None:
-        if self._process is None:
-            return None
-        try:
-            self._state = self._process.state()
-        except NotRunning as gone:
-            self._ended, self._process = str(gone), None
-        except Unreadable as refusal:
-            self._ended, self._hidden, self._process = str(refusal), True, None
-        else:
-            self._last_seen = datetime.now(UTC)
-        return self._process
-
-    def _may_search(self) -> bool:
-        return not self._searching_elsewhere and time.monotonic() - self._searched_at >= self._search_pause_s
-
-    def _adopt(self, found: Found) -> Process | None:
-        if self._process is not None:
-            return self._process  # another thread was faster
-        self._reason, self._hidden = found.reason, found.hidden
-        if found.process is None:
-            return None
-        try:
-            process = Process(found.process)
-        except (NotRunning, Unreadable) as error:
-            self._reason, self._hidden = str(error), isinstance(error, Unreadable)
-            return None
-        if self._identity is not None and process.identity != self._identity:
-            self._restarts += 1
-            self._restarted_at.append(time.monotonic())
-            self._ring.clear()
-        self._identity, self._process, self._ended = process.identity, process, ""
-        self._last_seen = datetime.now(UTC)
-        return process
-
-    def _why(self) -> str:
-        parts = dict.fromkeys(filter(None, (self._ended, self._reason)))
-        return "; ".join(parts) or "it was not looked for yet"
 
     def _failed(self, error: Exception) -> None:
         self.sampler_errors += 1

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from diagmesh.adapters import neighbour as module
+from diagmesh.adapters import tracked
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.ways import Way
@@ -97,13 +97,13 @@ async def test_a_restarted_program_is_found_again(tmp_path: Path, way: str, monk
         assert not neighbour.sighting().running
     assert all(started == seen for started, seen in pids)
     assert (neighbour.sighting().restarts_seen, neighbour.sighting().restarts_lately) == (1, 1)
-    monkeypatch.setattr(module, "_LATELY_S", 0.0)
+    monkeypatch.setattr(tracked, "_LATELY_S", 0.0)
     assert (neighbour.sighting().restarts_seen, neighbour.sighting().restarts_lately) == (1, 0)
 
 
 def test_what_is_looked_for_is_told_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
     searches: list[Way] = []
-    monkeypatch.setattr(module, "find", lambda way, _: searches.append(way))
+    monkeypatch.setattr(tracked, "find", lambda way, _: searches.append(way))
     assert Neighbour(TargetSettings(service="orders", port=8080)).looked_for == "port 8080"
     assert searches == []
 
@@ -169,7 +169,7 @@ def test_searches_are_rare_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> 
         searches.append(way)
         return find(way, root)
 
-    monkeypatch.setattr(module, "find", counting)
+    monkeypatch.setattr(tracked, "find", counting)
     neighbour = Neighbour(TargetSettings(service="orders", command=f"*{uuid4().hex}*"))
     for _ in range(100):
         assert not neighbour.sighting().running
