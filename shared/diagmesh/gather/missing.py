@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from diagmesh.bus.core import Bus, Inbox
@@ -14,6 +15,8 @@ from diagmesh.gather.plan import Ask, Plan
 from diagmesh.gather.tally import Tally
 
 __all__ = ["LOOK_AFTER_S", "Absences", "Missing"]
+
+_log = logging.getLogger("diagmesh.gather")
 
 LOOK_AFTER_S: Final = 0.2
 """How long the connections are not asked for: nearly everybody answers sooner."""
@@ -55,6 +58,7 @@ class Missing:
         self._clock = clock
         self._started = clock()
         self._repeated: dict[int, Key] = {}
+        self._failed: list[Exception] = []
 
     def begin(self, now: float) -> None:
         """The first question is about to be asked."""
@@ -77,17 +81,25 @@ class Missing:
         """
         if self._absences is None:
             return
-        lost = [one for one in self._tally.known.values() if not one.live]
-        if lost:
-            self.why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
+        with self._survived():
+            await self._look_for_the_lost()
         await asyncio.sleep(self._started + LOOK_AFTER_S - self._clock())
         while not done.is_set():
-            missing = [self._tally.known[key] for key in waiting() if key in self._tally.known]
-            why = await self._absences(missing, self._clock())
-            self.why |= why
-            gone({key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED})
-            await self._repeat([key for key in why if key in waiting()], why, inbox)
+            with self._survived():
+                missing = [self._tally.known[key] for key in waiting() if key in self._tally.known]
+                why = await self._absences(missing, self._clock())
+                self.why |= why
+                gone({key for key, absence in why.items() if absence.state is InstanceState.NOT_CONNECTED})
+                await self._repeat([key for key in why if key in waiting()], why, inbox)
             await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def notes(self) -> tuple[str, ...]:
+        """That looks failed: then somebody may be silent for another reason than the one that is told."""
+        if not self._failed:
+            return ()
+        count, last = len(self._failed), self._failed[-1]
+        looks = "a look" if count == 1 else f"{count} looks"
+        return (f"{looks} for why somebody is silent failed: {type(last).__name__}: {last}; see our log",)
 
     def nobody_heard_again(self, token: int) -> bool:
         """Whether this question was one that repeats another; then its 503 says nothing, it is asked again."""
@@ -118,11 +130,26 @@ class Missing:
         left_s = min(_LAST_LOOK_S, self._started + self._plan.timeout_s - self._clock())
         if self._absences is None or not open_ or left_s <= 0:
             return
-        with contextlib.suppress(TimeoutError):
+        with self._survived(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left_s):
                 self.why |= await self._absences([one for one in open_ if one.live], self._started)
                 lost = [one for one in open_ if not one.live]
                 self.why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
+
+    async def _look_for_the_lost(self) -> None:
+        lost = [one for one in self._tally.known.values() if not one.live]
+        if lost and self._absences is not None:
+            self.why |= await self._absences(lost, self._started - _EARLIER_LOOK_S)
+
+    @contextlib.contextmanager
+    def _survived(self) -> Iterator[None]:
+        """Whatever goes wrong with a look costs the reasons, never the answers; it is counted, told and logged."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  see above
+            self._failed.append(error)
+            if len(self._failed) == 1:
+                _log.error("a look for why somebody is silent failed", exc_info=error)
 
     async def _repeat(self, keys: Collection[Key], why: Mapping[Key, Absence], inbox: Inbox) -> None:
         """Ask those once more that connected (again) only when they had been asked: they have not heard it."""

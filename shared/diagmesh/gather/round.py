@@ -94,7 +94,7 @@ class Gather:
             ended=self._ended or Ended.COMPLETE,
             why=self._missing.why,
             deaf=[self._plan.asks[token] for token in self._deaf],
-            notes=self._notes,
+            notes=(*self._notes, *self._missing.notes()),
             took_s=self._clock() - self._started,
         )
         return self.result

@@ -87,6 +87,41 @@ async def in_chunks(crowd: Crowd, *keys: Key, lost: Collection[int] = (), lie: s
     await crowd.bus.subscribe("diag.orders.*.all", lambda one: tasks.append(loop.create_task(send(one))))
 
 
+async def test_a_look_that_fails_costs_no_answer_and_is_told_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+
+    async def broken(missing: Collection[Expected], _: float) -> Mapping[Key, Absence]:
+        raise RuntimeError(f"cannot look for {len(missing)}")
+
+    result = await Gather(crowd.server.bus(), plan(I1, I2, lost=(P1,), timeout_s=1.0), broken).run()
+    assert (result.ended, [one.instance for one in result.replies]) == (Ended.TIMEOUT, ["i1"])
+    assert {(one.instance, one.reason.partition(":")[0]) for one in result.silent} == {
+        ("i2", "unknown"),
+        ("p1", "unknown"),
+    }
+    (told,) = (note for note in result.notes if "RuntimeError" in note)
+    assert re.fullmatch(
+        r"\d+ looks for why somebody is silent failed: RuntimeError: cannot look for 1; see our log", told
+    )
+    (logged,) = (one for one in caplog.records if one.name == "diagmesh.gather")
+    assert logged.exc_info, "with the place where it happened"
+
+
+async def test_a_last_look_that_fails_costs_no_answer() -> None:
+    crowd = Crowd()
+    await crowd.instance(*I1)
+
+    async def broken(_: Collection[Expected], __: float) -> Mapping[Key, Absence]:
+        raise RuntimeError("boom")
+
+    result = await Gather(crowd.server.bus(), plan(I1, P1), broken).run()  # nobody listens for payments
+    assert (result.ended, [one.instance for one in result.replies]) == (Ended.COMPLETE, ["i1"])
+    assert "a look for why somebody is silent failed: RuntimeError: boom; see our log" in result.notes
+
+
 async def test_mixed_chunks_of_several_are_put_together() -> None:
     crowd = Crowd()
     await in_chunks(crowd, I1, I2)
