@@ -146,3 +146,8 @@ def test_the_first_screen_has_two_commands_that_exist() -> None:
     assert any(line.startswith("make run") for line in first_screen)
     assert any(line.startswith("make test") for line in first_screen)
     assert any(".venv/bin/diagmesh status" in line for line in first_screen)
+
+
+def test_no_line_is_wider_than_a_terminal_beside_an_editor() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
