@@ -86,7 +86,8 @@ def _mesh(error: BusError) -> tuple[Exit, Problem]:
         return Exit.NOBODY, Problem(code=503, error="nobody there", detail=str(error), hint=hint)
     if isinstance(error, NotPermitted):
         hint = _OTHER_INBOX if "subscribe _inbox" in str(error) else _OTHER_ROLE
-        return Exit.NOBODY, Problem(code=403, error="not permitted", detail=str(error), hint=hint)
+        # The mesh is there, and a refusal is a reply: as that of an agent that does not know the key.
+        return Exit.UNSURE, Problem(code=403, error="not permitted", detail=str(error), hint=hint)
     if isinstance(error, NoAnswer):
         hint = "wait longer with --timeout SECONDS, or see who is there: diagmesh services"
         return Exit.UNSURE, Problem(code=408, error="no answer", detail=str(error), hint=hint)

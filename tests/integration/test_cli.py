@@ -128,7 +128,7 @@ def test_a_role_without_the_right_hears_so(up: Up) -> None:
     (directory,) = up.temporary.glob("diagmesh-up-*")
     flags = ["--nkey-file", str(directory / "observer.nk"), "--inbox-prefix", "_INBOX_observer"]
     done = diagmesh(up, "ask", "health", "orders/i1", *flags)
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "not permitted" in done.stderr
     wrong = diagmesh(up, "status", "--nkey-file", str(directory / "gone.nk"))
     assert wrong.returncode == 64  # not the mesh is to blame but what was typed
@@ -144,12 +144,20 @@ def test_a_killed_sidecar_is_not_connected_then_forgotten(hurt_up: Up) -> None:
     assert "the service itself was not seen" in " ".join(seen.stdout.split())
     assert ask(hurt_up, "ask", "health")[1]["answer"]["silent"][0]["instance"] == "i2"
     kept = diagmesh(hurt_up, "forget", "orders/i1")
-    assert kept.returncode == 0
+    assert kept.returncode == 2, "it was not forgotten"
     assert "still live, so kept: orders/i1" in kept.stdout
     assert re.search(r"orders/i2 +not connected", diagmesh(hurt_up, "services").stdout)
     # Its heartbeats are still in time, but its connection is gone, and that is what counts.
     assert "forgotten: orders/i2" in diagmesh(hurt_up, "forget", "orders").stdout
     assert diagmesh(hurt_up, "status").returncode == 0
+    again = diagmesh(hurt_up, "forget", "orders")
+    assert (again.returncode, "nobody to forget; still live, so kept" in again.stdout) == (0, True), "nobody is lost"
+
+
+@pytest.mark.parametrize("nobody", ["orders/nobody", "nobodys"])
+def test_who_is_not_expected_cannot_be_forgotten(up: Up, nobody: str) -> None:
+    done = diagmesh(up, "forget", nobody)
+    assert (done.returncode, done.stdout) == (3, f"coordinator c1: nobody to forget: it expects no {nobody}\n")
 
 
 def test_control_log_level_has_the_sidecars_log_more(up: Up) -> None:

@@ -81,6 +81,9 @@ def test_a_reader_sees_who_is_there_and_may_not_act(
     said = " ".join(capsys.readouterr().out.split())
     assert "not permitted: this role may not publish diagctl.walked.log-level." in said
     assert "(role reader, by its key file)" in said
+    assert run(["forget", "walked", "--timeout", "10"]) == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert "c1: 403 not permitted: this role may not publish diagctl.mesh.forget." in said
 
 
 def test_an_operator_acts_with_a_signature(
@@ -89,8 +92,8 @@ def test_an_operator_acts_with_a_signature(
     walk.as_person("operator", monkeypatch)
     assert run(["control", "log-level", "walked", "debug", "--for", "1", "--timeout", "10"]) == 0
     assert "its sidecar logs at debug for 1 s" in " ".join(capsys.readouterr().out.split())
-    assert run(["forget", "payments", "--timeout", "10"]) == 0
-    assert "coordinator c1: nobody to forget" in capsys.readouterr().out
+    assert run(["forget", "payments", "--timeout", "10"]) == 3
+    assert "coordinator c1: nobody to forget: it expects no payments" in capsys.readouterr().out
     assert run(["control", "log-level", "mesh", "debug", "--timeout", "10"]) == 2
     assert "log-level is not allowed here" in capsys.readouterr().out
 
@@ -103,7 +106,7 @@ def test_the_application_asks_what_is_offered_and_the_observer_asks_nothing(
     assert run(["check", "--timeout", "10", "--nkey-file", str(keys / "app.nk")]) in (1, 2)
     assert "PROC-001" in capsys.readouterr().out
     observer = ["--nkey-file", str(keys / "observer.nk"), "--inbox-prefix", "_INBOX_observer"]
-    assert run(["status", "--timeout", "10", *observer]) == 3
+    assert run(["status", "--timeout", "10", *observer]) == 2
     assert "may not publish diag.mesh." in capsys.readouterr().err
-    assert run(["status", "--timeout", "10", "--nkey-file", str(keys / "operator.nk"), "--inbox-prefix", "_INBOX"]) == 3
+    assert run(["status", "--timeout", "10", "--nkey-file", str(keys / "operator.nk"), "--inbox-prefix", "_INBOX"]) == 2
     assert "each role has an inbox of its own" in capsys.readouterr().err

@@ -95,7 +95,8 @@ class Up:
     @property
     def tries(self) -> list[list[str]]:
         """The commands that it printed, as words."""
-        return [shlex.split(line) for line in self.said().splitlines() if line.startswith("  nats ")]
+        whole = self.said().replace(" \\\n", "")
+        return [shlex.split(line) for line in whole.splitlines() if line.startswith("  nats ")]
 
     def said(self) -> str:
         """Everything that it printed so far, without colours and cursor movements."""

@@ -30,6 +30,15 @@ _SAMPLING: Final = frozenset({"profile"})
 """Kinds that look for a second or more unless they are asked otherwise."""
 _SAMPLING_S: Final = 8.0
 _DETAIL = Literal["brief", "normal", "full"]
+_OPTIONS: Final = {
+    "batch": "--batch N",
+    "pause_ms": "--pause TIME",
+    "labels": "--label SELECTOR",
+    "each": "--each",
+    "services": "the service as target: diagmesh ask KIND SERVICE",
+    "instances": "the instance as target: diagmesh ask KIND SERVICE/INSTANCE",
+}
+"""What says whom to ask, and how, is no field of what is asked."""
 _FIELDS: Final = Parameter(metavar="KEY=VALUE", negative="", show_default=False)
 
 
@@ -144,13 +153,15 @@ def question_of(fields: tuple[str, ...], detail: str) -> Question:
     """A question with fields from the command line; the agent says if they are wrong.
 
     Raises:
-        UsageError: not of the form KEY=VALUE.
+        UsageError: not of the form KEY=VALUE, or a key that has an option of its own.
     """
     values: dict[str, Any] = {"detail": Detail(detail)}
     for given in fields:
         key, equals, text = given.partition("=")
         if not equals or not key.isidentifier():
             raise UsageError(f"--set {given!r}: write it as KEY=VALUE, for example --set window_s=60")
+        if key in _OPTIONS:
+            raise UsageError(f"--set {given}: that is no field of the question; say {_OPTIONS[key]}")
         values[key] = _value(text)
     own = [(key, Any) for key in values if key not in Question.__struct_fields__]
     asked: Any = msgspec.defstruct("Asked", own, bases=(Question,), frozen=True, kw_only=True, omit_defaults=True)

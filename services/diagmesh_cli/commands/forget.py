@@ -1,5 +1,7 @@
 """`diagmesh forget`: expect a lost instance or service no longer."""
 
+from collections.abc import Sequence
+
 from rich.console import Group
 from rich.text import Text
 
@@ -35,18 +37,30 @@ async def forget(
     output = Output.of(common)
     async with connected(common, output) as mesh, output.waiting(f"forgetting {target}"):
         told = await mesh.forget(service, instance, seed_file=seed, timeout_s=common.timeout)
-    output.show([heard.reply for heard in told], Group(*map(_line, told)))
-    if not told:
-        return Exit.NOBODY
-    return Exit.WELL if all(heard.problem is None for heard in told) else Exit.UNSURE
+    output.show([heard.reply for heard in told], Group(*(_line(heard, target) for heard in told)))
+    if any(heard.problem is not None for heard in told):
+        return Exit.UNSURE
+    return _code([heard.answer for heard in told], instance)
 
 
-def _line(heard: Heard[Forgotten]) -> Text:
+def _code(answers: Sequence[Forgotten], instance: str) -> Exit:
+    """What was asked for has been done, or it was not: who is live is not forgotten, and who is not known cannot be."""
+    if any(answer.forgotten for answer in answers):
+        return Exit.WELL
+    if any(answer.kept for answer in answers):
+        return Exit.UNSURE if instance else Exit.WELL  # of the service nobody is lost
+    return Exit.NOBODY
+
+
+def _line(heard: Heard[Forgotten], target: str) -> Text:
     who = Text.assemble("coordinator ", (heard.reply.instance, "bold"), ": ")
     if heard.problem is not None:
         return who.append_text(problem_line(heard.problem))
     forgotten, kept = heard.answer.forgotten, heard.answer.kept
-    who.append(f"forgotten: {_names(forgotten)}" if forgotten else "nobody to forget")
+    if forgotten:
+        who.append(f"forgotten: {_names(forgotten)}")
+    else:
+        who.append("nobody to forget" if kept else f"nobody to forget: it expects no {target}")
     return who.append(f"; still live, so kept: {_names(kept)}", "yellow") if kept else who
 
 

@@ -21,6 +21,8 @@ __all__ = ["Offered", "Seen", "banner", "changes", "fault_command", "live_page",
 
 Seen = dict[str, tuple[str, str]]
 """Per instance its state (or why it is silent) and the reason."""
+_COLUMNS: Final = 80
+_GOES_ON: Final = " \\"
 _PLAIN_URL: Final = f"nats://127.0.0.1:{PREFERRED_PORT}"
 
 
@@ -75,16 +77,27 @@ def banner(
         Text.assemble("diagmesh is up at ", (url, "bold green"), ends),
         Text(f"demo: {offered.demo}"),
         Text("\nTry from another terminal:"),
-        *(Text(f"  {command}", "bold") for command in commands),
+        *(Text(_folded(command), "bold") for command in commands),
         Text("or: diagmesh status, diagmesh ask health, diagmesh ask resources orders"),
     ]
     if not (shutil.which("nats") is not None if found is None else found):
         lines.append(Text("(no nats CLI on this PATH: github.com/nats-io/natscli)", "dim"))
     if offered.fault:
-        lines += [Text(f"\n{offered.harm} for a minute, and look again:"), Text(f"  {offered.fault}", "bold")]
+        lines += [Text(f"\n{offered.harm} for a minute, and look again:"), Text(_folded(offered.fault), "bold")]
     elif offered.harm:
         lines.append(Text("\nTo be able to break the demo services on purpose, start with --allow-faults."))
     return Group(*lines, Text())
+
+
+def _folded(command: str) -> str:
+    """A command in lines of 80 columns that a shell takes as one, with a backslash at their ends."""
+    lines = [" "]
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(lines[-1]) + len(word) + len(" " + _GOES_ON) > _COLUMNS and lines[-1].strip():
+            lines[-1] += _GOES_ON
+            lines.append("   ")
+        lines[-1] += f" {word}"
+    return "\n".join(lines)
 
 
 def live_page(seen: MeshStatus | None, trouble: str) -> RenderableType:

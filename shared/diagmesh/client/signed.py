@@ -11,7 +11,7 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.control import AUTH_HEADER
 from diagmesh.contract.wire import WIRE_VERSION, Answer, Problem, Question, Reply, Status
 from diagmesh.control import sign
-from diagmesh.errors import BusError, Unreadable
+from diagmesh.errors import BusError, NotPermitted, Unreadable
 
 __all__ = ["Member", "signed"]
 
@@ -47,14 +47,20 @@ async def signed(
     try:
         message = await bus.request(subject, body, timeout_s=timeout_s, headers={AUTH_HEADER: signature})
         return heard(message.data, to.service, to.instance, kind, answer_type)
-    except (BusError, Unreadable) as error:
-        unheard = Reply(
-            v=WIRE_VERSION,
-            service=to.service,
-            instance=to.instance,
-            boot=to.boot,
-            kind=kind,
-            status=Status.SILENT,
-            problem=Problem(code=503, error="not heard", detail=str(error)),
+    except NotPermitted as error:
+        status, problem = (
+            Status.DECLINED,
+            Problem(code=403, error="not permitted", detail=str(error).removeprefix("not permitted: ")),
         )
-        return Heard(unheard, answer_type)
+    except (BusError, Unreadable) as error:
+        status, problem = Status.SILENT, Problem(code=503, error="not heard", detail=str(error))
+    unheard = Reply(
+        v=WIRE_VERSION,
+        service=to.service,
+        instance=to.instance,
+        boot=to.boot,
+        kind=kind,
+        status=status,
+        problem=problem,
+    )
+    return Heard(unheard, answer_type)

@@ -4,6 +4,7 @@ import io
 import os
 import pkgutil
 import re
+import subprocess
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -388,6 +389,21 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "watch_plain": lambda width: Group(*plain_lines(watched("resources"), replies.NOW, width)),
     "up_live": lambda _: live_page(unwell(), "cannot look: x"),
 }
+
+
+def test_no_command_of_the_banner_is_wider_than_80_columns_and_a_shell_takes_each_as_one() -> None:
+    url = "nats://127.0.0.1:41234"
+    fault = fault_command(url, SEED, "demo.payments.fault", '{"fault":"hold-lock"}', {})
+    shown = printed(banner(url, tries(url, "orders", {}), Offered("Go services", "Lock it", fault), found=True), 300)
+    assert max(map(len, shown.splitlines())) <= 80
+    heard = subprocess.run(
+        ["/bin/sh"],
+        input="nats() { echo $#; }\n" + shown.partition("look again:")[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert heard.stdout == "7\n", "-s URL --nkey FILE req SUBJECT BODY"
 
 
 def made(*only: str, **more: Any) -> Made:
