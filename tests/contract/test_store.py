@@ -93,6 +93,36 @@ async def test_the_bucket_is_a_bounded_one_that_every_client_knows(bus: NatsBus,
     assert (config["subjects"], config["allow_direct"], config["allow_msg_ttl"]) == (["$KV.test.>"], True, True)
 
 
+@pytest.mark.parametrize("alike", [True, False])
+async def test_two_that_make_it_at_the_same_moment_have_the_same_one(
+    server: NatsServer, bus: NatsBus, monkeypatch: pytest.MonkeyPatch, *, alike: bool
+) -> None:
+    """Both have heard that there is none; whoever is second may want it made in another way (another version of us)."""
+    make, both = Bucket._create, asyncio.Barrier(2)
+
+    async def at_once(self: Bucket) -> Any:
+        async with asyncio.timeout(10):
+            await both.wait()
+        return await make(self)
+
+    monkeypatch.setattr(Bucket, "_create", at_once)
+    other = await NatsBus.connect(NatsSettings(url=server.url), "test")
+    first, second = Bucket(bus, "test"), Bucket(other, "test")
+    if not alike:
+        wanted = second._wanted
+        monkeypatch.setattr(second, "_wanted", lambda replicas: wanted(replicas) | {"max_bytes": 2 * 1024**2})
+    try:
+        opened = await asyncio.gather(first.open(), second.open())
+        assert opened[0] == opened[1]
+        revision = await first.put("a", b"1", last=0, ttl_s=TTL_S)
+        with pytest.raises(StoreConflict):
+            await second.put("a", b"2", last=0, ttl_s=TTL_S)
+        await second.put("a", b"3", last=revision, ttl_s=TTL_S)
+        assert [one.value for one in await first.read()] == [b"3"]
+    finally:
+        await other.close()
+
+
 async def test_many_values_come_in_batches_and_none_twice(bus: NatsBus) -> None:
     bucket = Bucket(bus, "test")
     await bucket.open()
