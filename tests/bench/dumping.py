@@ -1,14 +1,11 @@
 """What one look at all goroutines costs the service, which stands still meanwhile, and the sidecar."""
 
-import http.client
 import subprocess
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from bench.knocking import knocking
 from bench.lab import Lab
 from bench.pace import Pace
 from bench.report import Row
@@ -41,7 +38,8 @@ def dumping(lab: Lab, pace: Pace) -> list[Row]:
             rows += [_look(lab, service, case, form) for form in ("stacks", "counts")]
             rows.append(_tool(go, service, case, folder / "profile.pb.gz"))
     words = (
-        "pause: the longest that another request to the service had to wait; loop: longest call on the event loop; "
+        "milliseconds; pause: the longest that another request to the service had to wait; loop: longest call on the "
+        "event loop; +MiB: what stays with the sidecar; read MiB: the process that reads a large dump, and ends; "
         "go tool: pprof -top of the protobuf form, the whole process"
     )
     return [*rows, Row(part=_PART, case="all", who="columns", note=words)]
@@ -60,41 +58,22 @@ def _grow(service: GoService, count: int) -> None:
 
 
 def _look(lab: Lab, service: GoService, case: str, form: str) -> Row:
-    with _knocking(service.port) as longest_ms:
-        command = ["python", "-m", "bench.dumplooks", str(service.port), str(service.pid), str(_LOOKS), form]
-        told = lab.tell(DumpLooks, command)
+    """What it costs while nobody else asks, and then again for how long it holds up others."""
+    command = ["python", "-m", "bench.dumplooks", str(service.port), str(service.pid), str(_LOOKS), form]
+    told = lab.tell(DumpLooks, command)
+    with knocking(service.port) as longest_ms:
+        lab.tell(DumpLooks, command)
     values = {
         "pause ms": longest_ms[0],
-        "its CPU ms": told.service_ms,
-        "CPU ms": told.sidecar_ms,
-        "parse ms": told.parse_ms,
-        "whole ms": told.whole_ms,
-        "loop ms": told.longest_ms,
+        "its CPU": told.service_ms,
+        "our CPU": told.sidecar_ms,
+        "parse": told.parse_ms,
+        "whole": told.whole_ms,
+        "loop": told.longest_ms,
+        "+MiB": told.grown_mib,
+        "read MiB": told.reader_mib,
     }
     return Row(part=_PART, case=case, who=form, values=values)
-
-
-@contextmanager
-def _knocking(port: int) -> Iterator[list[float]]:
-    """How long a small request had to wait at most."""
-    ended, longest_ms = threading.Event(), [0.0]
-
-    def knock() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        while not ended.wait(0.002):
-            began = time.perf_counter()
-            connection.request("GET", "/debug/pprof/cmdline")
-            connection.getresponse().read()
-            longest_ms[0] = max(longest_ms[0], 1e3 * (time.perf_counter() - began))
-        connection.close()
-
-    thread = threading.Thread(target=knock)
-    thread.start()
-    try:
-        yield longest_ms
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _tool(go: Go, service: GoService, case: str, file: Path) -> Row:
@@ -103,4 +82,4 @@ def _tool(go: Go, service: GoService, case: str, file: Path) -> Row:
         file.write_bytes(page.read())
     began = time.perf_counter()
     subprocess.run([go.path, "tool", "pprof", "-top", file], check=True, capture_output=True, timeout=120)
-    return Row(part=_PART, case=case, who="go tool", values={"whole ms": 1e3 * (time.perf_counter() - began)})
+    return Row(part=_PART, case=case, who="go tool", values={"whole": 1e3 * (time.perf_counter() - began)})

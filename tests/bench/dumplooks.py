@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from bench.lab import cpu_s, memory_mib
+from bench.lab import cpu_s, memory_mib, our_cpu_s
 from bench.looks import LoopWatch
 from bench.wire import DumpLooks
 from diagmesh.adapters.godoor import door_of
@@ -23,7 +23,7 @@ async def main(port: int, pid: int, count: int, form: str) -> DumpLooks:
     target, question = FakeTarget(go=door), GoroutinesQuestion(form=DumpForm(form), leaks=False)
     await goroutines.look(question, target)
     before_mib, watch = memory_mib("self")["RSS MiB"], LoopWatch()
-    ours, theirs, began = _cpu_s(), cpu_s(pid), time.perf_counter()
+    ours, theirs, began = our_cpu_s(), cpu_s(pid), time.perf_counter()
     took, parse = 0.0, 0.0
     for _ in range(count):
         answer = await goroutines.look(question, target)
@@ -34,16 +34,12 @@ async def main(port: int, pid: int, count: int, form: str) -> DumpLooks:
         took_ms=took,
         parse_ms=parse,
         whole_ms=whole_ms,
-        sidecar_ms=1e3 * (_cpu_s() - ours) / count,
+        sidecar_ms=1e3 * (our_cpu_s() - ours) / count,
         service_ms=1e3 * (cpu_s(pid) - theirs) / count,
         longest_ms=1e3 * watch.longest_s,
         grown_mib=max(0.0, memory_mib("self")["RSS MiB"] - before_mib),
+        reader_mib=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     )
-
-
-def _cpu_s() -> float:
-    """Of this process and of those that it has waited for."""
-    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What every part of the bench needs: a server, peers as processes, their CPU and memory."""
 
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from support.golang import Go, GoMissing
 from support.natsserver import NatsServer
 from support.programs import Program
 
-__all__ = ["Lab", "cpu_s", "memory_mib"]
+__all__ = ["Lab", "cpu_s", "memory_mib", "our_cpu_s"]
 
 _PATIENCE_S = 60.0
 _LOG = "peers.log"
@@ -116,6 +118,11 @@ def cpu_s(pid: int) -> float:
         except (FileNotFoundError, ProcessLookupError):
             continue  # a thread that ended meanwhile
     return used_ns / 1e9
+
+
+def our_cpu_s() -> float:
+    """CPU time of this process, and of those that it has waited for."""
+    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def memory_mib(pid: int | str) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """What a look at the Go runtime costs the service and the sidecar, with few and with many goroutines."""
 
 import time
-from pathlib import Path
 
+from bench.knocking import knocking
 from bench.lab import Lab
 from bench.pace import Pace
 from bench.report import Row
@@ -16,7 +16,8 @@ __all__ = ["looking"]
 
 _PART = "go-pages"
 _GROWN_S = 60.0
-_LOOKS_MOST = 20
+_LOOKS_MOST = 10
+_KNOCKED_LOOKS = 3
 
 
 def looking(lab: Lab, pace: Pace) -> list[Row]:
@@ -32,7 +33,11 @@ def looking(lab: Lab, pace: Pace) -> list[Row]:
         for count in pace.goroutines:
             _grow(service, count)
             rows += _looked(lab, pace, service, f"G={count}")
-    words = "CPU us: of one look, in the service and in the sidecar; p50 ms: how long it took"
+    words = (
+        "CPU us of one look, in the service and in the sidecar (with the process that reads for it); p50 ms: how long "
+        "it took; pause ms: the longest that another request had to wait; +MiB: what stays with the sidecar; watch: "
+        "one step of what takes heap profiles while a heap grows"
+    )
     return [*rows, Row(part=_PART, case="runtime", who="columns", note=words)]
 
 
@@ -44,13 +49,23 @@ def _grow(service: GoService, count: int) -> None:
 
 
 def _looked(lab: Lab, pace: Pace, service: GoService, case: str) -> list[Row]:
-    looks = str(min(pace.looks, _LOOKS_MOST))
-    command: list[str | Path] = ["python", "-m", "bench.golooks", str(service.port), str(service.pid), looks]
-    told = [lab.tell(GoLooks, command) for _ in range(pace.turns)]
+    def asked(looks: int, *only: str) -> GoLooks:
+        command = ["python", "-m", "bench.golooks", str(service.port), str(service.pid), str(looks), *only]
+        return lab.tell(GoLooks, command)
+
+    told = [asked(min(pace.looks, _LOOKS_MOST)) for _ in range(pace.turns)]
     rows = []
     for who in told[0].p50_ms:
+        with knocking(service.port) as longest_ms:
+            asked(min(pace.looks, _KNOCKED_LOOKS), who)
         many = [
-            {"service us": one.service_us[who], "sidecar us": one.sidecar_us[who], "p50 ms": one.p50_ms[who]}
+            {
+                "service us": one.service_us[who],
+                "sidecar us": one.sidecar_us[who],
+                "p50 ms": one.p50_ms[who],
+                "pause ms": longest_ms[0],
+                "+MiB": one.grown_mib[who],
+            }
             for one in told
         ]
         rows.append(row(_PART, case, who, many, {}))

@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -11,14 +13,18 @@ import psutil
 from bench.wire import Looks
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.contract.answers.health import HealthQuestion
+from diagmesh.contract.answers.races import RacesQuestion
 from diagmesh.contract.answers.resources import ResourcesQuestion
-from diagmesh.settings import TargetSettings
+from diagmesh.settings import GoSettings, TargetSettings
 from diagmesh_agents.health import health
+from diagmesh_agents.races import races
 from diagmesh_agents.resources import resources
 from support.children import Child, until
+from support.racing import report
 
 _WATCHED = "import time\nprint('ready', flush=True)\ntime.sleep(600)"
 _SAMPLES = 40
+_RACES = 100
 
 
 class LoopWatch:
@@ -39,8 +45,11 @@ class LoopWatch:
 
 async def main(count: int) -> Looks:
     """Watch for a while, warm up, then measure: first the cost, then the calls of the loop one by one."""
-    with Child(_WATCHED) as child:
-        neighbour = Neighbour(TargetSettings(service="sim", pid=child.pid, sample_s=0.02))
+    with Child(_WATCHED) as child, tempfile.TemporaryDirectory(prefix="diagmesh-bench-") as folder:
+        log = Path(folder, "race")
+        log.with_suffix(f".{child.pid}").write_bytes(b"".join(map(report, range(_RACES))))
+        own = GoSettings(race_log=str(log))
+        neighbour = Neighbour(TargetSettings(service="sim", pid=child.pid, sample_s=0.02, go=own))
         sampling = asyncio.create_task(neighbour.run())
         await asyncio.to_thread(until, neighbour.ring.samples, lambda samples: len(samples) >= _SAMPLES)
         sampling.cancel()
@@ -55,6 +64,7 @@ async def main(count: int) -> Looks:
         looks: dict[str, Callable[[], Awaitable[object]]] = {
             "health": lambda: health.look(HealthQuestion(), neighbour),
             "resources": lambda: resources.look(ResourcesQuestion(), neighbour),
+            f"races, {_RACES} seen": lambda: races.look(RacesQuestion(), neighbour),
             "psutil, 8 fields": by_psutil,
         }
         told = Looks(cpu_us={}, loop_ms={}, longest_ms={})

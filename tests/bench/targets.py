@@ -86,6 +86,12 @@ TARGETS: Final = (
         "ms",
         _value("dumping", "100 goroutines", "stacks", "pause ms"),
     ),
+    Target(
+        "10000 goroutines, counts: pause of the service",
+        20,
+        "ms",
+        _value("dumping", "10,000 goroutines", "counts", "pause ms"),
+    ),
     Target("a look at the Go runtime: CPU of the service", 2000, "us", _go("service us")),
     Target("a look at the Go runtime: CPU of the sidecar", 5000, "us", _go("sidecar us")),
     Target("sidecar with all agents: RSS", 36, "MiB", _value("footprint", "process", "sidecar", "RSS MiB")),

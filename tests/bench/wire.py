@@ -35,7 +35,10 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DumpLooks(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look of `goroutines` costs: times of the worst one, CPU of both sides per look, memory that stayed."""
+    """What a look of `goroutines` costs: times of the worst one, CPU of both sides per look, memory.
+
+    ``grown_mib`` is what stayed with the sidecar, ``reader_mib`` what the largest process had that read for it.
+    """
 
     took_ms: float
     parse_ms: float
@@ -44,6 +47,7 @@ class DumpLooks(msgspec.Struct, frozen=True, kw_only=True):
     service_ms: float
     longest_ms: float
     grown_mib: float
+    reader_mib: float
 
 
 class Looks(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +62,12 @@ class Looks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoLooks(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at a Go service costs, by the way it is looked at: CPU of both sides, and how long it takes."""
+    """What one look at a Go service costs, by way: CPU of both sides, how long it takes, memory that stays."""
 
     sidecar_us: dict[str, float]
     service_us: dict[str, float]
     p50_ms: dict[str, float]
+    grown_mib: dict[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
