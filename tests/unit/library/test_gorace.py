@@ -296,3 +296,12 @@ def test_any_bytes_give_reports_or_none_and_nothing_else(parts: list[bytes]) -> 
     for report in whole:
         assert len(report.accesses) == 2
         Collected().add(report)
+
+
+def test_a_report_is_the_same_however_slowly_it_comes() -> None:
+    """A long line of somebody else between its own, byte by byte: pieces without an end of a line are no lines."""
+    head, tail = SIMPLE.split(b"Previous", 1)
+    reader, reports = RaceReader(), list[object]()
+    for byte in head + b"x" * 12_000 + b"\nPrevious" + tail:
+        reports += reader.feed(bytes([byte]))
+    assert (len(reports + reader.end()), reader.cut, reader.announced) == (1, 0, 1)

@@ -47,11 +47,12 @@ class RaceReader:
         # Most of most logs has nothing to do with races, and need not be cut into lines.
         if not self._open and _BEGIN not in whole and _FOUND_SIGN not in whole:
             return []
-        return [report for raw in whole.split(b"\n") for report in self._line(raw)]
+        # Every line of it has its end, and what follows the last one is none.
+        return [report for raw in whole.split(b"\n")[:-1] for report in self._line(raw)]
 
     def end(self) -> list[Report]:
         """What was read has its end here: the last line, and those reports that are whole without theirs."""
-        reports = [] if self._skipping else self.feed(b"\n")
+        reports = self.feed(b"\n") if self._rest and not self._skipping else []
         self._rest, self._skipping = b"", False
         for key in list(self._open):
             reports += self._close(key)
