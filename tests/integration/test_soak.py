@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from soak.healthy import processes, run, table
-from soak.watch import Memory, Told, soak
+from soak.watch import ALL_KINDS, Memory, Told, soak
+from support.compiler import c_compiler
 from support.godemo import build
 from support.golang import Go
 from support.upping import Up
@@ -17,9 +18,10 @@ from support.upping import Up
 
 @pytest.mark.timeout(900)
 def test_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
-    build(go)
-    told = run(tmp_path, 45.0)
+    c_compiler()  # -race needs one
+    told = run(tmp_path, 45.0, build(go), build(go, "-race"))
     assert told.complaints == []
+    assert told.answers.keys() == ALL_KINDS
     assert told.checks > 10
     assert told.asks > 20
     assert len(told.memory) == 6, "the coordinator and five sidecars"
@@ -41,6 +43,11 @@ def test_a_sick_one_is_told(tmp_path: Path) -> None:
 
 def test_the_table_and_the_complaints() -> None:
     told = Told(checks=3, asks=9, memory=[Memory("coordinator", 40.04, 41.0)])
+    assert told.complaints == []
+    told.answers["races"] += 0
+    assert told.complaints == ["no answer: races of anybody"]
+    told.answers["races"] += 2
+    assert "answers of kind races              2" in table(told)
     assert told.complaints == []
     assert "checks made                        3" in table(told)
     assert "coordinator                     40.0    41.0" in table(told)

@@ -1,14 +1,15 @@
-"""`diagmesh up` with the Go demo under its load, healthy: no finding, nobody silent."""
+"""`diagmesh up` with the Go demo under its load, healthy, orders with the race detector: no finding, nobody silent."""
 
 import asyncio
 import re
+import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-from soak.watch import WARM_UP_S, Told, soak
+from soak.watch import ALL_KINDS, WARM_UP_S, Told, soak
 from support.godemo import build
 from support.golang import Go, GoMissing
 from support.upping import Up
@@ -22,25 +23,48 @@ LEAST_S: Final = 20.0
 def main(seconds: float) -> int:
     """Run it; returns the exit code."""
     try:
-        build(Go())
+        programs = build(Go())
+        raced = build(Go(), "-race") if shutil.which("cc") or shutil.which("gcc") else None
     except GoMissing as missing:
         print(f"the demo is in Go: {missing}", file=sys.stderr)
         return 3
+    if raced is None:
+        print("no C compiler, so nothing is built with -race, and nobody can be asked for races", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="diagmesh-soak-") as folder:
-        told = run(Path(folder), seconds)
+        told = run(Path(folder), seconds, programs, raced)
     print(table(told))
     said = told.complaints
     print("\n".join(said) or f"nothing found in {told.checks} checks")
     return 1 if said else 0
 
 
-def run(folder: Path, seconds: float) -> Told:
-    """One soak in an empty folder."""
+def run(folder: Path, seconds: float, programs: Path, raced: Path | None) -> Told:
+    """One soak in an empty folder.
+
+    Args:
+        folder: for everything that it writes.
+        seconds: how long.
+        programs: the demo, built as `up` builds it.
+        raced: the demo with the race detector, of which orders is taken; None for none.
+    """
     began = time.monotonic()
     with Up(folder, "--demo", "go") as up:
+        if raced is not None:
+            up.environment["XDG_CACHE_HOME"] = str(_with_races(folder / "cache", programs, raced))
+            up.environment["GORACE"] = f"log_path={folder / 'race'}"
         up.ready()
         print(f"up at {up.url} after {time.monotonic() - began:.1f} s; judged for {seconds:g} s", flush=True)
-        return asyncio.run(soak(up.url, processes(up), seconds, lambda line: print(line, flush=True)))
+        kinds = ALL_KINDS if raced is not None else ALL_KINDS - {"races"}
+        return asyncio.run(soak(up.url, processes(up), seconds, lambda line: print(line, flush=True), kinds))
+
+
+def _with_races(cache: Path, programs: Path, raced: Path) -> Path:
+    """A cache in which `up` finds the demo, with orders as it is with the race detector."""
+    folder = cache / "diagmesh" / "go" / programs.name
+    folder.mkdir(parents=True)
+    for program in programs.iterdir():
+        (folder / program.name).symlink_to((raced if program.name == "orders" else programs) / program.name)
+    return cache
 
 
 def processes(up: Up) -> dict[str, int]:
@@ -58,6 +82,7 @@ def table(told: Told) -> str:
     ]
     rows += [(f"not judged, after {WARM_UP_S:g} s", sum(told.blind.values())), ("silent", sum(told.silent.values()))]
     rows += [("questions not answered", sum(told.lost.values()))]
+    rows += [(f"answers of kind {kind}", count) for kind, count in sorted(told.answers.items())]
     lines = ["", *(f"{what:28}{count:8}" for what, count in rows), "", f"{'memory, MiB':28}{'warm':>8}{'end':>8}"]
     lines += [f"{one.name:28}{one.early_mib:8.1f}{one.late_mib:8.1f}" for one in told.memory]
     return "\n".join(lines) + "\n"
