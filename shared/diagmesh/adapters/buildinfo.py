@@ -53,7 +53,7 @@ def build_of(descriptor: int) -> GoBuild | None:
     try:
         place = _section(descriptor)
         return None if place is None else _parse(os.pread(descriptor, min(place.size, _TEXT_BYTES), place.offset))
-    except (struct.error, ValueError, IndexError):
+    except (struct.error, ValueError, IndexError, OverflowError):  # the last one: a place beyond any file
         return None  # damaged, or made by something else
 
 

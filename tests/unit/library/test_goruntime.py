@@ -96,7 +96,16 @@ def test_the_end_of_a_heap_profile_tells_the_same() -> None:
     assert same == told
 
 
-@pytest.mark.parametrize("body", [b"", b"heap profile: 1", heap_text()[:-900], heap_text(NumGC="x")])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"heap profile: 1",
+        heap_text()[:-900],
+        heap_text(NumGC="x"),
+        heap_text().replace(b"# Stack = ", b"# Stack = x"),
+    ],
+)
 def test_a_heap_profile_that_was_cut_says_so(body: bytes) -> None:
     with pytest.raises(NotGoPage):
         fields_of_heap_text(body)
@@ -309,7 +318,15 @@ def test_what_an_executable_says_of_its_build(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"#!/bin/sh\n", b"\x7fELF", executable()[:-150], Path(sys.executable).read_bytes()]
+    "content",
+    [
+        b"",
+        b"#!/bin/sh\n",
+        b"\x7fELF",
+        executable()[:-150],
+        executable()[:0x28] + b"\xff" * 8 + executable()[0x30:],
+        Path(sys.executable).read_bytes(),
+    ],
 )
 def test_what_is_no_go_program_says_nothing(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "other"

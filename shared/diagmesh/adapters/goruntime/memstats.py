@@ -79,9 +79,9 @@ def fields_of_heap_text(body: bytes) -> dict[str, Any]:
     words: dict[str, Any] = {}
     for name, value in _LINE.findall(trailer if found else b""):
         words[name.decode()] = _value(value)
-    if isinstance(stack := words.get(_STACK), str):  # "inuse / sys"
-        words["StackInuse"] = int(stack.partition("/")[0] or 0)
     try:
+        if isinstance(stack := words.get(_STACK), str):  # "inuse / sys"
+            words["StackInuse"] = int(stack.partition("/")[0] or 0)
         return _fields(msgspec.convert(words, _MemStats, strict=False))
     except (msgspec.ValidationError, ValueError):
         raise NotGoPage("the heap profile of the service does not end with the memory statistics of Go") from None
