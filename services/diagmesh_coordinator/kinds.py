@@ -172,6 +172,7 @@ class MeshKinds:
 
         async def look(question: FanoutQuestion, asked: Asked) -> MeshAnswer:
             answer = spec.answer if spec else None
+            question = question.widened(spec.question if spec else None)
             total = await fan_out(self._bus, self._directory, answer, question, asked, self._shelf)
             self._measures.gathered(total)
             return total

@@ -35,6 +35,20 @@ class FanoutQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields=
             fields["detail"] = self.chosen.detail
         return encode({**fields, **self.own})
 
+    def widened(self, question: type[Question] | None) -> "FanoutQuestion":
+        """The question of the kind as its answers can be told as one; unchanged for who wants the single replies.
+
+        Args:
+            question: the kind's own question type; None when the kind is not known here.
+        """
+        if question is None or self.chosen.each:
+            return self
+        asked = decode_question(encode(self.own), question)
+        wider = asked.to_each()
+        if wider == asked:
+            return self
+        return msgspec.structs.replace(self, own=_fields.decode(encode(wider)))
+
 
 def decode_fanout(data: bytes, question: type[Question] | None) -> FanoutQuestion:
     """Take the body of a mesh question apart.

@@ -10,7 +10,7 @@ import pytest
 
 from diagmesh_cli.main import run
 from faults.mesh import Copy, DemoMesh
-from support.godemo import build
+from support.godemo import ask, build
 from support.golang import Go
 from support.pprof import Tool
 
@@ -45,6 +45,33 @@ def test_all_replicas_are_added_up(replicas: Replicas, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert "payments: 2 replicas added up" in shown
     assert re.search(r"harm\.compute +running\.go:\d+", shown)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_mesh_adds_up_what_replicas_told(replicas: Replicas) -> None:
+    """What `nats req diag.mesh.profile` gets."""
+
+    def told(**more: object) -> Any:
+        question = {"type": "goroutine", "services": ["payments"], "timeout_ms": 20_000, **more}
+        return ask(replicas.mesh.url, "diag.mesh.profile", question, within_s=25.0)[1]["answer"]
+
+    answer = told(each=True, top=1000)
+    (summed,) = answer["merged"]["counted"]
+    (first, second) = [reply["answer"]["counted"][0] for reply in answer["each"]]
+    assert (summed["service"], summed["replicas"], summed["total"]) == ("payments", 2, first["total"] + second["total"])
+    assert "short_by" not in summed
+    of_each = [{row["function"]: (row["flat"], row["cum"]) for row in one["rows"]} for one in (first, second)]
+    for row in summed["rows"]:
+        parts = [one.get(row["function"], (0, 0)) for one in of_each]
+        assert [row["flat"], row["cum"]] == [sum(part) for part in zip(*parts, strict=True)]
+    few = told(top=3)["merged"]["counted"][0]
+    assert len(few["rows"]) > 20, "each replica is asked for more rows than anybody wants to see of one"
+
+
+def test_sums_are_told_on_a_terminal(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(replicas, "ask", "profile", "payments", "--timeout", "8") in (0, 1)
+    shown = capsys.readouterr().out
+    assert "payments: 2 replicas added up, cpu: " in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from diagmesh.contract.answers.profile import Counted, Edge, Peeked, Profile, Row
 from diagmesh_cli.views.parts import blind_lines, indented
 from diagmesh_cli.views.view import Cell, View
-from diagmesh_cli.views.words import MISSING, cores, duration, share, size, took
+from diagmesh_cli.views.words import MISSING, cores, duration, plural, share, size, took
 
 __all__ = ["VIEW", "counted_part", "place", "value"]
 
@@ -18,6 +18,7 @@ _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _MOST_LABELS: Final = 5
 _MOST_ROWS: Final = 5
 """Of each, where several things were counted."""
+_MOST_ADDED: Final = 15
 
 
 def value(number: int, unit: str, *, signed: bool = False) -> str:
@@ -52,7 +53,7 @@ def short(name: str) -> str:
 def _page(answer: Profile) -> RenderableType:
     parts: list[RenderableType] = []
     for one in answer.counted:
-        rows = _MOST_ROWS if len(answer.counted) > 1 else None
+        rows = _MOST_ROWS if len(answer.counted) > 1 else _MOST_ADDED if one.service else None
         parts += [*([Text()] if parts else []), *counted_part(one, rows)]
     if answer.cost is not None:
         cost = answer.cost
@@ -84,6 +85,9 @@ def counted_part(one: Counted, most: int | None = None) -> Iterator[RenderableTy
         yield indented(Text("nothing was counted", "dim"))
     if left:
         yield indented(Text(f"… and {left:,} more (--json shows all)", "dim"))
+    if one.short_by:
+        lacks = f"flat values may lack up to {value(one.short_by, one.unit)}: replicas told their heaviest rows only"
+        yield indented(Text(lacks, "dim"))
     if one.lines:
         yield Text()
         yield _table(one.lines, one, "LINE")
@@ -100,7 +104,8 @@ def counted_part(one: Counted, most: int | None = None) -> Iterator[RenderableTy
 
 def _head(one: Counted) -> Text:
     name = f"{one.type} · {one.sample}" if one.type and one.type != one.sample else one.sample
-    text = Text.assemble((name, "bold"))
+    whose = f"{one.service}: {plural(one.replicas, 'replica')} added up, " if one.service else ""
+    text = Text.assemble(whose, (name, "bold"))
     if one.base:
         return text.append(f": changed since {one.base}; shares are of {value(one.total, one.unit)} then")
     text.append(f": {value(one.total, one.unit)}")

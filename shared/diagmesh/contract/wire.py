@@ -68,6 +68,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     detail: Detail = Detail.NORMAL
     chunks: bool = False
 
+    def to_each(self) -> Self:
+        """What each instance is asked so that their answers can be told as one (`Answer.as_one`); usually the same."""
+        return self
+
 
 class Nothing(Question, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A question without fields of its own."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diagmesh.contract.answers.profile import ProfileQuestion
 from diagmesh.contract.answers.resources import ResourcesQuestion
 from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.wire import Nothing
@@ -35,6 +36,16 @@ def test_the_selection_is_ours_and_the_rest_goes_to_the_agents() -> None:
 def test_fields_of_an_unknown_kind_are_passed_on_for_the_agents_to_judge() -> None:
     question = decode_fanout(b'{"deep":{"er":[1,2]},"labels":{"a":"b"}}', None)
     assert msgspec.json.decode(question.body(1000)) == {"timeout_ms": 1000, "deep": {"er": [1, 2]}}
+
+
+def test_instances_are_asked_so_that_their_answers_can_be_told_as_one() -> None:
+    question = decode_fanout(b'{"type":"heap","services":["orders"],"timeout_ms":900}', ProfileQuestion)
+    wider = question.widened(ProfileQuestion)
+    assert msgspec.json.decode(wider.body(800)) == {"timeout_ms": 800, "type": "heap", "top": 100}
+    assert (wider.chosen, wider.timeout_ms) == (question.chosen, 900)
+    single = decode_fanout(b'{"type":"heap","each":true}', ProfileQuestion)
+    assert single.widened(ProfileQuestion) is single, "single replies are as they were asked for"
+    assert question.widened(None) is question
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """`profile`: where the program spends CPU and memory, who holds its locks, and what of that changed."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
+from diagmesh.contract.answers.profile_counted import Counted, Edge, Peeked, Row
+from diagmesh.contract.answers.profile_sum import added_up
 from diagmesh.contract.measures import Measure
 from diagmesh.contract.wire import Answer, Blind, Question
 
@@ -26,6 +30,8 @@ __all__ = [
 
 MOST_SECONDS: Final = 30
 """Of a CPU profile: what a question may do to a service is bounded."""
+_ADDED_ROWS: Final = 100
+"""Of each replica, where they are added up."""
 _Pattern = Annotated[str, Meta(max_length=500)]
 
 
@@ -88,86 +94,9 @@ class ProfileQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields
     keep: Keep = Keep.NO
     raw: bool = False
 
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What was counted at one function or line.
-
-    Args:
-        function: its full name; empty where the program has no symbols.
-        file: where it is written.
-        line: of the row; of a function the line at which most was counted.
-        flat: counted there.
-        cum: counted there and in what it calls.
-        flat_share: of the total.
-        cum_share: of the total.
-        name: as ``pprof -top`` writes it, where that is not the function alone.
-    """
-
-    function: str = ""
-    file: str = ""
-    line: int = 0
-    flat: int
-    cum: int
-    flat_share: float = 0.0
-    cum_share: float = 0.0
-    name: str = ""
-
-
-class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A caller or a callee, and what is counted on that way."""
-
-    function: str
-    value: int
-
-
-class Peeked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Who calls a function and whom it calls, the heaviest first."""
-
-    function: str
-    flat: int
-    cum: int
-    callers: tuple[Edge, ...] = ()
-    callees: tuple[Edge, ...] = ()
-
-
-class Counted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One sample type of one profile.
-
-    Args:
-        type: which profile; empty for a file of which nobody said so.
-        sample: what is counted (``inuse_space``).
-        unit: of all values.
-        total: of the whole profile; in a comparison that of the base, as pprof has it.
-        over_s: the time within which it was counted; None for a state (heap in use).
-        per_s: the total per second; of CPU time that is the cores used.
-        events: how often it happened: samples of CPU, allocations, contentions; None where nobody counts that.
-        samples: how many different stacks.
-        base: what it is compared with, in words; empty for no comparison. Values are then differences.
-        rows: the heaviest first.
-        rows_left: how many more there are.
-        blamed: the same by the innermost function that is none of Go's runtime: whose doing it is.
-        lines: by line, where they were asked for.
-        peeked: callers and callees of the functions that were asked for.
-        labels: what the samples are marked with, and what each mark comes to.
-        folded: stacks as text, the root first.
-    """
-
-    type: str = ""
-    sample: str
-    unit: str
-    total: int
-    over_s: float | None = None
-    per_s: float | None = None
-    events: int | None = None
-    samples: int = 0
-    base: str = ""
-    rows: tuple[Row, ...] = ()
-    rows_left: int = 0
-    blamed: tuple[Row, ...] = ()
-    lines: tuple[Row, ...] = ()
-    peeked: tuple[Peeked, ...] = ()
-    labels: dict[str, dict[str, int]] = {}
-    folded: dict[str, int] | None = None
+    def to_each(self) -> Self:
+        """More rows than are told in the end: what is little in one replica may be much in all of them."""
+        return replace(self, top=max(self.top, _ADDED_ROWS))
 
 
 class ProfileCost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -232,3 +161,10 @@ class Profile(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     raw: tuple[RawProfile, ...] = ()
     comments: tuple[str, ...] = ()
     blind: tuple[Blind, ...] = ()
+
+    @classmethod
+    def as_one(cls, answers: Sequence[tuple[str, Self]]) -> Self | None:
+        """The replicas of each service added up; None when nobody told."""
+        counted = added_up([(where.partition("/")[0], one) for where, answer in answers for one in answer.counted])
+        comments = dict.fromkeys(word for _, answer in answers for word in answer.comments)
+        return cls(counted=counted, comments=tuple(comments)) if answers else None
