@@ -14,6 +14,7 @@ from diagmesh.adapters.godump.memory import growth_between
 from diagmesh.adapters.godump.report import Shape, answer_of
 from diagmesh.adapters.godump.whole import Read, read_dump
 from diagmesh.contract.answers.goroutines import Cost, Goroutines, Level
+from diagmesh.errors import Unreadable
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
@@ -79,7 +80,10 @@ def _read(shape: Shape, chunks: Iterator[bytes]) -> _Timed:
 
 
 def _base(file: str, shape: Shape) -> Read:
-    return read_dump(pieces(file), shape)
+    try:
+        return read_dump(pieces(file), shape)
+    except Unreadable as error:
+        raise Unreadable(f"--base {file}", error.why, error.fix) from None
 
 
 def _told(one: FileRead[_Timed], level: Level, before: Read | None, base: str) -> FileRead[Goroutines]:

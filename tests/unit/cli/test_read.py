@@ -139,6 +139,13 @@ def test_files_that_cannot_be_read(kind: str, tmp_path: Path, capsys: pytest.Cap
     assert "directory" in details[4]
 
 
+def test_a_base_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now, before = tmp_path / "now.txt", tmp_path / "before.txt"
+    now.write_text(parked(3), encoding="utf-8")
+    assert run(["read", "goroutines", str(now), "--base", str(before)]) == Exit.UNSURE
+    assert f"--base {before}: No such file" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_a_bomb_is_given_up(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.gz"
     bomb.write_bytes(gzip.compress(b"\0" * 50_000_000))
