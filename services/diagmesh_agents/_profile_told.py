@@ -1,39 +1,13 @@
-"""The answer of `profile`: the files as far as they fit, what the look cost, what was not counted."""
+"""The answer of `profile`: what the look cost, what was not counted."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
 from diagmesh.adapters.pprof.apart import Told
 from diagmesh.contract.answers.profile import Counted, Profile, ProfileCost, ProfileType, RawProfile
 from diagmesh.contract.wire import Blind
 from diagmesh_agents._profiles import Take
 
-__all__ = ["answer_of", "blind_locks", "cost_words", "raw_of"]
-
-_MOST_RAW_BYTES: Final = 8 << 20
-
-
-def raw_of(takes: Sequence[Take], files: Sequence[Path]) -> tuple[tuple[RawProfile, ...], tuple[Blind, ...]]:
-    """The files as they came, as far as they go into a reply."""
-    found, missing, left = list[RawProfile](), list[Blind](), _MOST_RAW_BYTES
-    for take, file in zip(takes, files, strict=True):
-        data = file.read_bytes()
-        left -= len(data)
-        fits = left >= 0
-        found.append(
-            RawProfile(
-                type=take.type.value,
-                size_bytes=len(data),
-                sha256=hashlib.sha256(data).hexdigest(),
-                data=data if fits else b"",
-            )
-        )
-        if not fits:
-            why = f"it has {len(data):,} bytes, and a reply holds {_MOST_RAW_BYTES >> 20} MiB of files"
-            missing.append(Blind(what=f"{take.type.value}: the file", why=why, fix="ask for one type at a time"))
-    return tuple(found), tuple(missing)
+__all__ = ["answer_of", "blind_locks", "cost_words"]
 
 
 def cost_words(takes: Sequence[Take]) -> str:

@@ -12,13 +12,13 @@ from diagmesh.errors import Declined
 from diagmesh.gopages import GoPage, Query, pprof
 from diagmesh.target import Target
 
-__all__ = ["Kept", "Take", "kept_of", "nothing_kept", "takes_of"]
+__all__ = ["MOST_KEPT_BYTES", "Kept", "Take", "kept_of", "nothing_kept", "takes_of"]
 
 _STATES: Final = frozenset({ProfileType.HEAP, ProfileType.GOROUTINE, ProfileType.THREADCREATE})
 """What is so now; the others count since the start of the process, unless seconds are asked for."""
 _SURVEY: Final = (ProfileType.CPU, ProfileType.HEAP, ProfileType.ALLOCS, ProfileType.MUTEX)
 _SAMPLES: Final = {ProfileType.HEAP: "inuse_space", ProfileType.ALLOCS: "alloc_space"}
-_MOST_KEPT_BYTES: Final = 1 << 20
+MOST_KEPT_BYTES: Final = 1 << 20
 
 
 class Take(NamedTuple):
@@ -94,13 +94,12 @@ class _Shelf:
         """What a look is compared with; None when there is none yet."""
         return self._kept.get((one, base))
 
-    def put(self, one: ProfileType, base: Base, data: bytes) -> bool:
-        """Keep one in place of what was there; whether it was small enough."""
-        if len(data) > _MOST_KEPT_BYTES:
+    def put(self, one: ProfileType, base: Base, data: bytes | None) -> None:
+        """Keep one in place of what was there; None for one that is too large."""
+        if data is None:
             self._kept.pop((one, base), None)
-            return False
-        self._kept[(one, base)] = Kept(data, time.monotonic())
-        return True
+        else:
+            self._kept[(one, base)] = Kept(data, time.monotonic())
 
 
 def nothing_kept(one: ProfileType, base: Base) -> Declined:

@@ -6,23 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from diagmesh.adapters.pprof.apart import Job, Part, read_apart
-from diagmesh.contract.answers.profile import Base, Keep, Profile, ProfileCost, ProfileQuestion, ProfileType
+from diagmesh.adapters.pprof.apart import Job, Part, Told, read_apart
+from diagmesh.contract.answers.profile import (
+    MOST_FILE_BYTES,
+    Base,
+    Keep,
+    Profile,
+    ProfileCost,
+    ProfileQuestion,
+    ProfileType,
+)
 from diagmesh.contract.wire import Blind, Detail
 from diagmesh.declare import agent
-from diagmesh.errors import Declined, NoPage
+from diagmesh.errors import Declined, NoPage, Unavailable
 from diagmesh.gopages import Fetched, pprof
 from diagmesh.target import Target
 from diagmesh.workers import current_budget_s
-from diagmesh_agents._profile_told import answer_of, blind_locks, cost_words, raw_of
-from diagmesh_agents._profiles import Take, kept_of, nothing_kept, takes_of
+from diagmesh_agents._profile_files import kept_files_of, raw_of
+from diagmesh_agents._profile_told import answer_of, blind_locks, cost_words
+from diagmesh_agents._profiles import MOST_KEPT_BYTES, Take, kept_of, nothing_kept, takes_of
 
 __all__ = ["profile"]
 
 BUDGET_S: Final = 45.0
 _REST_S: Final = 0.9
 """Beside the sampling: to fetch, and to read in a process of its own."""
-_MOST_BYTES: Final = 16 << 20
 _BRIEF: Final = 3
 _FULL: Final = 1000
 _PERIOD: Final = "sampling period="
@@ -31,6 +39,8 @@ _PERIOD: Final = "sampling period="
 @agent(budget=BUDGET_S, concurrency=2)
 async def profile(question: ProfileQuestion, target: Target) -> Profile:
     """Where does it spend CPU and memory, and who holds its locks?"""
+    if question.file:
+        return await kept_files_of(target).piece(question)
     takes = takes_of(question)
     longest_s = max(take.seconds for take in takes)
     _check_time(longest_s)
@@ -40,8 +50,10 @@ async def profile(question: ProfileQuestion, target: Target) -> Profile:
             files, fetched = await _fetched(takes, target, folder)
             counts_locks = await _counts_locks(takes, target)
         parts, blind = await asyncio.to_thread(_parts, question, takes, files, target)
-        told = await read_apart(_job(question, parts))
-        raw, missing = await asyncio.to_thread(raw_of, takes, files) if question.raw else ((), ())
+        told, unread = await _read(question, parts)
+        raw, rest = await asyncio.to_thread(raw_of, takes, files, chunks=question.chunks) if question.raw else ((), ())
+        if question.raw:
+            kept_files_of(target).keep(rest)
     cost = ProfileCost(
         words=cost_words(takes),
         sampled_s=sum(take.seconds for take in takes if take.type is ProfileType.CPU),
@@ -50,7 +62,17 @@ async def profile(question: ProfileQuestion, target: Target) -> Profile:
         read_cpu_ms=told.cpu_ms,
         read_rss_bytes=told.rss_bytes,
     )
-    return answer_of(told, cost, raw, (*blind, *missing, *blind_locks(counts_locks)), counts_locks=counts_locks)
+    return answer_of(told, cost, raw, (*blind, *unread, *blind_locks(counts_locks)), counts_locks=counts_locks)
+
+
+async def _read(question: ProfileQuestion, parts: tuple[Part, ...]) -> tuple[Told, tuple[Blind, ...]]:
+    """What they tell; who asked for the files gets them even where they cannot be read here."""
+    try:
+        return await read_apart(_job(question, parts)), ()
+    except Unavailable as why:
+        if not question.raw:
+            raise
+        return Told(), (Blind(what="what is counted", why=why.detail, fix="look at the file: go tool pprof FILE"),)
 
 
 def _check_time(longest_s: int) -> None:
@@ -75,7 +97,7 @@ async def _fetched(takes: Sequence[Take], target: Target, folder: Path) -> tuple
     async def one(take: Take, file: Path) -> Fetched:
         patience_s = take.seconds + 5.0
         return await target.go.fetch(
-            take.page, query=take.query, limit_bytes=_MOST_BYTES, timeout_s=patience_s, whole=True, into=file
+            take.page, query=take.query, limit_bytes=MOST_FILE_BYTES, timeout_s=patience_s, whole=True, into=file
         )
 
     try:
@@ -104,7 +126,8 @@ def _parts(
     """What to read, with what it is compared with; this look is kept for the next one."""
     shelf, parts, blind = kept_of(target), list[Part](), list[Blind]()
     for take, file in zip(takes, files, strict=True):
-        data = file.read_bytes()
+        # What is too large to be kept is not even read here: the process that reads it has the memory for it.
+        small = file.stat().st_size <= MOST_KEPT_BYTES
         base = words = ""
         kept = shelf.get(take.type, question.base)
         if kept is not None:
@@ -123,8 +146,10 @@ def _parts(
         if take.seconds and take.type is not ProfileType.CPU:
             continue  # a difference is nothing to compare with
         wanted = [Base.PREVIOUS, *([Base.BASELINE] if question.keep is Keep.BASELINE else [])]
-        if [each for each in wanted if not shelf.put(take.type, each, data)]:
-            why = f"it has {len(data):,} bytes, and at most a MiB is kept"
+        for each in wanted:
+            shelf.put(take.type, each, file.read_bytes() if small else None)
+        if not small:
+            why = f"it has {file.stat().st_size:,} bytes, and at most a MiB is kept"
             blind.append(Blind(what=f"{take.type.value}: later comparisons", why=why))
         if question.base is not Base.NONE and kept is None:
             raise nothing_kept(take.type, question.base)

@@ -17,9 +17,10 @@ from diagmesh.errors import MessageTooLarge, NotPermitted, Unavailable
 from diagmesh.expected import Key
 from diagmesh.gather import BatchGather, Gather, Plan, agent_budget_ms, choose, gathering
 from diagmesh.serve import Asked, Identity
-from diagmesh_coordinator.bundles import Shelf, put_away
+from diagmesh_coordinator.bundles import Away, Shelf, put_away
 from diagmesh_coordinator.directory import Directory
 from diagmesh_coordinator.fitting import fitted
+from diagmesh_coordinator.pieces import fetching
 from diagmesh_coordinator.question import FanoutQuestion
 
 __all__ = ["coordinators_plan", "fan_out", "fan_out_coordinators", "gather_s"]
@@ -70,7 +71,7 @@ async def fan_out(
     total = await _added_up(round_, directory.problems, answer, question.chosen)
     limit_bytes = _limit_bytes(bus, question.chosen)
     left_s = asked.budget_s - _PUT_REST_S - (time.monotonic() - began)
-    total = await put_away(total, asked.kind, shelf, limit_bytes, left_s, msgpack=asked.msgpack)
+    total = await put_away(total, asked.kind, Away(shelf, fetching(bus), left_s), limit_bytes, msgpack=asked.msgpack)
     return fitted(total, limit_bytes, msgpack=asked.msgpack)
 
 

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from diagmesh.bus.nats.last_words import error_in
 from diagmesh.bus.nats.objects import Objects
 from diagmesh.contract import chunks, subjects
 from diagmesh.contract.answers.health import HealthQuestion
-from diagmesh.contract.answers.profile import Profile
+from diagmesh.contract.answers.profile import Profile, RawProfile
 from diagmesh.contract.codec import decode_question
 from diagmesh.contract.coding import CONTENT_TYPE_HEADER, MSGPACK, json_body, packed, wants_msgpack
 from diagmesh.contract.labels import check_labels, labels_of
@@ -35,8 +35,9 @@ from diagmesh.settings import CoordinatorSettings
 from diagmesh_cli.nearby import codes_near
 from diagmesh_cli.options import _milliseconds
 from diagmesh_cli.trouble import UsageError
-from diagmesh_coordinator.bundles import put_away
+from diagmesh_coordinator.bundles import Away, put_away
 from diagmesh_coordinator.directory import Directory
+from diagmesh_coordinator.pieces import fetching
 from diagmesh_coordinator.registry import records
 from diagmesh_coordinator.relay import Relay
 from fuzz.target import Target, text_of
@@ -144,6 +145,9 @@ def _put_together(data: bytes) -> None:
     assert assemblies.held == 0
 
 
+_ABC: Final = hashlib.sha256(b"abc").hexdigest().encode()
+
+
 class _Answers:
     """A bus on which everything is answered alike."""
 
@@ -187,6 +191,19 @@ def _objects(data: bytes) -> None:
         assert asyncio.run(Objects(bus).put("n", b"file")) == "diag_bundles/n"
 
 
+def _pieces(data: bytes) -> None:
+    """The reply to whoever asks for a piece of a file: it is that file in the end, or said to be none."""
+    bus: Any = _Answers(data, {})
+    reply = Reply(v=1, service="o", instance="i", kind="profile", status=Status.ANSWERED)
+    file = RawProfile(type="heap", size_bytes=3, sha256=_ABC.decode())
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in fetching(bus)(reply, file)])
+
+    with contextlib.suppress(StoreUnavailable):
+        assert asyncio.run(whole()) == b"abc"
+
+
 def _bundles(data: bytes) -> None:
     """An answer of an agent, in a sum that does not fit."""
 
@@ -194,10 +211,17 @@ def _bundles(data: bytes) -> None:
         async def put(self, name: str, _: bytes) -> str:
             return name
 
+        async def put_pieces(self, name: str, pieces: AsyncIterator[bytes], size_bytes: int) -> str:
+            assert [piece async for piece in pieces]
+            return f"{name} of {size_bytes}"
+
+    async def fetch(reply: Reply, file: RawProfile) -> AsyncIterator[bytes]:
+        yield f"{reply.instance}: {file.type}".encode()
+
     raw: Any = msgspec.Raw(data)
     reply = Reply(v=1, service="o", instance="i", kind="profile", status=Status.ANSWERED, answer=raw)
     total = MeshAnswer(of="profile", expected=1, answered=1, each=(reply,))
-    said = asyncio.run(put_away(total, "profile", Shelf(), 0, 5.0))
+    said = asyncio.run(put_away(total, "profile", Away(Shelf(), fetch, 5.0), 0))
     assert said.each is not None
     assert len(said.each) == 1
     if said.each[0] is not reply:
@@ -307,6 +331,17 @@ TARGETS: Final = (
             b'{"config":{"max_bytes":1000000},"state":{"bytes":10}}',
             b'{"config":{"max_bytes":10},"state":{"bytes":10}}',
             b'{"error":{"err_code":10059,"description":"no"}}',
+            _DEEP,
+        ),
+    ),
+    Target(
+        "pieces",
+        _pieces,
+        ("diagmesh_coordinator.pieces",),
+        (
+            b'{"v":1,"service":"o","instance":"i","kind":"profile","status":"answered","answer":{"raw":[{"type":"heap",'
+            b'"size_bytes":3,"sha256":"' + _ABC + b'","data":"YWJj"}]}}',
+            b'{"v":1,"service":"o","instance":"i","kind":"profile","status":"declined","problem":{"code":404,"error":"x"}}',
             _DEEP,
         ),
     ),

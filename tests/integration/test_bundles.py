@@ -1,8 +1,11 @@
 """Files that no reply can carry lie in an object store of JetStream; what cannot be put there is told, and why."""
 
 import asyncio
+import base64
+import gzip
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from diagmesh.bus.nats import NatsBus
 from diagmesh.bus.nats.objects import BUNDLES, Objects
 from diagmesh.errors import StoreUnavailable
 from diagmesh.settings import NatsSettings
+from diagmesh_cli.main import run
 from support.doors import answers, http_answer, scripted
 from support.natsserver import MakeServer, NatsServer
 from support.permitting import Lab
@@ -103,15 +107,16 @@ async def test_without_jetstream_there_is_no_store(make_server: MakeServer) -> N
 class Replicas:
     """Two sidecars whose services have a large heap profile, and a coordinator."""
 
-    def __init__(self, folder: Path, stack: ExitStack, *, jetstream: bool) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, *, jetstream: bool, file: bytes = LARGE) -> None:
         (folder / "nats").mkdir()
         self.url = stack.enter_context(NatsServer(folder / "nats", jetstream=jetstream)).url
-        page = http_answer("200 OK", LARGE, "Content-Type: application/octet-stream")
+        page = http_answer("200 OK", file, "Content-Type: application/octet-stream")
         door = stack.enter_context(scripted(answers(page)))
+        self.sidecars: list[Program] = []
         for instance in ("i1", "i2"):
             beside = stack.enter_context(sleeper(folder / f"beside-{instance}.log"))
-            file = folder / f"{instance}.toml"
-            file.write_text(
+            settings = folder / f"{instance}.toml"
+            settings.write_text(
                 f"""heartbeat_s = 0.5
                 [nats]
                 url = "{self.url}"
@@ -124,15 +129,16 @@ class Replicas:
                 """,
                 encoding="utf-8",
             )
-            self._sidecar(stack, folder, file, instance)
+            self.sidecars.append(self._sidecar(stack, folder, settings, instance))
         words: list[str | Path] = ["python", "-m", "diagmesh_coordinator", "--nats", self.url]
         self.coordinator = stack.enter_context(Program(words, folder / "coordinator.log"))
 
     @staticmethod
-    def _sidecar(stack: ExitStack, folder: Path, file: Path, instance: str) -> None:
+    def _sidecar(stack: ExitStack, folder: Path, file: Path, instance: str) -> Program:
         words: list[str | Path] = ["python", "-m", "diagmesh_agents", "--config", file]
         program = stack.enter_context(Program(words, folder / f"{instance}.log"))
         wait_until(lambda: f"serving orders/{instance}" in program.log_text(), LONG_S, f"{instance} serves")
+        return program
 
     async def asked(self, **question: Any) -> dict[str, Any]:
         """The answer of the mesh, in one message, as `nats req` gets it."""
@@ -176,6 +182,61 @@ async def test_files_that_do_not_fit_into_the_answer_of_the_mesh_are_put_away(re
     await client.close()
 
 
+HUGE: Final = gzip.compress(os.urandom(32 << 20), 0)
+"""No profile inside: it cannot be read, and is handed over nevertheless."""
+
+
+def peak_mib(program: Program) -> float:
+    """The most memory that it ever had."""
+    status = Path(f"/proc/{program.pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+@pytest.mark.timeout(300)
+async def test_a_file_of_32_mib_is_put_away_piece_by_piece(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        replicas = Replicas(tmp_path, stack, jetstream=True, file=HUGE)
+        await replicas.asked(type="cpu", raw=False)  # both are known, and nothing is put away twice
+        answer = await replicas.asked()
+        client = await nats.connect(replicas.url)
+        for reply in answer["each"]:
+            (raw,), (blind,) = reply["answer"]["raw"], reply["answer"]["blind"][-1:]
+            assert (raw["size_bytes"], blind["what"]) == (len(HUGE), "what is counted")
+            assert raw["object"].startswith(f"{BUNDLES}/orders/{reply['instance']}/heap-")
+        assert await from_store(client, raw["object"]) == HUGE
+        # Whoever has no store takes the pieces himself, from the instance.
+        question = {"file": raw["sha256"], "offset": len(HUGE) - 1000}
+        said = json.loads((await client.request("diag.orders.profile.i2", json.dumps(question).encode())).data)
+        assert base64.b64decode(said["answer"]["raw"][0]["data"]) == HUGE[-1000:]
+        other = json.loads((await client.request("diag.orders.profile.i2", b'{"file": "%s"}' % (b"0" * 64))).data)
+        assert (other["status"], other["problem"]["code"]) == ("declined", 404)
+        await client.close()
+        for program in (*replicas.sidecars, replicas.coordinator):
+            assert peak_mib(program) < 75, "no whole file is ever in memory"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("coordinator", [True, False])
+def test_the_command_gets_a_file_that_no_reply_holds(
+    coordinator: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = made([("main.main;main.keep", (1, 7))], types=TYPES)
+    profile.string_table.extend(base64.b64encode(os.urandom(1 << 20)).decode() for _ in range(12))
+    file = packed(profile)
+    assert len(file) > 8 << 20
+    with ExitStack() as stack:
+        replicas = Replicas(tmp_path, stack, jetstream=False, file=file)
+        if coordinator:
+            asyncio.run(replicas.asked(raw=False))
+        else:
+            replicas.coordinator.stop()
+        words = ["profile", "orders", "--type", "heap", "--raw", str(tmp_path / "heap.pb.gz"), "--timeout", "20"]
+        code = run([*words, "--nats", replicas.url])
+    said = capsys.readouterr()
+    assert (code, "2 replicas added up" in said.out) == (0, True), said
+    assert (tmp_path / "heap-i1.pb.gz").read_bytes() == (tmp_path / "heap-i2.pb.gz").read_bytes() == file
+
+
 async def test_the_nats_cli_gets_a_file_by_its_reference(
     make_server: MakeServer, nats_cli: Path, tmp_path: Path
 ) -> None:
@@ -211,7 +272,17 @@ async def test_the_nats_cli_gets_a_file_by_its_reference(
 @pytest.mark.parametrize("replicas", [False], indirect=True)
 async def test_where_there_is_no_store_the_answer_says_so(replicas: Replicas) -> None:
     answer = await replicas.asked()
-    assert answer.get("each") is None
     (note,) = [note for note in answer["notes"] if "object store" in note]
     assert "JetStream is not enabled here" in note
     assert '"chunks": true' in note
+    # One instance that keeps its file hands it over in pieces.
+    (raw,) = answer["each"][0]["answer"]["raw"]
+    assert ("data" in raw, raw["size_bytes"], raw["kept_s"]) == (False, len(LARGE), 300)
+    got = b""
+    client = await nats.connect(replicas.url)
+    while len(got) < len(LARGE):
+        question = json.dumps({"file": raw["sha256"], "offset": len(got)}).encode()
+        said = json.loads((await client.request(f"diag.orders.profile.{answer['each'][0]['instance']}", question)).data)
+        got += base64.b64decode(said["answer"]["raw"][0]["data"])
+    await client.close()
+    assert got == LARGE

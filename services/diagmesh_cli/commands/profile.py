@@ -36,6 +36,7 @@ from diagmesh_cli.verdict import of_reply
 from diagmesh_cli.views.parts import silent_lines
 from diagmesh_cli.views.profile import VIEW
 from diagmesh_cli.views.replies import page
+from diagmesh_cli.wholefiles import completed
 
 __all__ = ["profile"]
 
@@ -110,6 +111,10 @@ async def profile(  # noqa: PLR0913  each is an option
             else:
                 result = await mesh.all(Profile, question, services=(service,), labels=common.labels, timeout_s=wait_s)
                 each, silent = list(result.each), result.silent
+            try:
+                each = await completed(mesh, each)
+            except Unreadable as error:
+                raise UsageError(str(error)) from None
     return _shown(each, silent, question, looked, _Wishes(target, diff_sibling, html, raw), output)
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import os
 from collections.abc import Sequence
+from hashlib import sha256
 
 import psutil
 import pytest
@@ -188,3 +190,43 @@ async def test_whoever_stops_waiting_ends_the_reader() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not [one for one in readers if one.is_running()]
+
+
+async def test_a_file_that_no_reply_holds_is_kept_and_handed_over_in_pieces() -> None:
+    large = gzip.compress(os.urandom(600 << 10), 0)
+    target = beside(heap=[large, HEAP])
+    answer = await asked(target, type=ProfileType.HEAP, raw=True)
+    (raw,) = answer.raw
+    assert (raw.data, raw.size_bytes, raw.kept_s, raw.sha256) == (b"", len(large), 300, sha256(large).hexdigest())
+    assert answer.counted == ()
+    assert [one.what for one in answer.blind] == ["what is counted"], "it is no profile, and handed over nevertheless"
+    got = b""
+    while len(got) < len(large):
+        (piece,) = (await asked(target, file=raw.sha256, offset=len(got))).raw
+        assert (piece.offset, piece.size_bytes, len(piece.data) <= 256 << 10) == (len(got), len(large), True)
+        got += piece.data
+    assert got == large
+    (whole,) = (await asked(target, file=raw.sha256, chunks=True)).raw
+    assert whole.data == large
+    with pytest.raises(Declined, match="none at"):
+        await asked(target, file=raw.sha256, offset=len(large))
+    with pytest.raises(Declined, match="no file") as other:
+        await asked(target, file="0" * 64)
+    assert other.value.code == 404
+    assert isinstance(target.go, FakeGo)
+    assert target.go.asked == ["pprof/heap"], "the service is asked once"
+    await asked(target, type=ProfileType.HEAP, raw=True)
+    with pytest.raises(Declined, match="no file"):
+        await asked(target, file=raw.sha256)
+
+
+async def test_what_cannot_be_read_is_no_answer_for_who_wants_no_file() -> None:
+    with pytest.raises(Unavailable, match="profile"):
+        await asked(beside(heap=b"junk"), type=ProfileType.HEAP)
+    assert (await asked(beside(heap=b"junk"), type=ProfileType.HEAP, raw=True)).raw[0].data == b"junk"
+
+
+async def test_whoever_takes_chunks_gets_all_of_it_at_once() -> None:
+    large = gzip.compress(os.urandom(600 << 10), 0)
+    (raw,) = (await asked(beside(heap=large), type=ProfileType.HEAP, raw=True, chunks=True)).raw
+    assert (raw.data, raw.kept_s) == (large, 0)

@@ -8,6 +8,7 @@ may ask JetStream for a message may have it sent anywhere in his account.
 import base64
 import hashlib
 import secrets
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -90,17 +91,40 @@ class Objects:
         Raises:
             StoreUnavailable: with the reason; what was written of it goes away with its age.
         """
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield data
+
+        return await self.put_pieces(name, whole(), len(data))
+
+    async def put_pieces(self, name: str, pieces: AsyncIterator[bytes], size_bytes: int) -> str:
+        """The same for a file that comes piece by piece and is never in memory as a whole.
+
+        Args:
+            name: of the file.
+            pieces: of any size.
+            size_bytes: of all of them together.
+
+        Raises:
+            StoreUnavailable: likewise, and when they are not as many bytes as that.
+        """
         said = await self._opened()
         most = said.config.max_bytes
-        if 0 <= most < said.state.bytes + len(data) + _HEADROOM_BYTES:
+        if 0 <= most < said.state.bytes + size_bytes + _HEADROOM_BYTES:
             # Before anything is written: half a file would take room, and be of no use.
             held = f"{said.state.bytes >> 20} of {most >> 20} MiB are taken"
-            raise StoreUnavailable(f"the bucket {self._bucket} is full: {held}, and this has {len(data) >> 10} KiB")
+            raise StoreUnavailable(f"the bucket {self._bucket} is full: {held}, and this has {size_bytes >> 10} KiB")
         identifier, size = secrets.token_hex(11), self._piece_bytes()
-        starts = range(0, len(data), size)
-        for start in starts:
-            await self._ask(f"$O.{self._bucket}.C.{identifier}", data[start : start + size])
-        told = self._told(name, data, identifier, len(starts))
+        digest, written, count = hashlib.sha256(), 0, 0
+        async for piece in pieces:
+            digest.update(piece)
+            written += len(piece)
+            for start in range(0, len(piece), size):
+                await self._ask(f"$O.{self._bucket}.C.{identifier}", piece[start : start + size])
+                count += 1
+        if written != size_bytes:
+            raise StoreUnavailable(f"{written:,} bytes came in place of {size_bytes:,}")
+        told = self._told(name, written, digest.digest(), identifier, count)
         encoded = base64.urlsafe_b64encode(name.encode()).decode()
         await self._ask(f"$O.{self._bucket}.M.{encoded}", msgspec.json.encode(told), {"Nats-Rollup": "sub"})
         return f"{self._bucket}/{name}"
@@ -108,16 +132,15 @@ class Objects:
     def _piece_bytes(self) -> int:
         return max(1024, min(_PIECE_BYTES, self._bus.max_payload - _HEADROOM_BYTES))
 
-    def _told(self, name: str, data: bytes, identifier: str, pieces: int) -> dict[str, Any]:
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
+    def _told(self, name: str, size: int, digest: bytes, identifier: str, pieces: int) -> dict[str, Any]:
         return {
             "name": name,
             "bucket": self._bucket,
             "nuid": identifier,
-            "size": len(data),
+            "size": size,
             "mtime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             "chunks": pieces,
-            "digest": f"SHA-256={digest}",
+            "digest": f"SHA-256={base64.urlsafe_b64encode(digest).decode()}",
             "options": {"max_chunk_size": self._piece_bytes()},
         }
 

@@ -14,7 +14,9 @@ from diagmesh.contract.measures import Measure
 from diagmesh.contract.wire import Answer, Blind, Question
 
 __all__ = [
+    "MOST_FILE_BYTES",
     "MOST_SECONDS",
+    "PIECE_BYTES",
     "Base",
     "Counted",
     "Edge",
@@ -30,6 +32,10 @@ __all__ = [
 
 MOST_SECONDS: Final = 30
 """Of a CPU profile: what a question may do to a service is bounded."""
+MOST_FILE_BYTES: Final = 64 << 20
+"""Of one file as the service sends it; a hundred thousand goroutines make some megabytes."""
+PIECE_BYTES: Final = 4 << 20
+"""Of a file that no reply holds, in one reply to those who take chunks; 256 KiB to others."""
 _ADDED_ROWS: Final = 100
 """Of each replica, where they are added up."""
 _Pattern = Annotated[str, Meta(max_length=500)]
@@ -80,6 +86,8 @@ class ProfileQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields
         base: what it is compared with.
         keep: whether to keep it as the baseline.
         raw: the file as it came, too.
+        file: no look, but a piece of a file of the last one with ``raw``, by its SHA-256.
+        offset: where in that file the piece begins.
     """
 
     type: ProfileType = ProfileType.SURVEY
@@ -93,6 +101,8 @@ class ProfileQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields
     base: Base = Base.NONE
     keep: Keep = Keep.NO
     raw: bool = False
+    file: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    offset: Annotated[int, Meta(ge=0, le=MOST_FILE_BYTES)] = 0
 
     def to_each(self) -> Self:
         """More rows than are told in the end: what is little in one replica may be much in all of them."""
@@ -126,8 +136,10 @@ class RawProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         type: which profile.
         size_bytes: of it.
         sha256: of it, in hexadecimal digits.
-        data: the file itself (base64 in JSON); missing where it is elsewhere.
+        data: the file itself (base64 in JSON), or the piece that was asked for; missing where it is elsewhere.
         object: where it is in an object store: ``bucket/name``.
+        offset: where in the file the data begins.
+        kept_s: it fits into no reply, and the sidecar keeps it for so long: ask with ``file`` and ``offset``.
     """
 
     type: str
@@ -135,6 +147,8 @@ class RawProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     sha256: str
     data: bytes = b""
     object: str = ""
+    offset: int = 0
+    kept_s: int = 0
 
 
 class Profile(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
