@@ -29,7 +29,10 @@ def publishers_stalled(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
         if answer.rates is not None:
             facts.append(Fact(what="stalls between two looks", value=fresh, unit="count"))
             facts.append(Fact(what="between them", value=answer.rates.over_s, unit="s"))
+        facts += [
+            Fact(what="pending", value=one.pending_bytes, unit="bytes", at=one.name) for one in answer.pending[:1]
+        ]
         slow = ", ".join(one.name for one in answer.pending[:MOST_NAMED])
         reader = f"; most waits for {slow}" if slow else ""
         title = f"{answer.name} held up {who(found) or 'publishers'}{reader}"
-        yield Hit(where=where, title=title, evidence=tuple(facts))
+        yield Hit(where=where, title=title, evidence=tuple(facts), instead_of=("SRV-027",))

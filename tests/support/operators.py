@@ -38,13 +38,14 @@ class Operator:
 
     Args:
         system: with a system account, too, without which no server answers ``$SYS``.
+        connections: so many may the account have; -1 for any number.
     """
 
-    def __init__(self, *, system: bool = False) -> None:
+    def __init__(self, *, system: bool = False, connections: int = -1) -> None:
         self.key, self.account = new_key(nkeys.PREFIX_BYTE_OPERATOR), new_key(nkeys.PREFIX_BYTE_ACCOUNT)
         me, us = self.key.public_key.decode(), self.account.public_key.decode()
         unlimited = {"subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": True}
-        limits = {**unlimited, "conn": -1, "leaf": -1}
+        limits = {**unlimited, "conn": connections, "leaf": -1}
         operator = signed({"sub": me, "name": "op", "nats": {"type": "operator", "version": 2}}, self.key)
         nats = {"type": "account", "version": 2, "limits": limits}
         account = signed({"sub": us, "name": "DIAG", "nats": nats}, self.key)

@@ -32,3 +32,11 @@ def test_a_server_that_is_well_is_clear() -> None:
     diagnosis = judged([SERVING])
     assert codes(diagnosis) == []
     assert verdict(diagnosis, "SRV-019").verdict is Judged.CLEAR
+
+
+def test_that_the_reader_is_near_its_end_is_told_once() -> None:
+    near = (Pending(name="reader", cid=7, pending_bytes=8 << 20, share=0.8),)
+    assert codes(judged([replace(SERVING, pending=near)])) == ["SRV-027"]
+    diagnosis = judged([replace(SERVING, pending=near, rates=Rates(over_s=10.0, stalls=4))])
+    assert codes(diagnosis) == ["SRV-019"]
+    assert [one.at for one in found(diagnosis, "SRV-019").evidence if one.what == "pending"] == ["reader"]

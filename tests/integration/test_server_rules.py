@@ -1,0 +1,150 @@
+"""Faults of single nats-servers, really made: a real sidecar beside them, and a check by all rules, name each alone."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import nats
+import pytest
+
+from diagmesh.contract.findings import Severity
+from support.attending import Attended, Attending
+from support.linked import login
+from support.natsserver import NatsServer
+from support.operators import Operator, creds
+from support.ports import free_port
+
+_USERS: Final = "authorization { users = [{user: app, password: app}] }\n"
+_LEAF_PORT: Final = free_port()
+_LEAFS: Final = f'leafnodes {{ listen: "127.0.0.1:{_LEAF_PORT}" }}\n'
+_STORES: Final = """system_account: SYS
+accounts {
+  SYS: { users: [ { user: sys, password: pw } ] }
+  SHOP: { jetstream: { max_mem: 100KB, max_file: 100KB }, users: [ { user: app, password: app } ] }
+}
+"""
+OPERATOR: Final = Operator(system=True, connections=10)
+_MESSAGE: Final = b"PUB feed.a 10000\r\n" + b"x" * 10_000 + b"\r\n"
+_SERVERS: Final[dict[str, dict[str, Any]]] = {
+    "ready": {"jetstream": True},
+    "blank": {"config": _USERS + _LEAFS},
+    "shop": {"jetstream": True, "config": _STORES},
+    "jwt": {"config": OPERATOR.config},
+    "slow": {"config": _USERS + "max_pending: 4MB\n"},
+}
+
+
+@pytest.fixture(scope="module")
+def attending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attending]:
+    servers = {
+        name: NatsServer(tmp_path_factory.mktemp(name), **{"config": _USERS, **given}, name=name, monitoring=True)
+        for name, given in _SERVERS.items()
+    }
+    with Attending(tmp_path_factory.mktemp("mesh"), servers) as attending:
+        attending.begin()
+        yield attending
+
+
+def plug(server: NatsServer, name: str, *, window: int = 0) -> socket.socket:
+    """A client of bytes, which does nothing by itself; ``window`` is what its kernel holds for it."""
+    made = socket.socket()
+    if window:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    made.settimeout(20)
+    made.connect((server.host, server.port))
+    made.recv(4096)
+    said = f'"verbose":false,"pedantic":false,"name":"{name}","lang":"raw","version":"0","user":"app","pass":"app"'
+    made.sendall(f"CONNECT {{{said}}}\r\nPING\r\n".encode())
+    assert b"PONG" in made.recv(4096)
+    return made
+
+
+async def test_a_stream_that_could_not_be_recovered(attending: Attending) -> None:
+    server = attending.servers["ready"].start()
+    async with await nats.connect(login(server.url, "app")) as app, attending.asked() as asked:
+        await app.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+        await asked.until([], "ready")
+        server.stop()
+        (sums,) = (server.directory / "store").rglob("ORDERS/meta.sum")
+        sums.write_text("0" * 16, encoding="ascii")
+        server.start()
+        check = await asked.until(["SRV-001"], "ready")
+    (finding,) = check.findings
+    assert finding.severity is Severity.ERROR
+    assert finding.title == "ready is not ready: JetStream stream '$G > ORDERS' could not be recovered"
+    server.close()
+
+
+async def test_a_leafnode_whose_name_holds_a_blank(attending: Attending) -> None:
+    server = attending.servers["blank"].start()
+    async with attending.asked() as asked:
+        await asked.until([], "blank")
+        with socket.create_connection(("127.0.0.1", _LEAF_PORT), timeout=20) as leaf:
+            leaf.recv(4096)
+            # nats-server 2.15 refuses such names in its own configuration; what joins it may be older.
+            said = '"version":"2.10.0","id":"LEAF","name":"edge site","user":"app","pass":"app","headers":true'
+            leaf.sendall(f"CONNECT {{{said}}}\r\nPING\r\n".encode())
+            check = await asked.until(["SRV-006"], "blank")
+        assert check.findings[0].title == "the name of the leafnode 'edge site' of blank holds a blank"
+        await asked.until([], "blank")
+    server.close()
+
+
+async def test_an_account_near_the_storage_that_it_may_have(attending: Attending) -> None:
+    server = attending.servers["shop"].start()
+    async with await nats.connect(login(server.url, "app")) as app, attending.asked() as asked:
+        await app.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+        await asked.until([], "shop")
+        for _ in range(19):
+            await app.jetstream().publish("orders.new", b"x" * 5000)
+        check = await asked.until(["SRV-011"], "shop")
+        assert check.findings[0].title == "account SHOP uses 93.5 % of its JetStream storage"
+        await app.jetstream().purge_stream("ORDERS")
+        await asked.until([], "shop")
+    server.close()
+
+
+async def test_an_account_near_the_connections_that_its_jwt_lets_it_have(attending: Attending, tmp_path: Path) -> None:
+    login = tmp_path / "app.creds"
+    login.write_text(creds(*OPERATOR.user()))
+    server = attending.servers["jwt"].start()
+    async with contextlib.AsyncExitStack() as stack, attending.asked() as asked:
+        for number in range(10):
+            app = await nats.connect(server.url, user_credentials=str(login))
+            await stack.enter_async_context(app)
+            if number == 7:
+                await asked.until([], "jwt")
+            if number == 8:
+                check = await asked.until(["SRV-011"], "jwt")
+                assert check.findings[0].severity is Severity.WARNING
+        check = await asked.until(["SRV-011"], "jwt", also=lambda check: check.findings[0].severity is Severity.ERROR)
+    assert check.findings[0].title == "account DIAG uses 100 % of its connections"
+    server.close()
+
+
+async def test_a_client_for_which_much_waits_and_then_those_who_write_to_it_are_held_up(attending: Attending) -> None:
+    server = attending.servers["slow"].start()
+    async with attending.asked() as asked:
+        with plug(server, "reporter", window=4096) as slow, plug(server, "feeder") as feeder:
+            slow.sendall(b"SUB feed.> 1\r\nPING\r\n")
+            assert b"PONG" in slow.recv(4096)
+            await asked.until([], "slow")
+            await fill(asked, feeder, 0.55)
+            check = await asked.until(["SRV-027"], "slow")
+            assert "wait at slow for reporter (feed.>)" in check.findings[0].title
+            await fill(asked, feeder, 0.8)
+            check = await asked.until(["SRV-019"], "slow")
+            assert check.findings[0].title == "slow held up publishers; most waits for reporter"
+    server.close()
+
+
+async def fill(asked: Attended, feeder: socket.socket, share: float) -> None:
+    """Write until that share of what may wait for the reader waits."""
+    while True:
+        (most, *_) = (await asked.server("slow")).pending or (None,)
+        if most is not None and (most.share or 0.0) >= share:
+            return
+        # The kernel takes some megabytes first; then so little that there are many steps up to the limit.
+        feeder.sendall(_MESSAGE * (10 if most is not None else 100))
