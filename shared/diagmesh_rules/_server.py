@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from math import inf
 from typing import Final
 
 from diagmesh.contract.answers.server import Server, Sign, SignKind, Source
+from diagmesh.contract.answers.server_parts import MetaPeer
 from diagmesh.contract.findings import Fact, Severity
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
@@ -19,6 +21,8 @@ __all__ = [
     "severity",
     "sign",
     "signs",
+    "unheard_s",
+    "unlinked",
     "who",
 ]
 
@@ -79,3 +83,24 @@ def clusters(seen: Evidence) -> Iterator[tuple[str, list[tuple[Key, Server]]]]:
             found.setdefault(answer.cluster, {}).setdefault(answer.id or str(where), (where, answer))
     for cluster, servers in sorted(found.items()):
         yield cluster, list(servers.values())
+
+
+def unlinked(seen: Evidence) -> dict[Key, frozenset[str]]:
+    """Per server, the others of its cluster that run and to which it has no route; not where routes are not seen."""
+    found = {}
+    for _, servers in clusters(seen):
+        names = {answer.name for _, answer in servers}
+        for where, answer in servers:
+            if "routez" not in blind_parts(answer):
+                found[where] = frozenset(names - {answer.name} - {one.name for one in answer.routes})
+    return found
+
+
+def unheard_s(one: MetaPeer) -> float:
+    """For how long the leader has not heard a member.
+
+    One that was elected after the member went has never heard it, and tells no time.
+    """
+    if one.heard_s is None:
+        return 0.0 if one.current else inf
+    return one.heard_s

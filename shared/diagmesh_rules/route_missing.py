@@ -6,7 +6,7 @@ from diagmesh.contract.answers.server import Server
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._server import blind_parts, clusters
+from diagmesh_rules._server import clusters, unlinked
 
 __all__ = ["route_missing"]
 
@@ -21,13 +21,12 @@ __all__ = ["route_missing"]
 )
 def route_missing(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
     """Every server of a cluster has a route to every other one."""
+    missing_of = unlinked(seen)
     for cluster, servers in clusters(seen):
-        names = {answer.name for _, answer in servers}
         for where, answer in servers:
-            if "routez" in blind_parts(answer):
+            if where not in missing_of:
                 yield Unjudged(where=where, why="its routes could not be seen")
-                continue
-            if missing := sorted(names - {answer.name} - {one.name for one in answer.routes}):
+            elif missing := sorted(missing_of[where]):
                 facts = (Fact(what="routes to", value=", ".join(one.name for one in answer.routes) or "nobody"),)
                 title = f"{answer.name} has no route to {', '.join(missing)} of its cluster {cluster}"
                 yield Hit(where=where, title=title, evidence=facts)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,6 @@ from diagmesh.errors import Unavailable
 from diagmesh.monitoring import MonitorDoor
 from support.certificates import Authority
 from support.natsserver import MakeServer, NatsServer
-from support.ports import free_port
 from support.ruling import codes, found
 from support.serving import door_to, judged, look, told_by
 
@@ -185,49 +184,3 @@ async def test_a_server_that_is_down_or_none_is_unavailable_with_the_reason(nats
     nats_server.stop()
     with pytest.raises(Unavailable, match="refused: nothing listens"):
         await look(door)
-
-
-class Three:
-    """Three servers that form a cluster with JetStream."""
-
-    def __init__(self, make_server: MakeServer) -> None:
-        ports = {name: free_port() for name in ("n1", "n2", "n3")}
-        system = "accounts { SYS { users = [{user: sys, password: pw}] },"
-        system += " APP { jetstream: enabled, users = [{user: app, password: pw}] } }\nsystem_account: SYS\n"
-        self.nodes = {}
-        for name, port in ports.items():
-            routes = ", ".join(f"nats://127.0.0.1:{other}" for peer, other in ports.items() if peer != name)
-            block = f'cluster {{ name: hub, listen: "127.0.0.1:{port}", routes: [{routes}] }}\n'
-            self.nodes[name] = make_server(monitoring=True, jetstream=True, config=system + block, name=name)
-        for node in self.nodes.values():
-            node.start()
-        self.doors = {name: door_to(node) for name, node in self.nodes.items()}
-
-    async def told(self) -> Diagnosis:
-        """What all rules say of the servers that run."""
-        doors = [door for name, door in self.doors.items() if self.nodes[name].running]
-        return judged(await asyncio.gather(*map(look, doors)))
-
-    async def until(self, holds: Callable[[Diagnosis], bool]) -> Diagnosis:
-        """Looks until it holds."""
-        deadline = time.monotonic() + 2 * _PATIENCE_S
-        while True:
-            diagnosis = await self.told()
-            if holds(diagnosis):
-                return diagnosis
-            assert time.monotonic() < deadline, [one.title for one in diagnosis.findings]
-            await asyncio.sleep(0.5)
-
-
-async def test_a_cluster_well_then_one_away_then_without_a_quorum(make_server: MakeServer) -> None:
-    three = Three(make_server)
-    await three.until(lambda diagnosis: codes(diagnosis) == [])
-    answers = await asyncio.gather(*map(look, three.doors.values()))
-    assert {one.meta.leader for one in answers if one.meta is not None} < {"n1", "n2", "n3"}
-    assert [[link.name for link in one.routes] for one in answers] == [["n2", "n3"], ["n1", "n3"], ["n1", "n2"]]
-    three.nodes["n3"].kill()
-    lost = await three.until(lambda diagnosis: codes(diagnosis) == ["SRV-015"])
-    assert "n3" in found(lost, "SRV-015").evidence[0].at
-    three.nodes["n2"].kill()
-    alone = await three.until(lambda diagnosis: codes(diagnosis) == ["SRV-016"])
-    assert found(alone, "SRV-016").severity is Severity.CRITICAL

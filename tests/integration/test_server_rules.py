@@ -65,12 +65,12 @@ async def test_a_stream_that_could_not_be_recovered(attending: Attending) -> Non
     server = attending.servers["ready"].start()
     async with await nats.connect(login(server.url, "app")) as app, attending.asked() as asked:
         await app.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
-        await asked.until([], "ready")
+        await asked.until(of=["ready"])
         server.stop()
         (sums,) = (server.directory / "store").rglob("ORDERS/meta.sum")
         sums.write_text("0" * 16, encoding="ascii")
         server.start()
-        check = await asked.until(["SRV-001"], "ready")
+        check = await asked.until("SRV-001", of=["ready"])
     (finding,) = check.findings
     assert finding.severity is Severity.ERROR
     assert finding.title == "ready is not ready: JetStream stream '$G > ORDERS' could not be recovered"
@@ -80,15 +80,15 @@ async def test_a_stream_that_could_not_be_recovered(attending: Attending) -> Non
 async def test_a_leafnode_whose_name_holds_a_blank(attending: Attending) -> None:
     server = attending.servers["blank"].start()
     async with attending.asked() as asked:
-        await asked.until([], "blank")
+        await asked.until(of=["blank"])
         with socket.create_connection(("127.0.0.1", _LEAF_PORT), timeout=20) as leaf:
             leaf.recv(4096)
             # nats-server 2.15 refuses such names in its own configuration; what joins it may be older.
             said = '"version":"2.10.0","id":"LEAF","name":"edge site","user":"app","pass":"app","headers":true'
             leaf.sendall(f"CONNECT {{{said}}}\r\nPING\r\n".encode())
-            check = await asked.until(["SRV-006"], "blank")
+            check = await asked.until("SRV-006", of=["blank"])
         assert check.findings[0].title == "the name of the leafnode 'edge site' of blank holds a blank"
-        await asked.until([], "blank")
+        await asked.until(of=["blank"])
     server.close()
 
 
@@ -96,13 +96,13 @@ async def test_an_account_near_the_storage_that_it_may_have(attending: Attending
     server = attending.servers["shop"].start()
     async with await nats.connect(login(server.url, "app")) as app, attending.asked() as asked:
         await app.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
-        await asked.until([], "shop")
+        await asked.until(of=["shop"])
         for _ in range(19):
             await app.jetstream().publish("orders.new", b"x" * 5000)
-        check = await asked.until(["SRV-011"], "shop")
+        check = await asked.until("SRV-011", of=["shop"])
         assert check.findings[0].title == "account SHOP uses 93.5 % of its JetStream storage"
         await app.jetstream().purge_stream("ORDERS")
-        await asked.until([], "shop")
+        await asked.until(of=["shop"])
     server.close()
 
 
@@ -115,11 +115,13 @@ async def test_an_account_near_the_connections_that_its_jwt_lets_it_have(attendi
             app = await nats.connect(server.url, user_credentials=str(login))
             await stack.enter_async_context(app)
             if number == 7:
-                await asked.until([], "jwt")
+                await asked.until(of=["jwt"])
             if number == 8:
-                check = await asked.until(["SRV-011"], "jwt")
+                check = await asked.until("SRV-011", of=["jwt"])
                 assert check.findings[0].severity is Severity.WARNING
-        check = await asked.until(["SRV-011"], "jwt", also=lambda check: check.findings[0].severity is Severity.ERROR)
+        check = await asked.until(
+            "SRV-011", of=["jwt"], also=lambda check: check.findings[0].severity is Severity.ERROR
+        )
     assert check.findings[0].title == "account DIAG uses 100 % of its connections"
     server.close()
 
@@ -130,12 +132,12 @@ async def test_a_client_for_which_much_waits_and_then_those_who_write_to_it_are_
         with plug(server, "reporter", window=4096) as slow, plug(server, "feeder") as feeder:
             slow.sendall(b"SUB feed.> 1\r\nPING\r\n")
             assert b"PONG" in slow.recv(4096)
-            await asked.until([], "slow")
+            await asked.until(of=["slow"])
             await fill(asked, feeder, 0.55)
-            check = await asked.until(["SRV-027"], "slow")
+            check = await asked.until("SRV-027", of=["slow"])
             assert "wait at slow for reporter (feed.>)" in check.findings[0].title
             await fill(asked, feeder, 0.8)
-            check = await asked.until(["SRV-019"], "slow")
+            check = await asked.until("SRV-019", of=["slow"])
             assert check.findings[0].title == "slow held up publishers; most waits for reporter"
     server.close()
 

@@ -90,15 +90,28 @@ class Attended:
         return (await self._mesh.one(Check, "mesh", question, timeout_s=_ANSWER_S)).answer
 
     async def until(
-        self, wanted: Sequence[str], *names: str, also: Callable[[Check], bool] = lambda _: True, within_s: float = 0
+        self,
+        *wanted: str,
+        of: Sequence[str] = (),
+        may: Sequence[str] = (),
+        also: Callable[[Check], bool] = lambda _: True,
     ) -> Check:
-        """The first check of these in which exactly these codes are found; fails with what was found instead."""
-        deadline = time.monotonic() + (within_s or _PATIENCE_S)
+        """The first check in which exactly these codes are found.
+
+        Args:
+            wanted: none waits until all is clear.
+            of: these instances; all by default.
+            may: codes that are right too, on the way there; any other one fails, unless all is to become clear.
+            also: what else must hold.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
         while True:
-            check = await self.check(*names)
+            check = await self.check(*of)
             assert not [one for one in check.verdicts if one.verdict is Verdict.BROKEN]
-            codes = sorted({one.code for one in check.findings})
-            if codes == sorted(wanted) and also(check):
+            codes = {one.code for one in check.findings}
+            if codes == set(wanted) and also(check):
                 return check
-            assert time.monotonic() < deadline, (wanted, [f"{one.code}: {one.title}" for one in check.findings])
+            told = [f"{one.code}: {one.title}" for one in check.findings]
+            assert not wanted or codes <= {*wanted, *may}, f"wanted {wanted}, found {told}"
+            assert time.monotonic() < deadline, f"wanted {wanted}, found {told}"
             await asyncio.sleep(0.3)

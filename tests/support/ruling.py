@@ -28,6 +28,7 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import Services
 from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.mesh import Silent
+from diagmesh.contract.verdicts import Check as Judgement
 from diagmesh.contract.verdicts import RuleVerdict
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
@@ -171,7 +172,7 @@ def codes(diagnosis: Diagnosis) -> list[str]:
     return [finding.code for finding in diagnosis.findings]
 
 
-def found(diagnosis: Diagnosis, code: str) -> Any:
+def found(diagnosis: Diagnosis | Judgement, code: str) -> Any:
     """The one finding with that code."""
     (finding,) = [one for one in diagnosis.findings if one.code == code]
     return finding

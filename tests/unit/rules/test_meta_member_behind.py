@@ -36,3 +36,8 @@ def test_a_server_that_is_well_is_clear() -> None:
 def test_what_could_not_be_seen_is_no_pass() -> None:
     (unjudged,) = verdict(judged([SERVING]), "SRV-018").not_judged
     assert "no meta group" in unjudged.why
+
+
+def test_who_is_away_is_not_behind() -> None:
+    assert codes(judged([with_peers(MetaPeer(name="n3", lag=500, heard_s=9.0))])) == ["SRV-015"]
+    assert codes(judged([with_peers(MetaPeer(name="n3", lag=500, heard_s=1.0, current=False))])) == ["SRV-018"]

@@ -45,3 +45,13 @@ def test_what_could_not_be_seen_is_no_pass() -> None:
 
 def test_what_a_follower_last_heard_says_nothing() -> None:
     assert codes(judged([with_peers(MetaPeer(name="n3", heard_s=900.0), leads=False, leader="n2")])) == []
+
+
+def test_who_runs_and_is_cut_off_is_not_away() -> None:
+    one, two, three = cluster()
+    assert one.meta is not None
+    late = tuple(replace(peer, heard_s=9.0 if peer.name == "n3" else 0.1) for peer in one.meta.peers)
+    one = replace(one, meta=replace(one.meta, peers=late), routes=one.routes[:1])
+    diagnosis = judged([one, two, replace(three, routes=three.routes[1:])])
+    assert codes(diagnosis) == ["SRV-026"]
+    assert codes(judged([one, two])) == ["SRV-015"]
