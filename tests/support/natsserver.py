@@ -47,6 +47,7 @@ class NatsServer:
         environment: variables that ``config`` refers to.
         host: loopback address to listen on.
         greets: whether it greets before anything else; one that wants TLS first does not.
+        program: path of the binary, if not that of `find_nats_server`.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class NatsServer:
         environment: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
         greets: bool = True,
+        program: str = "",
     ) -> None:
         self.directory = directory
         self.host = host
@@ -67,6 +69,7 @@ class NatsServer:
         self.monitor_port = free_port() if monitoring else 0
         self._name = name
         self._greets = greets
+        self._program = program or find_nats_server()
         self._jetstream = jetstream
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -170,7 +173,7 @@ class NatsServer:
         self.close()
 
     def _command(self) -> list[str]:
-        command = [find_nats_server(), "-c", str(self._config_file), "-a", self.host, "-p", str(self.port)]
+        command = [self._program, "-c", str(self._config_file), "-a", self.host, "-p", str(self.port)]
         command += ["-n", self._name, "-l", str(self._log_file)]
         if self.monitor_port:
             command += ["-m", str(self.monitor_port)]
