@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,12 +19,15 @@ from diagmesh.errors import Unreadable
 from diagmesh.monitoring import Seen
 from diagmesh_cli.reading import pieces
 
-__all__ = ["Moment", "moments_in", "pictures_of"]
+__all__ = ["Moment", "moments_in", "pictures_of", "reach_s_of"]
 
 MOST_BYTES: Final = 256 << 20
 _MOST_FILES: Final = 1000
-_MOMENT_S: Final = 2.0
-"""What ended longer before a single moment belongs to an earlier one: it is told, as information."""
+_AGAIN_S: Final = 2.1
+"""Whoever is still refused or cut off is so again after this: the clients of Go and Python wait 2 s until they
+connect again (Go with some jitter), if nothing else is set. What has not come by then belongs to an earlier moment."""
+_TIMES: Final = 3
+"""So often somebody must have been ended before a pace is seen in it."""
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -105,6 +109,34 @@ def pictures_of(moments: Sequence[Moment], window_s: float, *, compare: bool) ->
             since_s = seen.at - past[0].at if past else None
             reach_s = window_s if since_s is None else min(window_s, since_s)
             found = picture(one.replies, seen, past, window_s=reach_s)
-            rounds[number].append((one, replace(found, moment_s=_MOMENT_S if since_s is None else since_s)))
+            rounds[number].append(
+                (one, replace(found, moment_s=reach_s_of(one.replies) if since_s is None else since_s))
+            )
             past = [seen] if compare else []
     return rounds
+
+
+def reach_s_of(replies: Replies) -> float:
+    """How far back before the replies were asked for their moment reaches.
+
+    As far as clients need to try again: the slowest of those that the replies show to be ended again and again, at its
+    own pace, if it still is; `_AGAIN_S` for all others.
+
+    Args:
+        replies: of one server; the time is its own.
+    """
+    now, closed = replies.varz.now, replies.closed
+    if now is None or closed is None:
+        return _AGAIN_S
+    stops: dict[tuple[str, str], list[float]] = {}
+    for one in closed.connections:
+        if one.stop is not None:
+            stops.setdefault((one.name or one.ip, one.reason), []).append((now - one.stop).total_seconds())
+    reach_s = _AGAIN_S
+    for ages in stops.values():
+        last, *others = sorted(ages)[:_TIMES]
+        if len(others) + 1 == _TIMES:
+            pace_s = max(older - newer for newer, older in pairwise((last, *others)))
+            # Twice, for an attempt takes its time, too; one that has been quiet for longer has given up.
+            reach_s = max(reach_s, 2 * pace_s) if last <= 2 * pace_s else reach_s
+    return reach_s

@@ -16,10 +16,12 @@ class StalledLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How long it may stand still.
 
     Args:
-        still_s: without any acknowledgement, while it holds as many messages as it may.
+        still_s: since its last acknowledgement, while it holds as many messages as it may.
+        never_s: since it was made, while it has never acknowledged any and holds as many as it may.
     """
 
     still_s: float = 10.0
+    never_s: float = 10.0
 
 
 @rule(
@@ -34,15 +36,16 @@ def consumer_stalled(seen: Evidence, limits: StalledLimits) -> Iterator[Hit | Un
     """Whoever holds as many messages as a consumer allows acknowledges some of them."""
 
     def judge(one: ConsumerState, _: Streams) -> Found | None:
-        still_s = one.acked_age_s if one.acked_age_s is not None else one.created_age_s
-        if still_s is None or still_s < limits.still_s:
+        never = one.acked_age_s is None
+        still_s, limit = (one.created_age_s, limits.never_s) if never else (one.acked_age_s, limits.still_s)
+        if still_s is None or still_s < limit:
             return None
         facts = (
             Fact(what=f"{one.full_name}: not acknowledged", value=one.ack_pending, limit=one.max_ack_pending),
             Fact(what="waiting behind them", value=one.pending),
-            Fact(what="last acknowledgement", value=still_s, unit="s", limit=limits.still_s),
+            Fact(what="last acknowledgement", value=still_s, unit="s", limit=limit),
         )
-        since = duration(still_s) if one.acked_age_s is not None else "ever"
+        since = "ever" if never else duration(still_s)
         title = (
             f"{one.full_name}: {one.ack_pending} of {one.max_ack_pending} messages held, none acknowledged for {since}"
         )

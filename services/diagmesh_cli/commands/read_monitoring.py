@@ -28,8 +28,9 @@ from diagmesh_cli.views.server import VIEW
 
 __all__ = ["MonitoringRead", "Read", "Unread", "monitoring"]
 
-_SAVED: Final = (RuleSettings(code="JS-001", limits={"still_s": 0.0}),)
-"""A saved moment cannot be looked at again: a consumer that holds all it may, with more behind, is told at once."""
+_SAVED: Final = (RuleSettings(code="JS-001", limits={"never_s": 0.0}),)
+"""Of a consumer that never acknowledged any, a saved moment holds no time to judge it by, and there is no second look:
+with all that it may hold, and more behind, it is told at once. Others are judged by their last acknowledgement."""
 _SERVICE: Final = "nats"
 
 
@@ -70,8 +71,9 @@ def monitoring(
     """What saved monitoring replies, server log and client errors of nats-servers say: the findings of the mesh.
 
     A folder holds the replies of one moment (varz.json, connz.json, connz_closed.json, jsz.json, healthz.json …,
-    server.log, client_errors.txt), or a JSON file per moment with all of these in it. Connections that ended more than
-    2 s before a moment belong to an earlier one: they are told as information. Ends with 1 when there are findings of
+    server.log, client_errors.txt), or a JSON file per moment with all of these in it. Connections that ended longer
+    before the moment than clients wait until they try again (2 s, or as the saved replies show of one that has tried
+    again and again) belong to an earlier one: they are told as information. Ends with 1 when there are findings of
     warning or worse, with 2 when something could not be read.
 
     Args:

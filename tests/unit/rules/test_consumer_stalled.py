@@ -42,3 +42,13 @@ def test_consumers_that_were_not_seen_are_blind() -> None:
         consumer_stalled, answered(streams(blind=(Blind(what="consumers", why="not permitted"),)))
     ).verdicts
     assert (verdict.verdict, verdict.not_judged[0].why) == (Verdict.BLIND, "consumers: not permitted")
+
+
+def test_one_that_never_acknowledged_has_a_threshold_of_its_own() -> None:
+    never = replace(BAD, acked_age_s=None, created_age_s=8.0)
+    assert judged(consumer_stalled, answered(streams(never))).findings == ()
+    (finding,) = judged(consumer_stalled, answered(streams(replace(never, created_age_s=11.0)))).findings
+    assert finding.title == "ORDERS/worker: 10 of 10 messages held, none acknowledged for ever"
+    at_once = RuleSettings(code="JS-001", limits={"never_s": 0.0})
+    assert judged(consumer_stalled, answered(streams(never)), settings=[at_once]).findings != ()
+    assert judged(consumer_stalled, answered(streams(replace(BAD, acked_age_s=2.0))), settings=[at_once]).findings == ()
