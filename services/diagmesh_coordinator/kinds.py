@@ -9,6 +9,7 @@ from diagmesh.bus.core import Bus
 from diagmesh.contract.answers.coordinator import Coordinator, CoordinatorQuestion
 from diagmesh.contract.codec import decode_question
 from diagmesh.contract.directory import Services, ServicesQuestion
+from diagmesh.contract.kinds import SUMS, summed_kind
 from diagmesh.contract.mesh import MeshAnswer
 from diagmesh.contract.names import check_token
 from diagmesh.contract.verdicts import Check, CheckQuestion
@@ -82,8 +83,10 @@ class MeshKinds:
         self._guesses: set[str] = set()
 
     def names(self) -> Collection[str]:
-        """Our own kinds and those of the agents; at most 64."""
-        return [*_OWN, *sorted(self._directory.roster.kinds() - {*_OWN})][:_MOST_KINDS]
+        """Our own kinds, those of the agents, and what their sums are called beside; at most 64."""
+        known = self._directory.roster.kinds()
+        sums = {name for name, kind in SUMS.items() if kind in known}
+        return [*_OWN, *sorted((known | sums) - {*_OWN})][:_MOST_KINDS]
 
     def find(self, kind: str) -> Endpoint | None:
         """How a kind is answered; None when nobody in the mesh answers it."""
@@ -93,6 +96,7 @@ class MeshKinds:
             return self._check()
         if kind == coordinator.KIND:
             return self._coordinator()
+        kind = summed_kind(kind)
         known = kind in self._directory.roster.kinds()
         if not self._directory.warming and len(self._directory.roster):
             self._guesses.clear()
@@ -173,6 +177,7 @@ class MeshKinds:
         async def look(question: FanoutQuestion, asked: Asked) -> MeshAnswer:
             answer = spec.answer if spec else None
             question = question.widened(spec.question if spec else None)
+            asked = msgspec.structs.replace(asked, kind=kind)  # whatever the sum was called
             total = await fan_out(self._bus, self._directory, answer, question, asked, self._shelf)
             self._measures.gathered(total)
             return total

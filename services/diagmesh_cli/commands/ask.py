@@ -11,6 +11,7 @@ from rich.console import Group
 
 from diagmesh.client import Heard, Mesh, MeshResult, Stream
 from diagmesh.contract.codec import encode
+from diagmesh.contract.kinds import summed_kind
 from diagmesh.contract.mesh import Ended
 from diagmesh.contract.wire import WIRE_VERSION, Detail, Question, Reply, Status
 from diagmesh.gather import Progress
@@ -56,7 +57,7 @@ async def ask(
     """Ask a question: diagmesh ask health, diagmesh ask resources orders, diagmesh ask health orders/i1.
 
     Args:
-        kind: what to ask: health, resources, … (diagmesh services lists the kinds).
+        kind: what to ask: health, resources, … (diagmesh services lists the kinds); servers is server, added up.
         target: a service (each of its instances), SERVICE/INSTANCE, or nothing for the whole mesh.
         one: of a service, any one instance.
         each: of the whole mesh, every single answer too.
@@ -64,7 +65,7 @@ async def ask(
         set: a field of the question (window_s=60); may be given several times.
         asking: where the mesh is, how to show it, and how often.
     """
-    output, question = Output.of(asking), question_of(set, detail)
+    output, question, kind = Output.of(asking), question_of(set, detail), summed_kind(kind)
     asking = _patient(kind, asking)
     service, _, instance = target.partition("/")
     if one and (not service or instance):

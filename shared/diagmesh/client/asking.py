@@ -7,7 +7,7 @@ import msgspec
 
 from diagmesh.client.kinds import answer_type_of
 from diagmesh.contract.codec import encode
-from diagmesh.contract.kinds import kind_of_type
+from diagmesh.contract.kinds import kind_of_type, summed_kind
 from diagmesh.contract.mesh import MeshQuestion
 from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Answer, Question
@@ -29,13 +29,14 @@ def kind_and_type(kind: str) -> tuple[str, type[Any] | None]: ...
 @overload
 def kind_and_type(kind: type[A] | str) -> tuple[str, type[Any] | None]: ...
 def kind_and_type(kind: type[A] | str) -> tuple[str, type[Any] | None]:
-    """The name of a kind and its answer type, where one is known.
+    """The name of a kind and its answer type, where one is known; ``servers`` is ``server``.
 
     Raises:
         BadName: that cannot be the name of a kind.
     """
     if isinstance(kind, str):
-        return check_token(kind, "kind"), answer_type_of(kind)
+        name = summed_kind(check_token(kind, "kind"))
+        return name, answer_type_of(name)
     return kind_of_type(kind), kind
 
 

@@ -54,6 +54,20 @@ async def test_a_kind_that_nobody_answers_is_404_with_the_kinds(lab: Lab) -> Non
     assert (refused.problem.code, refused.problem.hint) == (404, "kinds: check, coordinator, services, health")
 
 
+async def test_the_servers_are_the_sum_of_server(lab: Lab) -> None:
+    await lab.join("orders", "i1")
+    nobody = await lab.ask("diag.mesh.servers")
+    assert nobody.problem is not None
+    assert (nobody.problem.code, nobody.problem.hint) == (404, "kinds: check, coordinator, services, health")
+    await lab.join("nats", "n1", kinds=("health", "server"))
+    reply = await lab.ask("diag.mesh.servers")
+    total = await lab.sum("servers", services=["nats"])
+    assert (reply.kind, total.of, total.expected, total.answered) == ("servers", "server", 1, 1)
+    refused = await lab.ask("diag.mesh.nope")
+    assert refused.problem is not None
+    assert refused.problem.hint == "kinds: check, coordinator, services, health, server, servers"
+
+
 async def test_a_named_coordinator_answers_too(lab: Lab) -> None:
     await lab.join("orders", "i1")
     assert (await lab.ask("diag.mesh.health.c1")).instance == "c1"
