@@ -2,8 +2,8 @@
 
 BIN := .venv/bin
 ARGS :=
-# Tests run in so many processes at a time (auto: one per core, eight at most).
-WORKERS := auto
+# Tests run in so many processes at a time, eight at most: half as many again as there are cores, for tests mostly wait.
+WORKERS := $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores + (cores + 1) / 2)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fix bench faults soak fuzz wheel lock clean
@@ -18,7 +18,7 @@ run: setup ## a whole mesh on this machine, with demo services; Ctrl-C ends it
 	@trap : INT; $(BIN)/diagmesh up $(ARGS) || [ $$? -eq 130 ]  # Ctrl-C is how it ends
 
 test: setup ## all tests, on real servers and processes
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=8 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=8 --dist worksteal $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +16,15 @@ settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("calm")
 
 pytest_plugins = ["support.buses", "support.golang"]
+
+LONG: Final = ("test_faults.py", "test_soak_chaos.py", "test_soak.py", "test_crashes.py", "test_up.py")
+"""What takes minutes: begun first, so that no process of the tests is left alone with it at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files come first, in their order here; the rest stays in the order that chance gave it."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture
