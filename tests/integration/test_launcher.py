@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,23 @@ import pytest
 
 from support.golang import GoProgram
 from support.launching import Launched
+from support.natsserver import NatsServer
 from support.procs import alive
 from support.programs import wait_until
 from support.quota import memory_group
 
 pytestmark = pytest.mark.timeout(300)
 NOWHERE = ("--nats", "nats://127.0.0.1:1", "--linger", "0")
+"""No server: the launcher does its work all the same, but tries for some seconds to tell of an end."""
 MANY = 24 * 1024 * 1024
+Flags = tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flags]:
+    """A server, so that an end is told at once."""
+    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
+        yield ("--nats", server.url, "--linger", "0")
 
 
 @pytest.fixture
@@ -58,23 +69,29 @@ def test_many_megabytes_are_passed_through_to_the_byte(tmp_path: Path, talker: P
 
 
 @pytest.mark.parametrize(
-    ("words", "environment", "code", "reason", "detail"),
+    ("words", "environment", "told"),
     [
-        (["exit", "N", "0"], {}, 0, "clean", "exit code 0"),
-        (["exit", "N", "2"], {}, 2, "exit", "exit code 2"),
-        (["panic", "N"], {}, 2, "panic", "runtime error: index out of range [7] with length 0"),
-        (["crowd", "N"], {"GOTRACEBACK": "all"}, 2, "panic", "crowded out nats://[redacted]@host"),
-        (["fatal", "N"], {}, 2, "fatal-error", "concurrent map writes"),
+        (["exit", "N", "0"], {}, ("clean", "exit code 0", 0)),
+        (["exit", "N", "2"], {}, ("exit", "exit code 2", 2)),
+        (["panic", "N"], {}, ("panic", "runtime error: index out of range [7] with length 0", 2)),
+        (["crowd", "N"], {"GOTRACEBACK": "all"}, ("panic", "crowded out nats://[redacted]@host", 2)),
+        (["fatal", "N"], {}, ("fatal-error", "concurrent map writes", 2)),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
 def test_the_ends_of_a_go_program_are_told_apart(
-    tmp_path: Path, talker: Path, words: list[str], environment: dict[str, str], code: int, reason: str, detail: str
+    tmp_path: Path,
+    there: Flags,
+    talker: Path,
+    words: list[str],
+    environment: dict[str, str],
+    told: tuple[str, str, int],
 ) -> None:
-    with Launched(tmp_path, [talker, *words], *NOWHERE, environment=environment) as launched:
+    reason, _, code = told
+    with Launched(tmp_path, [talker, *words], *there, environment=environment) as launched:
         assert launched.ended() == code
         record = end_of(launched)
-    assert (record["reason"], record["detail"], record["code"]) == (reason, detail, code)
+    assert (record["reason"], record["detail"], record["code"]) == told
     assert len(record["last_words"].encode()) <= 8192
     assert "hidden" not in record["last_words"]
     assert "verysecret" not in record["last_words"]
@@ -87,8 +104,8 @@ def test_the_ends_of_a_go_program_are_told_apart(
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o600, 0o700)
 
 
-def test_a_signal_that_ended_it_is_named_and_not_guessed_at(tmp_path: Path, talker: Path) -> None:
-    with Launched(tmp_path, [talker, "sleep", tmp_path / "n"], *NOWHERE) as launched:
+def test_a_signal_that_ended_it_is_named_and_not_guessed_at(tmp_path: Path, there: Flags, talker: Path) -> None:
+    with Launched(tmp_path, [talker, "sleep", tmp_path / "n"], *there) as launched:
         wait_until((tmp_path / "n").exists, 30, "the service runs")
         os.kill(launched.service, signal.SIGKILL)
         assert launched.ended() == 137
@@ -99,11 +116,11 @@ def test_a_signal_that_ended_it_is_named_and_not_guessed_at(tmp_path: Path, talk
     assert "code" not in record
 
 
-def test_a_kill_for_want_of_memory_is_told_apart(tmp_path: Path, talker: Path) -> None:
+def test_a_kill_for_want_of_memory_is_told_apart(tmp_path: Path, there: Flags, talker: Path) -> None:
     with memory_group(48 * 1024 * 1024) as group:
         script = f'echo $$ > {group}/cgroup.procs; echo started; exec "$@"'
         command = ["sh", "-c", script, "sh", talker, "eat", tmp_path / "n"]
-        with Launched(tmp_path, command, *NOWHERE) as launched:
+        with Launched(tmp_path, command, *there) as launched:
             assert launched.ended() == 137
             record = end_of(launched)
     assert (record["reason"], record["signal"]) == ("oom-kill", "SIGKILL")
@@ -111,13 +128,13 @@ def test_a_kill_for_want_of_memory_is_told_apart(tmp_path: Path, talker: Path) -
     assert record["last_words"] == "started\n"
 
 
-def test_a_core_dump_is_told(tmp_path: Path, talker: Path) -> None:
+def test_a_core_dump_is_told(tmp_path: Path, there: Flags, talker: Path) -> None:
     pattern = Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8").strip()
     if pattern.startswith("|") or "/" in pattern:
         pytest.skip(f"core dumps of this machine go elsewhere: {pattern}")
     limited: list[str | Path] = ["sh", "-c", 'ulimit -c unlimited && exec "$@"', "sh"]
     command = [*limited, talker, "sleep", tmp_path / "n"]
-    with Launched(tmp_path, command, *NOWHERE, environment={"GOTRACEBACK": "crash"}, cwd=tmp_path) as launched:
+    with Launched(tmp_path, command, *there, environment={"GOTRACEBACK": "crash"}, cwd=tmp_path) as launched:
         wait_until((tmp_path / "n").exists, 30, "the service runs")
         os.kill(launched.service, signal.SIGQUIT)  # Go aborts then, as GOTRACEBACK says
         assert launched.ended() == 128 + signal.SIGABRT
@@ -126,9 +143,9 @@ def test_a_core_dump_is_told(tmp_path: Path, talker: Path) -> None:
     assert record["core_dumped"] is bool(list(tmp_path.glob("core*")))
 
 
-def test_signals_are_passed_on_once(tmp_path: Path, talker: Path) -> None:
+def test_signals_are_passed_on_once(tmp_path: Path, there: Flags, talker: Path) -> None:
     heard = tmp_path / "n"
-    with Launched(tmp_path, [talker, "signals", heard], *NOWHERE) as launched:
+    with Launched(tmp_path, [talker, "signals", heard], *there) as launched:
         wait_until(heard.exists, 30, "the service listens")
         said = ""
         for number, words in (
@@ -147,8 +164,8 @@ def test_signals_are_passed_on_once(tmp_path: Path, talker: Path) -> None:
         assert (end_of(launched)["asked"], end_of(launched)["reason"]) == (True, "clean")
 
 
-def test_control_c_in_a_terminal_reaches_the_service_once(tmp_path: Path, talker: Path) -> None:
-    heard, ours = tmp_path / "n", [sys.executable, "-m", "diagmesh_cli", "sidecar", "--service", "orders", *NOWHERE]
+def test_control_c_in_a_terminal_reaches_the_service_once(tmp_path: Path, there: Flags, talker: Path) -> None:
+    heard, ours = tmp_path / "n", [sys.executable, "-m", "diagmesh_cli", "sidecar", "--service", "orders", *there]
     pid, terminal = pty.fork()
     if not pid:
         os.execv(  # noqa: S606  no shell
@@ -175,8 +192,8 @@ def test_control_c_in_a_terminal_reaches_the_service_once(tmp_path: Path, talker
         os.close(terminal)
 
 
-def test_a_job_is_suspended_and_goes_on_as_a_whole(tmp_path: Path, talker: Path) -> None:
-    with Launched(tmp_path, [talker, "sleep", tmp_path / "n"], *NOWHERE) as launched:
+def test_a_job_is_suspended_and_goes_on_as_a_whole(tmp_path: Path, there: Flags, talker: Path) -> None:
+    with Launched(tmp_path, [talker, "sleep", tmp_path / "n"], *there) as launched:
         wait_until((tmp_path / "n").exists, 30, "the service runs")
         service = psutil.Process(launched.service)
         launcher = psutil.Process(launched.pid)
@@ -222,8 +239,10 @@ def test_nothing_of_ours_leaks_into_the_service(tmp_path: Path, talker: Path) ->
     ("command", "code", "words"),
     [(["no-such-program"], 127, "No such file"), (["/etc/passwd"], 126, "Permission denied")],
 )
-def test_what_cannot_be_started_is_told_as_shells_do(tmp_path: Path, command: list[str], code: int, words: str) -> None:
-    with Launched(tmp_path, command, *NOWHERE) as launched:
+def test_what_cannot_be_started_is_told_as_shells_do(
+    tmp_path: Path, there: Flags, command: list[str], code: int, words: str
+) -> None:
+    with Launched(tmp_path, command, *there) as launched:
         assert launched.ended() == code
         assert words in launched.text("err").decode()
 
@@ -262,21 +281,23 @@ def test_a_state_directory_that_cannot_be_used_is_a_warning(tmp_path: Path) -> N
         assert b"no exit records are kept" in launched.text("err")
 
 
-def test_a_program_whose_name_is_no_text_is_told_of_and_started_again(tmp_path: Path) -> None:
+def test_a_program_whose_name_is_no_text_is_told_of_and_started_again(tmp_path: Path, there: Flags) -> None:
     program = tmp_path / os.fsdecode(b"not-\xff-text")
-    with Launched(tmp_path, [program], *NOWHERE) as launched:
+    with Launched(tmp_path, [program], *there) as launched:
         assert launched.ended() == 127
         assert b"not-\xff-text cannot be started" in launched.text("err")
     program.write_text("#!/bin/sh\nexit 3\n")
     program.chmod(0o700)
-    with Launched(tmp_path, [program], *NOWHERE, "--restart", "on-failure") as launched:
+    with Launched(tmp_path, [program], *there, "--restart", "on-failure") as launched:
         wait_until(lambda: len(launched.records()) >= 2, 30, "it is started again")
         launched.process.send_signal(signal.SIGTERM)
         assert launched.ended() == 3
 
 
 @pytest.mark.parametrize("trap", ["link", "fifo"])
-def test_what_stands_in_the_place_of_the_log_is_neither_followed_nor_waited_for(tmp_path: Path, trap: str) -> None:
+def test_what_stands_in_the_place_of_the_log_is_neither_followed_nor_waited_for(
+    tmp_path: Path, there: Flags, trap: str
+) -> None:
     folder, victim = tmp_path / "state" / "orders" / "i1", tmp_path / "victim"
     folder.mkdir(parents=True)
     victim.touch()
@@ -284,38 +305,38 @@ def test_what_stands_in_the_place_of_the_log_is_neither_followed_nor_waited_for(
         (folder / "sidecar.log").symlink_to(victim)
     else:
         os.mkfifo(folder / "sidecar.log")
-    with Launched(tmp_path, ["sh", "-c", "sleep 2; exit 4"], *NOWHERE) as launched:
+    with Launched(tmp_path, ["sh", "-c", "sleep 2; exit 4"], *there) as launched:
         assert launched.ended() == 4
     assert victim.read_bytes() == b""
     assert len(launched.records()) == 1
 
 
-def test_a_clock_that_was_set_back_does_not_cost_the_newest_record(tmp_path: Path) -> None:
+def test_a_clock_that_was_set_back_does_not_cost_the_newest_record(tmp_path: Path, there: Flags) -> None:
     folder = tmp_path / "state" / "orders" / "i1"
     folder.mkdir(parents=True)
     for number in range(20):
         (folder / f"exit-29990101T0000{number:02d}.000Z-1.json").write_text('{"code": 9}')
-    with Launched(tmp_path, ["false"], *NOWHERE) as launched:
+    with Launched(tmp_path, ["false"], *there) as launched:
         assert launched.ended() == 1
         assert [record["code"] for record in launched.records()] == [1, *[9] * 19]
 
 
-def test_only_the_last_twenty_records_are_kept(tmp_path: Path) -> None:
+def test_only_the_last_twenty_records_are_kept(tmp_path: Path, there: Flags) -> None:
     folder = tmp_path / "state" / "orders" / "i1"
     folder.mkdir(parents=True)
     for number in range(30):
         (folder / f"exit-20200101T0000{number:02d}.000Z-1.json").write_text("{}")
-    with Launched(tmp_path, ["false"], *NOWHERE) as launched:
+    with Launched(tmp_path, ["false"], *there) as launched:
         assert launched.ended() == 1
         kept = sorted(folder.glob("exit-*.json"))
         assert len(kept) == 20
         assert json.loads(kept[-1].read_bytes())["code"] == 1
 
 
-def test_a_descendant_that_keeps_the_pipes_does_not_keep_us(tmp_path: Path) -> None:
+def test_a_descendant_that_keeps_the_pipes_does_not_keep_us(tmp_path: Path, there: Flags) -> None:
     mark = tmp_path / "late"
     script = f"(sleep 8; echo later; echo $? > {mark}) & echo now"
-    with Launched(tmp_path, ["sh", "-c", script], *NOWHERE) as launched:
+    with Launched(tmp_path, ["sh", "-c", script], *there) as launched:
         started = time.monotonic()
         assert launched.ended() == 0
         assert not mark.exists(), f"after {time.monotonic() - started:.1f} s"
@@ -324,11 +345,9 @@ def test_a_descendant_that_keeps_the_pipes_does_not_keep_us(tmp_path: Path) -> N
         wait_until(lambda: launched.text("out") == b"now\nlater\n", 10, "what it wrote is passed on")
 
 
-def test_a_failed_service_is_started_again_with_growing_pauses(tmp_path: Path) -> None:
+def test_a_failed_service_is_started_again_with_growing_pauses(tmp_path: Path, there: Flags) -> None:
     script = f"date +%s.%N >> {tmp_path / 'starts'}; exit 3"
-    with Launched(
-        tmp_path, ["sh", "-c", script], "--nats", "nats://127.0.0.1:1", "--restart", "on-failure"
-    ) as launched:
+    with Launched(tmp_path, ["sh", "-c", script], *there[:2], "--restart", "on-failure") as launched:
         starts = tmp_path / "starts"
         wait_until(lambda: starts.exists() and len(starts.read_text().split()) >= 4, 60, "four starts")
         moments = [float(word) for word in starts.read_text().split()]
@@ -342,8 +361,10 @@ def test_a_failed_service_is_started_again_with_growing_pauses(tmp_path: Path) -
         assert len(starts.read_text().split()) == 4
 
 
-def test_a_service_that_ends_well_or_on_request_is_not_started_again(tmp_path: Path, talker: Path) -> None:
-    again = (*NOWHERE, "--restart", "on-failure")
+def test_a_service_that_ends_well_or_on_request_is_not_started_again(
+    tmp_path: Path, there: Flags, talker: Path
+) -> None:
+    again = (*there, "--restart", "on-failure")
     with Launched(tmp_path, ["true"], *again) as launched:
         assert launched.ended() == 0
         assert len(launched.records()) == 1
@@ -364,10 +385,10 @@ def test_a_second_signal_ends_the_linger_at_once(tmp_path: Path) -> None:
         assert launched.ended(30) == 1
 
 
-def test_a_reader_that_is_gone_costs_only_what_it_did_not_read(tmp_path: Path, talker: Path) -> None:
+def test_a_reader_that_is_gone_costs_only_what_it_did_not_read(tmp_path: Path, there: Flags, talker: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    with Launched(tmp_path, [talker, "exact", tmp_path / "n", "3000000"], *NOWHERE, out=write) as launched:
+    with Launched(tmp_path, [talker, "exact", tmp_path / "n", "3000000"], *there, out=write) as launched:
         os.close(write)
         assert launched.ended() == 0
         assert end_of(launched)["unpassed_bytes"] >= 3_000_000
@@ -375,7 +396,7 @@ def test_a_reader_that_is_gone_costs_only_what_it_did_not_read(tmp_path: Path, t
         assert not alive(launched.pid)
 
 
-def test_two_streams_that_lead_to_one_place_do_not_tear_each_other_apart(tmp_path: Path) -> None:
+def test_two_streams_that_lead_to_one_place_do_not_tear_each_other_apart(tmp_path: Path, there: Flags) -> None:
     """As under systemd, or with 2>&1: the reader is slow, so that a line meets a full pipe again and again."""
     script = (
         "import os\n"
@@ -384,7 +405,7 @@ def test_two_streams_that_lead_to_one_place_do_not_tear_each_other_apart(tmp_pat
         "    if number % 100 == 0: import time; time.sleep(0.01)\n"
     )
     read, write = os.pipe()
-    with Launched(tmp_path, [sys.executable, "-c", script], *NOWHERE, out=write, err=write) as launched:
+    with Launched(tmp_path, [sys.executable, "-c", script], *there, out=write, err=write) as launched:
         os.close(write)
         passed = b""
         while data := os.read(read, 1000):
@@ -397,8 +418,8 @@ def test_two_streams_that_lead_to_one_place_do_not_tear_each_other_apart(tmp_pat
     assert {*lines} == {"1" * 99, "2" * 99}
 
 
-def test_a_command_of_several_hundred_thousand_bytes_is_started(tmp_path: Path) -> None:
+def test_a_command_of_several_hundred_thousand_bytes_is_started(tmp_path: Path, there: Flags) -> None:
     words = ['"' * 60_000] * 5
-    with Launched(tmp_path, [sys.executable, "-c", "import sys; print(len(sys.argv))", *words], *NOWHERE) as launched:
+    with Launched(tmp_path, [sys.executable, "-c", "import sys; print(len(sys.argv))", *words], *there) as launched:
         assert launched.ended() == 0
         assert launched.text("out") == b"6\n"
