@@ -190,16 +190,16 @@ def test_forget_needs_the_operators_key(up: Up) -> None:
     assert "forgotten" not in done.stdout
 
 
-def test_a_frozen_sidecar_is_connected_but_silent_and_no_look_takes_longer_than_asked(hurt_up: Up) -> None:
-    (sidecar,) = hurt_up.processes("sidecar-payments-i1.toml")
+def test_a_frozen_sidecar_is_connected_but_silent_and_no_look_takes_longer_than_asked(up: Up) -> None:
+    (sidecar,) = up.processes("sidecar-payments-i1.toml")
     freeze(sidecar)
     try:
-        seen = diagmesh(hurt_up, "status", "--timeout", "1")
+        seen = diagmesh(up, "status", "--timeout", "1")
         assert seen.returncode == 2
         assert "silent payments/i1 connected but silent" in seen.stdout
     finally:
         thaw(sidecar)
-    wait_until(lambda: diagmesh(hurt_up, "status").returncode == 0, WAIT_S, "well again")
+    wait_until(lambda: diagmesh(up, "status").returncode == 0, WAIT_S, "well again")
 
 
 def test_without_a_coordinator_the_instances_are_asked_directly(hurt_up: Up) -> None:

@@ -230,7 +230,7 @@ def test_in_a_low_terminal_an_event_is_seen_and_stays(make_up: Any) -> None:
 
 
 def test_it_ends_when_nobody_reads_what_it_tells(make_up: Any) -> None:
-    up = make_up(reader="head -n 1").start()
+    up = make_up("--no-demo", reader="head -n 1").start()
     assert up.ended() == 130
     assert up.said().startswith("diagmesh is up at")
     assert up.leftovers() == []
@@ -246,7 +246,7 @@ def test_a_second_ctrl_c_ends_it_at_once(make_up: Any) -> None:
 
 
 def test_with_two_coordinators_one_may_be_frozen(make_up: Any) -> None:
-    up = make_up("--coordinators", "2").ready()
+    up = make_up("--no-demo", "--coordinators", "2").ready()
     well = diagmesh(up, "services")
     assert (well.returncode, well.stdout.count("coordinator c")) == (0, 2)
     (second,) = up.processes("coordinator-c2.toml")
