@@ -91,6 +91,13 @@ async def ended(launched: Launched) -> int:
     return await asyncio.to_thread(launched.ended)
 
 
+async def sent_away(launched: Launched) -> int:
+    """The exit code of one that lingers, and is told to go after time for a second word of his, if he had one."""
+    await asyncio.sleep(1.5)
+    launched.process.send_signal(signal.SIGTERM)
+    return await ended(launched)
+
+
 async def test_a_panic_is_answered_told_once_and_the_sidecar_says_goodbye(
     bus: NatsBus, nats_server: NatsServer, talker: Path, tmp_path: Path
 ) -> None:
@@ -126,7 +133,7 @@ async def test_an_exit_is_told_once_whatever_becomes_of_the_sidecar(
 ) -> None:
     heard = await Heard.on(bus)
     command = [talker, "sleep", tmp_path / "n"]
-    with Launched(tmp_path, command, "--nats", nats_server.url, "--linger", "12") as launched:
+    with Launched(tmp_path, command, "--nats", nats_server.url, "--linger", "90") as launched:
         await until(bus, lambda health: health.state is State.UP, "up")
         service, sidecar = launched.service, launched.sidecar
         if when == "killed before":
@@ -144,7 +151,7 @@ async def test_an_exit_is_told_once_whatever_becomes_of_the_sidecar(
         down = await until(bus, told, "told by whoever answers now")
         assert down.last_exit is not None
         assert (down.state, down.last_exit.signal) == (State.DOWN, "SIGKILL")
-        assert await ended(launched) == 137
+        assert await sent_away(launched) == 137
     await bus.barrier()
     assert [event.detail["signal"] for event in heard.exits] == ["SIGKILL"]
 
@@ -236,13 +243,13 @@ async def test_the_demo_ends_under_the_launcher_as_its_switches_say(
         ready,
         "--allow-faults",
     ]
-    with Launched(tmp_path, command, "--nats", nats_server.url, "--linger", "5") as launched:
+    with Launched(tmp_path, command, "--nats", nats_server.url, "--linger", "90") as launched:
         await until(bus, lambda health: health.state is State.UP and ready.exists(), "up")
         await asyncio.sleep(0.5)
         await bus.publish("demo.orders.i1.fault", json.dumps({"fault": fault, "on": True}).encode())
         down = await until(bus, told, "down")
         assert down.last_exit is not None
         assert down.last_exit.reason.value == reason
-        assert await ended(launched) == down.last_exit.code == code
+        assert await sent_away(launched) == down.last_exit.code == code
     await bus.barrier()
     assert [event.detail["reason"] for event in heard.exits] == [reason]

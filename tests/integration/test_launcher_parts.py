@@ -13,13 +13,21 @@ import pytest
 
 from support.golang import GoProgram
 from support.launching import Launched
+from support.natsserver import NatsServer
 from support.procs import alive, freeze, thaw
 from support.programs import wait_until
 
 pytestmark = pytest.mark.timeout(300)
-NOWHERE = ("--nats", "nats://127.0.0.1:1", "--linger", "0")
+Flags = tuple[str, ...]
 LINES = 4000
 """A kilobyte each: more than every pipe on the way holds."""
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flags]:
+    """A server, so that an end is told at once."""
+    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
+        yield ("--nats", server.url, "--linger", "0")
 
 
 @pytest.fixture
@@ -46,8 +54,8 @@ class Flood:
 
 
 @pytest.fixture
-def flood(tmp_path: Path, talker: Path) -> Iterator[Flood]:
-    with Launched(tmp_path, [talker, "flood", tmp_path / "n"], *NOWHERE) as launched:
+def flood(tmp_path: Path, there: Flags, talker: Path) -> Iterator[Flood]:
+    with Launched(tmp_path, [talker, "flood", tmp_path / "n"], *there) as launched:
         yield Flood(launched, tmp_path / "n")
 
 
@@ -146,10 +154,10 @@ def _slow(read: int) -> None:
 
 @pytest.mark.parametrize("reader", [_frozen, _dead, _slow], ids=["frozen", "dead", "slow"])
 def test_whoever_reads_the_output_can_hold_nobody_up(
-    tmp_path: Path, talker: Path, reader: Callable[[int], None]
+    tmp_path: Path, there: Flags, talker: Path, reader: Callable[[int], None]
 ) -> None:
     read, write = os.pipe()
-    with Launched(tmp_path, [talker, "flood", tmp_path / "n"], *NOWHERE, out=write) as launched:
+    with Launched(tmp_path, [talker, "flood", tmp_path / "n"], *there, out=write) as launched:
         os.close(write)
         flood = Flood(launched, tmp_path / "n")
         reader(read)
