@@ -116,7 +116,7 @@ class _Settling:
             return reply
         try:
             answer = msgspec.json.decode(reply.answer, type=Profile)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return reply  # of a newer agent, perhaps
         try:
             raw = [await self._file(one, reply) for one in answer.raw]

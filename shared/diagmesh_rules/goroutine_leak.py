@@ -69,8 +69,7 @@ def _grows(one: Growth, answer: Goroutines, limits: LeakLimits) -> bool:
 def _grown(where: Key, answer: Goroutines, sure: list[Growth], leaked: int, limits: LeakLimits) -> Hit:
     worst = sure[0]
     started = "started at" if answer.states else "at"
-    since = f" since {moment(worst.since)}" if worst.since is not None else ""
-    title = f"{many(worst.count)} {started} {at(worst.site)}, growing {worst.per_second:.3g}/s{since}"
+    title = f"{many(worst.count)} {started} {at(worst.site)}, growing {worst.per_second:.3g}/s{_since(worst, answer)}"
     facts = [
         Fact(what=f"goroutines {started} {at(one.site)}", value=one.count, unit="count", limit=one.before)
         for one in sure[:3]
@@ -84,6 +83,13 @@ def _grown(where: Key, answer: Goroutines, sure: list[Growth], leaked: int, limi
     facts.append(Fact(what="goroutines", value=answer.total, unit="count"))
     severity = Severity.ERROR if answer.total >= limits.error_count else Severity.WARNING
     return Hit(where=where, title=title, evidence=tuple(facts), severity=severity)
+
+
+def _since(one: Growth, answer: Goroutines) -> str:
+    """When it began; what was many already when it was first looked at began earlier than that."""
+    if one.since is None:
+        return ""
+    return f" since {moment(one.since)}{' or earlier' if one.before and one.looks >= answer.looks else ''}"
 
 
 def _leaked(where: Key, answer: Goroutines, leaked: int, limits: LeakLimits) -> Hit:

@@ -36,10 +36,16 @@ def test_growth_is_found_with_its_place_rate_and_beginning() -> None:
     (finding,) = judged(goroutine_leak, answered(replace(SEEN, growth=(GROWING,)))).findings
     assert finding.title == (
         "412 goroutines started at orders.(*Service).serve (orders/serve.go:12), growing 3.12/s since "
-        "2026-11-27T14:02:00Z"
+        "2026-11-27T14:02:00Z or earlier"
     )
     assert finding.severity is Severity.WARNING
     assert "orders.await (orders/await.go:31)" in [fact.value for fact in finding.evidence]
+
+
+def test_growth_that_was_seen_to_begin_has_a_beginning() -> None:
+    for grown in (replace(GROWING, looks=4), replace(GROWING, before=0)):
+        (finding,) = judged(goroutine_leak, answered(replace(SEEN, growth=(grown,)))).findings
+        assert finding.title.endswith("since 2026-11-27T14:02:00Z")
 
 
 def test_ever_so_many_are_an_error() -> None:
