@@ -1,6 +1,7 @@
 """profile: where the program spends CPU and memory, who holds its locks, and what of that changed."""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ _REST_S: Final = 0.9
 """Beside the sampling: to fetch, and to read in a process of its own."""
 _BRIEF: Final = 3
 _FULL: Final = 1000
+_SHARE: Final = 0.8
+"""Of what an asker waits, where a coordinator asks for him: the rest is for the way, and for adding up."""
 _PERIOD: Final = "sampling period="
 
 
@@ -78,10 +81,10 @@ async def _read(question: ProfileQuestion, parts: tuple[Part, ...]) -> tuple[Tol
 def _check_time(longest_s: int) -> None:
     budget_s = current_budget_s.get() or BUDGET_S
     if longest_s + _REST_S > budget_s:
-        need_ms = round(1000 * (longest_s + _REST_S))
+        need_ms = math.ceil((longest_s + _REST_S) / _SHARE * 10) * 100
         raise Declined(
             f"{longest_s} s of sampling do not fit into the {budget_s:.3g} s of this question",
-            hint=f"ask with timeout_ms of {need_ms} or more (--timeout), or for fewer seconds",
+            hint=f"ask with timeout_ms of {need_ms} or more (--timeout {need_ms / 1000:g}), or for fewer seconds",
         )
 
 

@@ -103,6 +103,16 @@ def test_one_instance_and_its_heap(replicas: Replicas, capsys: pytest.CaptureFix
     assert "payments/i2" in shown
     assert "heap · inuse_space" in shown
     assert "cost: heap written out" in shown
+    assert "file:" not in shown, "it was fetched to be added up, and nobody asked for it"
+
+
+def test_the_time_that_is_asked_for_is_enough(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(replicas, "ask", "profile", "payments/i2", "--timeout", "1") == 2
+    said = capsys.readouterr().out.replace("\n", " ")
+    (wanted,) = re.findall(r"or more \(--timeout ([\d.]+)\)", said)
+    for whom in ("payments/i2", "payments"):
+        assert asked(replicas, "ask", "profile", whom, "--timeout", wanted) in (0, 1, 2)
+        assert "do not fit into" not in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_a_usual_check_samples_nobody(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,7 +154,8 @@ def _shown(
         raise UsageError(f"{refusal.detail}{refusal.hint and f' ({refusal.hint})'}") from None
     except Unreadable as error:
         raise UsageError(str(error)) from None
-    replies = tuple(without_files(one.reply) for one in each)
+    each = [Heard(without_files(one.reply), Profile, one.hedged) for one in each]
+    replies = tuple(one.reply for one in each)
     single = each if not parts else [one for one in each if one.problem is not None]
     parts += [part for one in single for part in (Text(), page(one))][0 if parts else 1 :]
     output.show(msgspec.structs.replace(sampled, replies=replies), Group(*parts, *silent_lines(silent)))
