@@ -148,7 +148,7 @@ async def test_seconds_must_fit_into_the_time_of_the_question() -> None:
     current_budget_s.set(3.0)
     with pytest.raises(Declined, match="5 s of sampling do not fit") as refusal:
         await asked(beside(), type=ProfileType.CPU, seconds=5)
-    assert "5900" in refusal.value.hint
+    assert "timeout_ms of 7400 or more (--timeout 7.4)" in refusal.value.hint
 
 
 async def test_what_the_service_does_not_have_is_said() -> None:
