@@ -22,7 +22,7 @@ from diagmesh.target import MetConnections, TcpLink
 __all__ = ["LATELY_S", "best", "ended", "joined", "lately", "links", "mark_linked", "own_closed", "view"]
 
 LATELY_S: Final = 300.0
-_OWN_NAMES: Final = ("diag-preflight/", "diag-observer/", "diag/")
+_OWN_NAMES: Final = ("diag-preflight/", "diag-observer/", "diag-monitor/", "diag/")
 _MOST_SUBJECTS: Final = 8
 _MOST_LINKS: Final = 32
 Key = tuple[str, int]

@@ -164,10 +164,16 @@ class LaunchedNeighbour(Neighbour):
     """
 
     def __init__(
-        self, settings: TargetSettings, probes: Sequence[Probe], launch: Launch, *, nats: AppNats | None = None
+        self,
+        settings: TargetSettings,
+        probes: Sequence[Probe],
+        launch: Launch,
+        *,
+        nats: AppNats | None = None,
+        system: AppNats | None = None,
     ) -> None:
         # No search at all: the launcher names the process, and may have started another one just now.
-        super().__init__(settings, probes, way=launch, at_hand=lambda: launch.running, nats=nats)
+        super().__init__(settings, probes, way=launch, at_hand=lambda: launch.running, nats=nats, system=system)
         self._launch = launch
         self._missed: tuple[int, int] | None = None
         self._missed_since = 0.0

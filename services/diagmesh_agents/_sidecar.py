@@ -55,8 +55,11 @@ class _Place:
         self.name = name
         self.bus = NatsBus(settings.connections.get(target.service, settings.nats), f"diag/{name}")
         self.observer = NatsBus(target.nats, f"diag-observer/{name}") if target.nats is not None else None
+        server = target.nats_server
+        given = server.system if server is not None else None
+        self.system = NatsBus(given, f"diag-monitor/{name}") if given is not None else None
         probes = make_all(target.probes, self.observer, where=f"{name}: probes", instance=target.instance)
-        self.neighbour = _neighbour(target, probes, self.observer, launch)
+        self.neighbour = _neighbour(target, probes, (self.observer, self.system), launch)
         self._launch = launch
         self._identity = Identity(service=target.service, instance=target.instance, boot=new_boot(), host=host_name())
         self.member = Member(
@@ -73,8 +76,8 @@ class _Place:
 
     async def start(self, stop: asyncio.Event) -> None:
         self.bus.start()
-        if self.observer is not None:
-            self.observer.start()
+        for more in filter(None, (self.observer, self.system)):
+            more.start()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self.neighbour.run(), name=f"neighbour {self.name}"))
         if self.neighbour.has_go_pages:
@@ -97,19 +100,22 @@ class _Place:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.bus.close()
-        if self.observer is not None:
-            await self.observer.close()
+        for more in filter(None, (self.observer, self.system)):
+            await more.close()
 
 
 def _neighbour(
-    target: TargetSettings, probes: Sequence[Probe], observer: NatsBus | None, launch: "Launch | None"
+    target: TargetSettings,
+    probes: Sequence[Probe],
+    more: tuple[NatsBus | None, NatsBus | None],
+    launch: "Launch | None",
 ) -> Neighbour:
-    nats = Observer(observer) if observer is not None else None
+    nats, system = (Observer(one) if one is not None else None for one in more)
     if launch is None:
-        return Neighbour(target, probes, nats=nats)
+        return Neighbour(target, probes, nats=nats, system=system)
     from diagmesh_agents._launched import LaunchedNeighbour  # noqa: PLC0415  a MiB that no other sidecar needs
 
-    return LaunchedNeighbour(target, probes, launch, nats=nats)
+    return LaunchedNeighbour(target, probes, launch, nats=nats, system=system)
 
 
 def _named(targets: Collection[TargetSettings], keeper: NameKeeper) -> list[TargetSettings]:

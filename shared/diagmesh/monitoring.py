@@ -9,7 +9,8 @@ __all__ = ["MonitorDoor", "MonitorReply", "NoMonitorDoor", "Seen"]
 
 _HINT: Final = (
     'add a table [targets.nats_server] with monitor = "http://127.0.0.1:8222" to {name} in the settings of the'
-    " sidecar that stands beside the nats-server (its own settings: http: 127.0.0.1:8222)"
+    " sidecar that stands beside the nats-server (its own settings: http: 127.0.0.1:8222), or with the table system:"
+    " url and nkey_file of a user of the system account (deploy/nats/README.md)"
 )
 
 
@@ -40,7 +41,7 @@ class Seen(NamedTuple):
 
 
 class MonitorDoor(Protocol):
-    """The way to the monitoring endpoint of one nats-server."""
+    """The way to what one nats-server says of itself: its monitoring endpoint, or its system account."""
 
     @property
     def place(self) -> str:
@@ -56,7 +57,7 @@ class MonitorDoor(Protocol):
         """Fetch one reply: no proxy, no redirect followed.
 
         Args:
-            path: with its query (``varz``, ``connz?sort=pending``).
+            path: with its query, as over HTTP (``varz``, ``connz?sort=pending``).
             timeout_s: for all of it.
             limit_bytes: a longer reply is refused.
 
@@ -65,8 +66,8 @@ class MonitorDoor(Protocol):
         """
         ...
 
-    async def accepts(self, port: int, *, timeout_s: float = 1.0) -> bool:
-        """Whether a port of the same host takes a connection."""
+    async def accepts(self, port: int, *, timeout_s: float = 1.0) -> bool | None:
+        """Whether a port of the same host takes a connection; None where the host is not surely known."""
         ...
 
 

@@ -50,6 +50,7 @@ class Neighbour:
         way: how it is found, where the settings do not say it (its launcher does).
         at_hand: whether ``way`` names the process without a search just now.
         nats: the observer connection, where the settings give one.
+        system: the connection to the system account of its nats-server, likewise.
 
     Raises:
         SettingsError: the way to find the process, or to its diagnostic pages, cannot be used.
@@ -64,6 +65,7 @@ class Neighbour:
         way: Way | None = None,
         at_hand: Callable[[], bool] | None = None,
         nats: AppNats | None = None,
+        system: AppNats | None = None,
     ) -> None:
         self._settings = settings
         self._probes = tuple(probes)
@@ -81,7 +83,7 @@ class Neighbour:
         self._streams = view_of(self._nats, settings.streams)
         self._doors = doors_of(settings, name)
         self._met = MetConnections()
-        self._monitor = monitor_of(settings.nats_server, name, f"{name}: nats_server")
+        self._monitor = monitor_of(settings.nats_server, name, f"{name}: nats_server", system)
         self._lock = threading.Lock()
         self._logged_at = -_LOG_EVERY_S
         self.sampler_errors = 0

@@ -1,5 +1,6 @@
 """Pages on which a process tells about itself: those of a Go service, those of a nats-server."""
 
+from diagmesh.settings.nats import NatsSettings
 from diagmesh.settings.table import Table
 
 __all__ = ["GoSettings", "NatsServerSettings"]
@@ -35,14 +36,27 @@ class GoSettings(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NatsServerSettings(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The nats-server that this target is (``[targets.nats_server]``).
+    """The nats-server that this target is (``[targets.nats_server]``): by its monitoring endpoint, or a system account.
 
     Args:
         monitor: URL of its monitoring endpoint (``http://127.0.0.1:8222``).
         headers: request headers; values of the form ``file:PATH`` are read from that file.
         tls_ca_file: CA bundle for ``https``, as of a probe.
+        system: a connection as a user of the system account, who may ask and change nothing, in place of ``monitor``.
+        name: its server_name, where ``system`` may be connected to another server of its cluster.
     """
 
-    monitor: str
+    monitor: str = ""
     headers: dict[str, str] = {}
     tls_ca_file: str = ""
+    system: NatsSettings | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """One way to it."""
+        if bool(self.monitor) == (self.system is not None):
+            raise ValueError("the table nats_server needs one of monitor (a URL) and system (a table: url, nkey_file)")
+        if self.system is not None and (self.headers or self.tls_ca_file):
+            raise ValueError("headers and tls_ca_file of nats_server are for monitor; system has its own")
+        if self.name and self.system is None:
+            raise ValueError("name of nats_server is for system; monitor is of one server anyway")

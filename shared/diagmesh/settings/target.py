@@ -35,7 +35,7 @@ class TargetSettings(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         connection: how it connects to NATS itself: its URLs, and its credentials where the sidecar may read them.
         go: where its diagnostic pages are, if it is a Go service that has them.
         streams: which streams it uses, where these are not all of the account.
-        nats_server: where its monitoring endpoint is, if it is a nats-server.
+        nats_server: where its monitoring endpoint or its system account is, if it is a nats-server.
         sample_s: pace of the cheap samples.
     """
 

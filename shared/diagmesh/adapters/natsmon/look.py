@@ -1,4 +1,4 @@
-"""One look at a nats-server through its monitoring endpoint: all questions side by side, each bounded."""
+"""One look at a nats-server, by its endpoint or its system account: all questions side by side, each bounded."""
 
 import asyncio
 import time
@@ -67,7 +67,7 @@ async def look(door: MonitorDoor, *, window_s: float, budget_s: float, detail: D
     ready = next((one for one in found.health if one.name == "ready"), None)
     if ready is not None and ready.ok is False and "ready" in ready.error and varz.port:
         accepts = await door.accepts(varz.port)
-        found = replace(found, accepts=accepts, lame_duck=not accepts)
+        found = replace(found, accepts=accepts, lame_duck=accepts is False)
     return found
 
 
