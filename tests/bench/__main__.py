@@ -22,6 +22,7 @@ from bench.hosting import hosting
 from bench.judging import judging
 from bench.lab import Lab
 from bench.looking import looking
+from bench.natslooking import natslooking
 from bench.pace import FULL, QUICK, Pace
 from bench.page import PAGE, with_figures
 from bench.profiling import profiling, reading
@@ -38,6 +39,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[Lab, Pace], list[Row]]]]] = {
     "judging": ("All rules over 200 services x 5 instances (health and resources in full)", judging),
     "collecting": ("One look of an agent at its process, in the default detail", collecting),
     "go-pages": ("One look at a Go service with G goroutines", looking),
+    "nats-looks": ("One look at NATS: an instance with S subscriptions, a stream with C consumers", natslooking),
     "reading": ("Profiles of so many stacks of 20 frames: read and told", reading),
     "profiling": ("One look at a profile of the Go demo", profiling),
     "dumping": ("One look at all goroutines of a Go service, in each form", dumping),

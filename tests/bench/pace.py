@@ -21,6 +21,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         looks: looks of an agent per turn.
         stacks: of the profiles that are read.
         goroutines: of the service whose profiles are taken.
+        nats: subscriptions of an instance, and consumers of a stream.
         starts: starts of each program.
         idle_s: how long its idle CPU is watched, seconds.
         settle_s: how long a process is left alone before that, seconds.
@@ -36,6 +37,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     looks: int
     stacks: tuple[int, ...]
     goroutines: tuple[int, ...]
+    nats: tuple[tuple[int, int], ...]
     starts: int
     idle_s: float
     settle_s: float
@@ -52,6 +54,7 @@ FULL: Final = Pace(
     looks=300,
     stacks=(1000, 20_000),
     goroutines=(100, 10_000, 100_000),
+    nats=((10, 10), (10_000, 1000)),
     starts=5,
     idle_s=8.0,
     settle_s=2.0,
@@ -68,6 +71,7 @@ QUICK: Final = msgspec.structs.replace(
     looks=100,
     stacks=(1000,),
     goroutines=(100, 10_000),
+    nats=((1000, 100),),
     starts=2,
     idle_s=2.0,
 )
@@ -82,6 +86,7 @@ TINY: Final = msgspec.structs.replace(
     looks=3,
     stacks=(10,),
     goroutines=(100,),
+    nats=((10, 10),),
     starts=1,
     idle_s=0.2,
     settle_s=0.1,

@@ -54,6 +54,10 @@ def _go(name: str) -> Callable[[Report], float | None]:
     return _value("go-pages", "G=10000", "runtime, every page", name)
 
 
+def _nats(who: str, name: str) -> Callable[[Report], float | None]:
+    return _value("nats-looks", "10000 subscriptions, 1000 consumers", who, name)
+
+
 _FAN: Final = "fan-out"
 _MESH: Final = "diag.mesh.health"
 _GATHER: Final = "our gather"
@@ -94,6 +98,10 @@ TARGETS: Final = (
     ),
     Target("a look at the Go runtime: CPU of the service", 2000, "us", _go("service us")),
     Target("a look at the Go runtime: CPU of the sidecar", 5000, "us", _go("sidecar us")),
+    Target("10,000 subscriptions: memory of one look", 8, "MiB", _nats("connection", "peak MiB")),
+    Target("10,000 subscriptions: CPU of the sidecar", 100, "ms", _nats("connection", "sidecar ms")),
+    Target("1000 consumers: p50 of one look", 100, "ms", _nats("streams", "p50 ms")),
+    Target("1000 consumers: memory of one look", 8, "MiB", _nats("streams", "peak MiB")),
     Target("sidecar with all agents: RSS", 36, "MiB", _value("footprint", "process", "sidecar", "RSS MiB")),
     Target("each further instance of a sidecar: RSS", 1, "MiB", _further),
     Target("sidecar: start to first answer", 300, "ms", _value("footprint", "process", "sidecar", "start ms")),

@@ -9,7 +9,18 @@ from diagmesh.contract.answers.health import Check, Health, State, Verdict
 from diagmesh.contract.codec import encode
 from diagmesh.contract.wire import WIRE_VERSION, Reply, Status
 
-__all__ = ["SERVICE", "DumpLooks", "GoLooks", "Load", "Looks", "Rounds", "a_reply", "an_answer", "percentile"]
+__all__ = [
+    "SERVICE",
+    "DumpLooks",
+    "GoLooks",
+    "Load",
+    "Looks",
+    "NatsLooks",
+    "Rounds",
+    "a_reply",
+    "an_answer",
+    "percentile",
+]
 
 SERVICE = "sim"
 
@@ -68,6 +79,16 @@ class GoLooks(msgspec.Struct, frozen=True, kw_only=True):
     service_us: dict[str, float]
     p50_ms: dict[str, float]
     grown_mib: dict[str, float]
+
+
+class NatsLooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at NATS costs, by kind: time, CPU of both sides, memory on top, and how much is answered."""
+
+    p50_ms: dict[str, float]
+    sidecar_ms: dict[str, float]
+    server_ms: dict[str, float]
+    peak_mib: dict[str, float]
+    answer_kib: dict[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
