@@ -64,6 +64,21 @@ def test_the_three_printed_commands_work_as_they_stand(up: Up, nats_cli: Path) -
 
 
 @pytest.mark.go
+def test_the_nats_server_of_the_mesh_tells_of_itself_and_nothing_is_wrong_with_it(up: Up, nats_cli: Path) -> None:
+    one, total = (
+        replies(nats(nats_cli, up, ["nats", "-s", up.url, "req", subject, ""]))[0]
+        for subject in ("diag.nats.server", "diag.mesh.servers")
+    )
+    assert (one["answer"]["name"], one.get("findings", [])) == ("diagmesh-up", [])
+    assert [server["name"] for server in total["answer"]["merged"]["servers"]] == ["diagmesh-up"]
+    assert total["answer"].get("findings", []) == []
+    told = diagmesh(up, "ask", "server", "nats")
+    assert (told.returncode, "diagmesh-up" in told.stdout) == (0, True), told.stdout
+    checked = json.loads(diagmesh(up, "check", "--code", "SRV", "--json").stdout)
+    assert checked["answer"]["findings"] == []
+
+
+@pytest.mark.go
 def test_the_printed_slow_switch_makes_payments_and_orders_degraded(up: Up, nats_cli: Path) -> None:
     slow = up.tries[3]
     assert "each charge takes 400 ms longer" in nats(nats_cli, up, slow)

@@ -13,6 +13,7 @@ from diagmesh.settings import (
     CoordinatorNatsSettings,
     CoordinatorSettings,
     GoSettings,
+    NatsServerSettings,
     NatsSettings,
     ProbeSettings,
     SidecarSettings,
@@ -214,7 +215,8 @@ class LocalMesh:
             ProbeSettings(name="client port", tcp=server.url.removeprefix("nats://")),
             ProbeSettings(name="healthz", http=f"{server.monitoring_url}/healthz"),
         )
-        await self._start_sidecar(service, instance, server.child.pid, probes)
+        monitor = NatsServerSettings(monitor=server.monitoring_url)
+        await self._start_sidecar(service, instance, server.child.pid, probes, monitor)
 
     async def _start_sidecar(
         self,
@@ -222,7 +224,7 @@ class LocalMesh:
         instance: str,
         pid: int,
         probes: tuple[ProbeSettings, ...],
-        go: GoSettings | None = None,
+        pages: GoSettings | NatsServerSettings | None = None,
     ) -> None:
         target = TargetSettings(
             service=service,
@@ -230,7 +232,8 @@ class LocalMesh:
             pid=pid,
             probes=probes,
             nats=self._connection("observer", "_INBOX_observer"),
-            go=go,
+            go=pages if isinstance(pages, GoSettings) else None,
+            nats_server=pages if isinstance(pages, NatsServerSettings) else None,
             sample_s=_SAMPLE_S,
         )
         settings = SidecarSettings(
