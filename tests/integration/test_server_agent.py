@@ -91,7 +91,7 @@ async def test_a_server_that_asks_nobody_who_they_are(make_server: MakeServer) -
 
 
 async def test_a_slow_consumer_is_named_with_what_it_listened_to(make_server: MakeServer) -> None:
-    config = f"{_USERS} max_pending: 1MB\n no_fast_producer_stall: true\n"
+    config = f'{_USERS} max_pending: 1MB\n write_deadline: "2s"\n no_fast_producer_stall: true\n'
     server = make_server(monitoring=True, config=config).start()
     door = door_to(server)
     assert codes(await told_by(door)) == []

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from diagmesh.adapters import neighbour
+from diagmesh.adapters import tracked
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.ways import Way
 from diagmesh.errors import SettingsError
@@ -31,7 +31,7 @@ async def test_the_machine_is_not_searched_on_the_event_loop(
         searchers.append(threading.current_thread())
         return find(way, root)
 
-    monkeypatch.setattr(neighbour, "find", noting)
+    monkeypatch.setattr(tracked, "find", noting)
     mark = uuid4().hex
     target = TargetSettings(service="orders", instance=mark, command=f"*{mark}*")
     settings = SidecarSettings(nats=NatsSettings(url=f"nats://127.0.0.1:{free_port()}"), targets=(target,))
