@@ -225,7 +225,12 @@ TARGETS: Final = (
     Target(
         "settings",
         _settings,
-        ("diagmesh.settings", "diagmesh.adapters.ways", "diagmesh_cli.commands.config_check"),
+        (
+            "diagmesh.settings.reading",
+            "diagmesh.settings.nats",
+            "diagmesh.adapters.ways",
+            "diagmesh_cli.commands.config_check",
+        ),
         (_SIDECAR, _COORDINATOR),
     ),
     Target(
