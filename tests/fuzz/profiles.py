@@ -1,18 +1,33 @@
 """Profiles in the format of pprof, packed or not: read, pruned, added up and taken from each other, or refused."""
 
+import io
 from typing import Final
+
+from msgspec import Raw
+from msgspec.json import decode as json_decode
+from rich.console import Console
 
 from diagmesh.adapters.pprof.cut import focused, pruned
 from diagmesh.adapters.pprof.decode import decode
 from diagmesh.adapters.pprof.merge import difference, merged
 from diagmesh.adapters.pprof.top import By, folded, labelled, table, total
+from diagmesh.aggregate import add_up
+from diagmesh.client import MeshResult
+from diagmesh.contract.answers.profile import Profile
+from diagmesh.contract.codec import encode
+from diagmesh.contract.mesh import Ended, MeshAnswer
+from diagmesh.contract.wire import Reply, Status
 from diagmesh.errors import Declined, Unreadable
+from diagmesh.expected import Gathered
+from diagmesh_cli.views.replies import sum_of
 from fuzz.target import Target, text_of
 from support.pprof import made, packed
+from support.profiles import surveyed
 
 __all__ = ["TARGETS"]
 
 _MOST_BYTES: Final = 1 << 20
+_ANSWER: Final = encode(surveyed())
 _PLAIN: Final = made([("main.main;main.f:1>main.g:2", 3), ("main.main", 4)], labels={"tenant": "acme"})
 _PRUNED: Final = made(
     [("main.main;main.f;main.malloc", [3, 4])], types=[("a", "count"), ("b", "x")], drop="main.malloc"
@@ -47,7 +62,41 @@ def _asked(data: bytes) -> None:
         assert "focus" in str(refusal) or "ignore" in str(refusal)
 
 
+def _answers(data: bytes) -> None:
+    """What instances say, and what a coordinator says of them all."""
+    replies = [
+        Reply(v=1, service="orders", instance=name, kind="profile", status=Status.ANSWERED, answer=Raw(answer))
+        for name, answer in (("i1", data), ("i2", _ANSWER), ("i3", data))
+    ]
+    gathered = Gathered(
+        kind="profile",
+        replies=replies,
+        silent=(),
+        unexpected=(),
+        expected=3,
+        newcomers=(),
+        not_waited_for=0,
+        ended=Ended.COMPLETE,
+        took_s=0.1,
+        notes=(),
+    )
+    total = add_up(gathered, Profile)
+    assert isinstance(total.merged, Raw)
+    counted = json_decode(total.merged, type=Profile).counted
+    assert "cpu" in {one.type for one in counted}
+    assert all(len(one.rows) <= 200 for one in counted)
+    for told_as_one in (total.merged, Raw(data)):
+        told = MeshAnswer(of="profile", expected=3, answered=3, merged=told_as_one)
+        Console(file=io.StringIO(), width=80).print(sum_of(MeshResult(answer=told, each=(), reply=None), 80))
+
+
 TARGETS: Final = (
+    Target(
+        "profile-answers",
+        _answers,
+        ("diagmesh.contract.answers.profile_sum", "diagmesh_cli.views.profile"),
+        (_ANSWER, b'{"counted":[{"sample":"cpu","unit":"nanoseconds","total":-1,"rows":[{"flat":-1,"cum":3}]}]}'),
+    ),
     Target(
         "profile",
         _read,
