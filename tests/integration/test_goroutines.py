@@ -1,6 +1,7 @@
 """The agent `goroutines` and its rules beside real Go programs: each fault named with its function, and clear after."""
 
 import asyncio
+import json
 import os
 import subprocess
 import time
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from diagmesh.adapters.godoor import door_of
@@ -29,6 +31,7 @@ from diagmesh.packs import load_rules
 from diagmesh.settings import GoSettings, RuleSettings
 from diagmesh.testing import FakeTarget, answered
 from diagmesh_agents.goroutines import goroutines
+from diagmesh_cli.main import run
 from support.godemo import GoDemo, GoService, build
 from support.golang import Go
 from support.natsserver import NatsServer
@@ -145,7 +148,9 @@ async def test_a_deadlock_is_found_with_both_functions(beside: Beside, payments:
     await beside.until()
 
 
-async def test_every_form_says_the_same(beside: Beside) -> None:
+async def test_every_form_says_the_same(
+    beside: Beside, payments: GoService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stacks = await beside.look(form=DumpForm.STACKS, level=Level.LEAF, limit=500)
     counts = await beside.look(form=DumpForm.COUNTS, level=Level.LEAF, limit=500)
     assert abs(stacks.total - counts.total) <= 10
@@ -156,6 +161,13 @@ async def test_every_form_says_the_same(beside: Beside) -> None:
 
     assert readers(stacks) & readers(counts)
     assert counts.blind[0].what == "states"
+    # The protobuf of the same page, which is packed, from a file.
+    (tmp_path / "goroutine.pb.gz").write_bytes(await asyncio.to_thread(payments.fetched, "goroutine"))
+    assert run(["read", "goroutines", str(tmp_path / "goroutine.pb.gz"), "--level", "leaf", "--json"]) == 0
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    answer = msgspec.convert(file["answer"], Goroutines)
+    assert (abs(answer.total - counts.total) <= 10, answer.form) == (True, DumpForm.PROFILE)
+    assert readers(answer) & readers(counts)
 
 
 @contextmanager

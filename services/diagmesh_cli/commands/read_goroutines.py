@@ -42,7 +42,8 @@ def goroutines(
     """What goroutines do: alike ones together, on what they wait, who seems to hold it, circles, growth.
 
     Args:
-        files: text of /debug/pprof/goroutine (debug=2 or debug=1), or output of a program; also packed; - is stdin.
+        files: /debug/pprof/goroutine in any form (debug=2, debug=1, protobuf), or output of a program; also packed;
+            - is stdin.
         base: an earlier dump; what grew since then is told by where it was started.
         level: alike are those at the same lines, in the same functions, or with the same innermost function.
         shown: how to show it.

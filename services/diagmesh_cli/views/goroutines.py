@@ -157,6 +157,8 @@ def _group(group: Group, form: DumpForm) -> Iterator[RenderableType]:
         (f"{plural(group.count, 'goroutine')}{state and f' · {state}'}", "bold"), f"{_ages(group.age)}{thread}{stacks}"
     )
     yield from folded(group.frames)
+    if not group.frames:
+        yield Text("  its stack is not told", "dim")
     if group.elided_frames > 0:
         yield Text(f"  … {plural(group.elided_frames, 'frame')} left out", "dim")
     if group.created_by is not None:

@@ -12,6 +12,7 @@ from diagmesh.errors import Unreadable
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.main import run
 from diagmesh_cli.reading import pieces
+from support.pprof import made, packed
 
 DATA: Final = Path(__file__).parents[2] / "data" / "crash"
 PARKED: Final = """goroutine {number} [chan receive, 3 minutes]:
@@ -137,6 +138,15 @@ def test_files_that_cannot_be_read(kind: str, tmp_path: Path, capsys: pytest.Cap
     assert "is in it" in details[2]
     assert "No such file" in details[3]
     assert "directory" in details[4]
+
+
+def test_a_goroutine_without_a_stack_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = made([("main.main", 3)], types=(("goroutine", "count"),))
+    profile.sample.add(value=[2])
+    file = tmp_path / "goroutine.pb.gz"
+    file.write_bytes(packed(profile))
+    assert run(["read", "goroutines", str(file)]) == Exit.WELL
+    assert "2 goroutines\n  its stack is not told\n" in capsys.readouterr().out
 
 
 def test_a_base_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -239,6 +239,21 @@ def test_protobuf(pack: Callable[[bytes], bytes]) -> None:
     assert [frame.function for frame in second.frames] == ["time.Sleep", "main.(*Pool).work"]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_protobuf_in_the_order_in_which_go_writes_it(size: int) -> None:
+    data = b"\x5a\x04\x08\x01\x10\x02" + b"\x60\x01" + profile()  # the type of the period, and the period, come first
+    read = read_dump([data[at : at + size] for at in range(0, len(data), size)], Shape(level=Level.EXACT))
+    assert (read.form, read.report.total) == (DumpForm.PROFILE, 5)
+
+
+@pytest.mark.parametrize("first", ["\n", "\n\n", "Z\n", "Zulu time\n", "\x1b[0m\n"])
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_text_that_begins_oddly_is_a_text(first: str, size: int) -> None:
+    data = (first + stack(2, "select", 10)).encode()
+    read = read_dump([data[at : at + size] for at in range(0, len(data), size)], Shape())
+    assert (read.form, read.report.total) == (DumpForm.STACKS, 1)
+
+
 def test_protobuf_of_something_else() -> None:
     with pytest.raises(Unreadable, match="a profile of inuse_space"):
         read_dump([profile("inuse_space")], Shape())

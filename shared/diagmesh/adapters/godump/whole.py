@@ -16,8 +16,11 @@ __all__ = ["GO_BOUND_BYTES", "Read", "read_dump"]
 
 GO_BOUND_BYTES: Final = 64 << 20
 """net/http/pprof and runtime/pprof give up at that size: the dump then ends in the middle."""
-_PACKED: Final = (b"\x0a", b"\x1f\x8b")
-"""How protobuf of a profile begins (a sample type comes first), and how gzip does."""
+_GZIP: Final = b"\x1f\x8b"
+_FIRST: Final = b"\x0a\x5a"
+"""How protobuf of a profile begins: with what a sample counts, or (of goroutines in Go) with its period."""
+_LONGEST_TYPE: Final = 12
+_TYPE_FIELDS: Final = b"\x08\x10"
 _MOST_PROFILE_BYTES: Final = 64 << 20
 
 
@@ -36,8 +39,12 @@ def read_dump(chunks: Iterable[bytes], shape: Shape) -> Read:
         Unreadable: there is no goroutine in it.
     """
     source = iter(chunks)
-    begin = next(source, b"")
-    if begin.startswith(_PACKED):
+    begin = b""
+    for piece in source:
+        begin += piece
+        if len(begin) > len(_FIRST):
+            break
+    if _is_profile(begin):
         return _profile(chain([begin], source), shape)
     lines = lines_of(chain([begin], source))
     first = next(lines, "")
@@ -50,6 +57,13 @@ def read_dump(chunks: Iterable[bytes], shape: Shape) -> Read:
     if not tally.total:
         raise Unreadable("goroutine dump", "no goroutine is in it", "give the text of /debug/pprof/goroutine?debug=2")
     return Read(DumpForm.STACKS, report_of(tally, shape, reader.cut), reader.foreign_lines)
+
+
+def _is_profile(begin: bytes) -> bool:
+    """Protobuf, packed or not; a text may begin with an empty line or a Z, but not with what follows in protobuf."""
+    if begin.startswith(_GZIP):
+        return True
+    return len(begin) > 2 and begin[0] in _FIRST and begin[1] <= _LONGEST_TYPE and begin[2] in _TYPE_FIELDS
 
 
 def _tally(shape: Shape) -> Tally:
