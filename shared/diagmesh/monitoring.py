@@ -5,7 +5,10 @@ from typing import Final, NamedTuple, NoReturn, Protocol
 
 from diagmesh.errors import NotConfigured, Unavailable
 
-__all__ = ["MonitorDoor", "MonitorReply", "NoMonitorDoor", "Seen"]
+__all__ = ["PREFLIGHT", "MonitorDoor", "MonitorReply", "NoMonitorDoor", "Seen"]
+
+PREFLIGHT: Final = "diag-preflight/"
+"""How the attempts of the agent ``connection`` begin their names: they are meant to come and go."""
 
 _HINT: Final = (
     'add a table [targets.nats_server] with monitor = "http://127.0.0.1:8222" to {name} in the settings of the'

@@ -17,6 +17,7 @@ from diagmesh.adapters.web.connect import Resolver
 from diagmesh.adapters.web.visit import Visit
 from diagmesh.contract.answers.connection import AddressLook, AuthSeen, AuthVerdict, Door, DoorVerdict
 from diagmesh.errors import SettingsError
+from diagmesh.monitoring import PREFLIGHT
 from diagmesh.settings import NatsSettings, TargetSettings
 
 __all__ = ["NatsDoors", "doors_of"]
@@ -50,7 +51,7 @@ class NatsDoors:
         self.source = source
         self.client_name = getattr(settings, "client_name", "")
         urls = [url.strip() for url in settings.url.split(",") if url.strip()][:_MOST_URLS]
-        self._doors = tuple(_OneDoor(settings, _split(url, where), f"diag-preflight/{name}") for url in urls)
+        self._doors = tuple(_OneDoor(settings, _split(url, where), f"{PREFLIGHT}{name}") for url in urls)
         if not self._doors:
             raise SettingsError(f"{where}.url: no server URL; it looks like nats://host:4222")
 

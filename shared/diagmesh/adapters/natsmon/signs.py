@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from diagmesh.adapters.natsmon.connz import Connection, Connz
 from diagmesh.contract.answers.server import Sign, SignKind, Source
+from diagmesh.monitoring import PREFLIGHT
 
 __all__ = ["parse_line", "signs_of_closed", "signs_of_lines"]
 
@@ -19,7 +20,6 @@ _REASONS: Final = (
     ("slow consumer", SignKind.SLOW_CONSUMER),
     ("authentication expired", SignKind.AUTHENTICATION_EXPIRED),
     ("authentication failure", SignKind.AUTHENTICATION_FAILED),
-    ("authentication timeout", SignKind.AUTHENTICATION_FAILED),
     ("maximum message payload exceeded", SignKind.PAYLOAD_EXCEEDED),
     ("maximum subscriptions exceeded", SignKind.SUBSCRIPTIONS_EXCEEDED),
     ("connections exceeded", SignKind.CONNECTIONS_EXCEEDED),
@@ -27,7 +27,10 @@ _REASONS: Final = (
     ("tls handshake", SignKind.TLS_FAILED),
     ("wrong port", SignKind.WRONG_PORT),
 )
-"""Of an ended connection (``ClosedState`` in server/client.go of nats-server)."""
+"""Of an ended connection (``ClosedState`` in server/client.go of nats-server).
+
+*Authentication Timeout* is none: it is of whoever connects and says nothing, as many a health check of a port does.
+"""
 _WORDS: Final = (
     ("slow consumer detected", SignKind.SLOW_CONSUMER),
     ("slow consumer", SignKind.SLOW_CONSUMER),
@@ -119,7 +122,7 @@ def signs_of_closed(closed: Connz, window_s: float) -> tuple[Sign, ...]:
 def _reconnecting(late: Iterable[Connection]) -> Iterator[Sign]:
     """Clients that come and go: several ended connections of one name."""
     ended: dict[tuple[str, str], list[Connection]] = {}
-    for one in late:
+    for one in (each for each in late if not each.name.startswith(PREFLIGHT)):
         ended.setdefault((one.account, one.name or one.ip), []).append(one)
     for (_, who), ones in sorted(ended.items(), key=lambda pair: -len(pair[1]))[:_MOST_NAMED]:
         if len(ones) >= _RECONNECTS_LEAST:

@@ -1,0 +1,28 @@
+"""Signs out of ended connections: what is one, and what only looks like one."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from diagmesh.adapters.natsmon.connz import Connection, Connz
+from diagmesh.adapters.natsmon.signs import signs_of_closed
+from diagmesh.contract.answers.server import SignKind
+
+NOW: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def kinds(*ended: Connection) -> list[SignKind]:
+    return [one.kind for one in signs_of_closed(Connz(now=NOW, connections=ended), 300.0)]
+
+
+def ended(name: str, reason: str = "Client Closed") -> Connection:
+    return Connection(name=name, reason=reason, stop=NOW)
+
+
+def test_who_comes_and_goes_is_told_but_our_own_attempts_are_not() -> None:
+    assert kinds(*[ended("restless")] * 25) == [SignKind.RECONNECTING]
+    assert kinds(*[ended("diag-preflight/orders/i1")] * 25) == []
+
+
+def test_who_connects_and_says_nothing_has_no_wrong_credentials() -> None:
+    assert kinds(ended("", "Authentication Timeout")) == []
+    assert kinds(ended("", "Authentication Failure")) == [SignKind.AUTHENTICATION_FAILED]
