@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from faults.fault import Fault, off, on
 from faults.mesh import Copy, Peer
+from faults.nats import SHOPS
 from faults.places import (
     compiler,
     descriptors,
@@ -635,6 +636,7 @@ FAULTS: Final = (
     *_PROFILES,
     *_MESH,
     *_NATS,
+    *SHOPS,
     *_STREAMS,
     *_NOT_NAMED_YET,
 )

@@ -53,6 +53,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         sampled: it and the untouched copies are judged by the rules that sample, too.
         observed: its sidecar is told which stream the service uses, and looks at it by itself.
         quick: it is among those that run as a test.
+        server: configuration of a nats-server of its own, on which a `faults.shop.Shop` works; None for the demo.
+        client: what that one does, see `support.linked.service`.
     """
 
     name: str
@@ -74,6 +76,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     sampled: bool = False
     observed: bool = False
     quick: bool = False
+    server: str | None = None
+    client: Mapping[str, Any] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """SERVICE/INSTANCE of its copies, and of its nats-server."""
+        own = (f"{self.service}/{self.name}-server",) if self.server is not None else ()
+        return (*(f"{self.service}/{one}" for one in self.instances), *own)
+
+    def at(self, code: str) -> tuple[str, ...]:
+        """Who of these is judged by a rule: the nats-server by those of servers, the others by the rest."""
+        return tuple(name for name in self.names if name.endswith("-server") == code.startswith("SRV-"))
 
     @property
     def instances(self) -> tuple[str, ...]:

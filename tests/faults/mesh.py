@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -16,9 +16,11 @@ from support.ports import free_port
 from support.programs import Program, wait_until
 from support.smallmesh import HEARTBEAT_S, SERVER_NAME, SmallMesh
 
-__all__ = ["BASE", "Copy", "DemoMesh", "Peer"]
+__all__ = ["BASE", "SHOP", "Copy", "DemoMesh", "Peer"]
 
 BASE: Final = (("orders", "i1"), ("payments", "i1"), ("inventory", "i1"))
+SHOP: Final = "shop"
+"""The service of the copies that have a nats-server of their own."""
 _LOAD_PER_S: Final = 20.0
 _AGAIN_S: Final = 30.0
 _KEEPS: Final = 'registry = { keep = "required" }'
@@ -188,7 +190,7 @@ class DemoMesh(SmallMesh):
     """
 
     def __init__(self, directory: Path, programs: Path) -> None:
-        self._services = tuple(service for service, _ in BASE)
+        self._services = (*(service for service, _ in BASE), SHOP)
         super().__init__(directory, self._services)
         self._programs = programs
         self.observed: frozenset[str] = frozenset()
@@ -224,13 +226,18 @@ class DemoMesh(SmallMesh):
         within: Sequence[str] = (),
         programs: Path | None = None,
         launched: Sequence[str] | None = None,
+        own: tuple[str, Mapping[str, Any]] | None = None,
     ) -> Copy:
         """A fresh copy with its sidecar, which works; ``launched`` are the flags of a launcher that starts it.
 
-        Of the service ``mesh`` it is a further coordinator.
+        Of the service ``mesh`` it is a further coordinator; ``own`` makes it one with a nats-server of its own.
         """
         if service == "mesh":
             return Peer(self, instance)
+        if own is not None:
+            from faults.shop import Shop  # noqa: PLC0415  which is a copy itself
+
+            return Shop(self, instance, folder, *own)
         if launched is not None:
             port = free_port()
             within = (*self._launcher(service, instance, folder, port), *launched, "--", *within)
@@ -242,6 +249,21 @@ class DemoMesh(SmallMesh):
             return self._copy(demo, fresh)
         self._await_subscription(f"diag/{service}/{instance}", f"diag.{service}.*.all", fresh.program)
         return Copy(self, demo, fresh, None)
+
+    def attend(self, instance: str, text: str) -> Program:
+        """A sidecar in the mesh for a copy with a nats-server of its own; ``text`` are its targets."""
+        settings = self._settings(
+            f"sidecar-{SHOP}-{instance}-{os.urandom(3).hex()}",
+            f"""heartbeat_s = {HEARTBEAT_S}
+            [nats]
+            url = "{self.url}"
+            nkey_file = "{self.ring.seed_file(f"agent-{SHOP}")}"
+            inbox_prefix = "_INBOX_agent_{SHOP}"
+            {text}""",
+        )
+        program = self._module("diagmesh_agents", settings)
+        self._await_subscription(f"diag/{SHOP}/{instance}", f"diag.{SHOP}.*.all", program)
+        return program
 
     def beside(self, service: GoService, pid_file: Path, environment: Mapping[str, str] | None = None) -> Program:
         """A sidecar beside a copy; returns when the server knows its subscriptions."""

@@ -133,7 +133,7 @@ class _Runner:
                 injected = await self._injected(fault, copies[0], folder)
             except (NotSeen, AssertionError, TimeoutError) as error:
                 trouble = str(error)
-            names = [f"{fault.service}/{one}" for one in fault.instances]
+            names = fault.names
             found = self._watch.counted(injected, *names)
             await self._sampled_no_more(fault)
             for copy in copies:
@@ -160,14 +160,15 @@ class _Runner:
                     within=place,
                     programs=programs,
                     launched=fault.launched,
+                    own=None if fault.server is None else (fault.server, fault.client),
                 )
             )
-        names = [copy.name for copy in copies]
+        names = fault.names
         if fault.sampled:
             self._watch.costly[fault.name] = (names[0], *(f"{service}/{instance}" for service, instance in BASE))
         judging = fault.codes if fault.service == "mesh" else ("PROC-001", *fault.codes)
         await self._watch.until(
-            lambda seen: not seen.codes(*names) and all(seen.judged(code, *names) for code in judging),
+            lambda seen: not seen.codes(*names) and all(seen.judged(code, *fault.at(code)) for code in judging),
             _STEADY,
             _WELL_S,
             f"{names[0]} is well before",
@@ -182,19 +183,21 @@ class _Runner:
 
     async def _injected(self, fault: Fault, copy: Copy, folder: Path) -> float:
         """Make the fault, see it, take it back, see nothing any more; returns when it was made."""
-        since, wanted = time.monotonic(), set(fault.codes)
+        since, wanted, names = time.monotonic(), set(fault.codes), fault.names
+        broken = names if fault.server is not None else (copy.name,)
         await asyncio.to_thread(fault.inject, copy, folder)
         if not wanted:
             await asyncio.sleep(_UNNAMED_S)
         await self._watch.until(
-            lambda seen: seen.codes(copy.name) == wanted, _STEADY, _FOUND_S, f"found {' '.join(fault.codes) or 'none'}"
+            lambda seen: seen.codes(*broken) == wanted, _STEADY, _FOUND_S, f"found {' '.join(fault.codes) or 'none'}"
         )
         if fault.remove is None:
             return since
         await asyncio.to_thread(fault.remove, copy, folder)
-        names = [f"{fault.service}/{one}" for one in fault.instances]
         await self._watch.until(
-            lambda seen: not seen.codes(*names, *fault.also) and all(seen.judged(code, *names) for code in fault.codes),
+            lambda seen: (
+                not seen.codes(*names, *fault.also) and all(seen.judged(code, *fault.at(code)) for code in fault.codes)
+            ),
             _STEADY,
             _CLEAR_S,
             "clear again",

@@ -20,7 +20,9 @@ _TITLE: Final = """\
 Every fault below was made on a fresh copy of a service of this demo, on a real mesh (server, coordinator, sidecars,
 load), which was judged by all rules again and again: until its finding was there, while the fault was on, and, where it
 can be taken back, until everything was clear again. ● marks the findings that were seen, ○ one that is right too for a
-moment on the way. Copies that nobody touched stood beside all the time: nothing was found at them. Written by
+moment on the way. Copies that nobody touched stood beside all the time: nothing was found at them. Faults of NATS
+itself were made on a nats-server of their own, with a sidecar beside the service and beside that server: what is found
+as the service sees it (NATS) and as the server sees it (SRV) counts together. Written by
 
 ```sh
 make faults     # {versions}

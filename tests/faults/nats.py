@@ -1,0 +1,157 @@
+"""Faults of NATS, each made on a nats-server of its own: as the service sees it, and as the server sees it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from faults.fault import Act, Fault
+from faults.mesh import SHOP, Copy
+from faults.shop import USERS, Shop
+from support.linked import tell
+
+__all__ = ["SHOPS"]
+
+
+def _shop(act: Callable[[Shop], object]) -> Act:
+    """Does something to a copy that has a server of its own."""
+
+    def do(copy: Copy, _: Path) -> None:
+        assert isinstance(copy, Shop)
+        act(copy)
+
+    return do
+
+
+def _fault(name: str, does: str, *codes: str, inject: Callable[[Shop], object], **more: Any) -> Fault:
+    remove = more.pop("remove", None)
+    config = more.pop("config", "")
+    return Fault(
+        name=name,
+        does=does,
+        inject=_shop(inject),
+        remove=None if remove is None else _shop(remove),
+        codes=codes,
+        service=SHOP,
+        server=USERS + config,
+        **more,
+    )
+
+
+def _kill(shop: Shop) -> None:
+    shop.server.kill()
+
+
+def _reconfigured(more: str = "", *, old: str = "", new: str = "") -> Callable[[Shop], None]:
+    def act(shop: Shop) -> None:
+        shop.server.configure(shop.config.replace(old, new) + more)
+        shop.server.reload()
+
+    return act
+
+
+def _flood(times: int) -> Callable[[Shop], None]:
+    def act(shop: Shop) -> None:
+        tell(shop.another("load"), f"publish feed 60000 {times}", done=False)
+
+    return act
+
+
+SHOPS: Final = (
+    _fault("server-killed", "SIGKILL to its nats-server", "NATS-001", inject=_kill),
+    _fault(
+        "server-frozen",
+        "SIGSTOP to its nats-server",
+        "NATS-003",
+        inject=lambda shop: shop.server.freeze(),
+    ),
+    _fault(
+        "wrong-port",
+        "its settings name the monitoring port of its nats-server",
+        "NATS-004",
+        inject=lambda shop: shop.at(f"nats://127.0.0.1:{shop.server.monitor_port}"),
+        remove=lambda shop: shop.at(""),
+    ),
+    _fault(
+        "name-unknown",
+        "its settings name a host that no DNS knows",
+        "NATS-005",
+        inject=lambda shop: shop.at("nats://no-such-host.invalid:4222"),
+        remove=lambda shop: shop.at(""),
+    ),
+    _fault(
+        "wrong-password",
+        "its settings have a wrong password",
+        "NATS-007",
+        "SRV-021",
+        inject=lambda shop: shop.at(shop.url.replace("app:app", "app:wrong")),
+    ),
+    _fault(
+        "payload",
+        "it publishes 2,000 bytes where 1,024 are allowed",
+        "NATS-013",
+        "SRV-023",
+        config="max_payload: 1024\n",
+        inject=lambda shop: shop.tell("publish big 2000 1"),
+    ),
+    _fault(
+        "server-full",
+        "others take the last connections that its nats-server allows",
+        "NATS-009",
+        "SRV-009",
+        config="max_connections: 6\n",
+        inject=lambda shop: [shop.another(f"other{number}") for number in range(5)],
+    ),
+    _fault(
+        "rotated",
+        "its password is changed at its nats-server, which is reloaded",
+        "NATS-018",
+        "SRV-021",
+        inject=_reconfigured(old="password: app", new="password: changed"),
+    ),
+    _fault(
+        "lame-duck",
+        "its nats-server is told to leave (lame duck)",
+        "NATS-016",
+        "SRV-002",
+        config='lame_duck_duration: "120s"\nlame_duck_grace_period: "100s"\n',
+        inject=lambda shop: shop.server.lame_duck(),
+    ),
+    _fault(
+        "stale",
+        "SIGSTOP to it, where the nats-server pings each second",
+        "NATS-017",
+        "SRV-024",
+        "PROC-002",
+        config='ping_interval: "1s"\nping_max: 1\n',
+        inject=lambda shop: shop.freeze(),
+    ),
+    _fault(
+        "slow-consumer",
+        "it does not read, where 1 MB may wait for it",
+        "NATS-010",
+        "SRV-004",
+        config='max_pending: 1MB\nwrite_deadline: "2s"\nno_fast_producer_stall: true\n',
+        client={"reads": False, "subscribe": ["quiet", "feed"]},
+        may=("NATS-011", "SRV-027"),
+        inject=_flood(400),
+    ),
+    _fault(
+        "not-reading",
+        "it does not read, where 64 MB may wait for it",
+        "NATS-011",
+        client={"reads": False, "subscribe": ["feed"]},
+        config="max_pending: 64MB\n",
+        inject=_flood(250),
+    ),
+    _fault(
+        "held-up",
+        "it does not read, and who writes to it is held up",
+        "NATS-012",
+        "SRV-019",
+        client={"reads": False, "subscribe": ["feed"]},
+        config='max_pending: 64MB\nwrite_deadline: "300s"\n',
+        may=("NATS-011", "SRV-027"),
+        inject=lambda shop: shop.hold_up(0.8),
+    ),
+)
+"""Where no act takes it back the copy leaves with its server: the server tells of such things for five minutes."""

@@ -1,0 +1,149 @@
+"""A service on a nats-server of its own, which can be broken without harm to the mesh; a sidecar beside both."""
+
+import json
+import os
+import signal
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faults.mesh import SHOP, Copy, DemoMesh
+from support.children import Child
+from support.linked import login, service, tell
+from support.natsserver import NatsServer
+
+__all__ = ["USERS", "Shop"]
+
+USERS = """
+system_account: SYS
+accounts {
+  SYS: { users: [ { user: sys, password: sys } ] }
+  APP: { jetstream: enabled, users: [
+    { user: app, password: app }
+    { user: eye, password: eye, permissions: {
+      subscribe: ["_INBOX.>"], publish: ["$SYS.REQ.ACCOUNT.PING.CONNZ", "$JS.API.STREAM.*.>", "$JS.API.STREAM.*",
+      "$JS.API.CONSUMER.LIST.>", "$JS.API.CONSUMER.INFO.>", "$JS.API.INFO"] } }
+  ] }
+}
+"""
+"""Who may log in to such a server: the service, and the observer of its sidecar."""
+_TRICKLE = """
+import socket, sys, time
+plug = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+plug.recv(4096)
+plug.sendall(b'CONNECT {"verbose":false,"name":"trickle","user":"app","pass":"app"}\\r\\n')
+print("ready", flush=True)
+for _ in range(6000):
+    plug.sendall(b"PUB feed 100\\r\\n" + b"x" * 100 + b"\\r\\n")
+    time.sleep(0.02)
+"""
+
+
+class Shop(Copy):
+    """A service (bytes by hand, which do what the test says), its nats-server, and the sidecar beside them.
+
+    Args:
+        mesh: to which the sidecar belongs.
+        instance: its name.
+        folder: an empty folder.
+        config: of the server.
+        client: of the service, see `support.linked.service`.
+    """
+
+    def __init__(self, mesh: DemoMesh, instance: str, folder: Path, config: str, client: Mapping[str, Any]) -> None:
+        self._mesh, self._instance, self._given = mesh, instance, client
+        # A reload compares the file with the running server, whose name is given on its command line.
+        self.config = f"server_name: {instance}-server\n{config}"
+        self.server = NatsServer(folder, config=self.config, monitoring=True, jetstream=True, name=f"{instance}-server")
+        self.twin = None
+        self._others: list[Child] = []
+        try:
+            self.server.start()
+            self.child = service(self.server, instance, **client).__enter__()
+            self.url = login(self.server.url, "app")
+            self.sidecar = self.attach()
+        except BaseException:
+            self.leave()
+            raise
+
+    @property
+    def name(self) -> str:
+        """SERVICE/INSTANCE."""
+        return f"{SHOP}/{self._instance}"
+
+    def attach(self, environment: Mapping[str, str] | None = None) -> Any:
+        """Start the sidecar (again)."""
+        del environment
+        self.sidecar = self._mesh.attend(
+            self._instance,
+            f"""
+            [[targets]]
+            service = "{SHOP}"
+            instance = "{self._instance}"
+            pid = {self.child.pid}
+            sample_s = 0.2
+            [targets.nats]
+            url = "{login(self.server.url, "eye")}"
+            [targets.connection]
+            url = "{self.url}"
+            client_name = "{self._instance}"
+            [[targets]]
+            service = "{SHOP}"
+            instance = "{self._instance}-server"
+            [targets.nats_server]
+            monitor = "{self.server.monitor_url}"
+            """,
+        )
+        return self.sidecar
+
+    def at(self, url: str) -> None:
+        """Another address of the server in the settings of the service; empty for the right one again."""
+        self.sidecar.stop()
+        self.url = url or login(self.server.url, "app")
+        self.attach()
+
+    def another(self, name: str, **client: Any) -> Child:
+        """A further service at its server."""
+        self._others.append(service(self.server, name, **client).__enter__())
+        return self._others[-1]
+
+    def without_others(self) -> None:
+        """They end."""
+        for one in self._others:
+            one.__exit__()
+        self._others.clear()
+
+    def tell(self, words: str) -> None:
+        """Have the service do something."""
+        tell(self.child, words)
+
+    def hold_up(self, share: float) -> None:
+        """Write to it until that share of what may wait for it waits, and then a little more now and then."""
+        load = self.another("load")
+        while self._waiting_share() < share:
+            tell(load, "publish feed 60000 20")
+        self._others.append(Child(_TRICKLE, str(self.server.port)).__enter__())
+
+    def _waiting_share(self) -> float:
+        with urllib.request.urlopen(f"{self.server.monitor_url}/connz?sort=pending&limit=1", timeout=10) as got:  # noqa: S310  loopback
+            (most,) = json.load(got)["connections"]
+        with urllib.request.urlopen(f"{self.server.monitor_url}/varz", timeout=10) as got:  # noqa: S310  loopback
+            return float(most["pending_bytes"] / json.load(got)["max_pending"])
+
+    def freeze(self) -> None:
+        """Stop the service by a signal."""
+        os.kill(self.child.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it run on."""
+        os.kill(self.child.pid, signal.SIGCONT)
+
+    def leave(self) -> None:
+        """All end: an instance that is taken out of service, and its server."""
+        if hasattr(self, "sidecar"):
+            self.sidecar.stop()
+        self.without_others()
+        if hasattr(self, "child"):
+            self.child.__exit__()
+        self.server.close()
