@@ -1,13 +1,18 @@
 """Faults of NATS, each made on a nats-server of its own: as the service sees it, and as the server sees it."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+from nats.js.api import ConsumerConfig, DiscardPolicy
+from nats.js.client import JetStreamContext
 
 from faults.fault import Act, Fault
 from faults.mesh import SHOP, Copy
 from faults.shop import USERS, Shop
 from support.linked import tell
+from support.operators import Operator, creds
 
 __all__ = ["SHOPS"]
 
@@ -56,6 +61,44 @@ def _flood(times: int) -> Callable[[Shop], None]:
     return act
 
 
+def _expired(shop: Shop) -> Path:
+    file = shop.server.directory / "expired.creds"
+    file.write_text(creds(*Operator().user(int(time.time()) - 3600)), encoding="utf-8")
+    return file
+
+
+async def _unpulled(js: JetStreamContext) -> None:
+    await js.add_stream(name="ORDERS", subjects=["orders.>"])
+    await js.add_consumer("ORDERS", ConsumerConfig(durable_name="worker"))
+    await _published(js, 20)
+
+
+async def _unheard(js: JetStreamContext) -> None:
+    await js.add_stream(name="ORDERS", subjects=["orders.>"])
+    await js.add_consumer("ORDERS", ConsumerConfig(durable_name="mailer", deliver_subject="mail.out"))
+    await _published(js, 5)
+
+
+async def _full(js: JetStreamContext) -> None:
+    await js.add_stream(name="ORDERS", subjects=["orders.>"], max_msgs=10, discard=DiscardPolicy.NEW)
+    await _published(js, 10)
+
+
+async def _dropped(js: JetStreamContext) -> None:
+    await js.add_stream(name="ORDERS", subjects=["orders.>"], max_msgs=10)
+    await js.add_consumer("ORDERS", ConsumerConfig(durable_name="worker"))
+    await _published(js, 30)
+
+
+async def _gone(js: JetStreamContext) -> None:
+    await js.delete_stream("ORDERS")
+
+
+async def _published(js: JetStreamContext, count: int) -> None:
+    for _ in range(count):
+        await js.publish("orders.new", b"{}")
+
+
 SHOPS: Final = (
     _fault("server-killed", "SIGKILL to its nats-server", "NATS-001", inject=_kill),
     _fault(
@@ -65,18 +108,25 @@ SHOPS: Final = (
         inject=lambda shop: shop.server.freeze(),
     ),
     _fault(
+        "swallowed",
+        "its settings name a door that answers no attempt to connect, as a firewall that drops",
+        "NATS-002",
+        inject=lambda shop: shop.swallowed(),
+        remove=lambda shop: shop.at(),
+    ),
+    _fault(
         "wrong-port",
         "its settings name the monitoring port of its nats-server",
         "NATS-004",
         inject=lambda shop: shop.at(f"nats://127.0.0.1:{shop.server.monitor_port}"),
-        remove=lambda shop: shop.at(""),
+        remove=lambda shop: shop.at(),
     ),
     _fault(
         "name-unknown",
         "its settings name a host that no DNS knows",
         "NATS-005",
         inject=lambda shop: shop.at("nats://no-such-host.invalid:4222"),
-        remove=lambda shop: shop.at(""),
+        remove=lambda shop: shop.at(),
     ),
     _fault(
         "wrong-password",
@@ -84,6 +134,13 @@ SHOPS: Final = (
         "NATS-007",
         "SRV-021",
         inject=lambda shop: shop.at(shop.url.replace("app:app", "app:wrong")),
+    ),
+    _fault(
+        "expired-jwt",
+        "its settings name a JWT that has expired",
+        "NATS-008",
+        "SRV-021",
+        inject=lambda shop: shop.at(shop.server.url, more=f'creds_file = "{_expired(shop)}"'),
     ),
     _fault(
         "payload",
@@ -152,6 +209,50 @@ SHOPS: Final = (
         config='max_pending: 64MB\nwrite_deadline: "300s"\n',
         may=("NATS-011", "SRV-027"),
         inject=lambda shop: shop.hold_up(0.8),
+    ),
+    _fault(
+        "lag",
+        "100 messages a second for a worker that takes 0.1 s for each",
+        "JS-002",
+        inject=lambda shop: shop.lag(),
+        remove=lambda shop: shop.lag_no_more(),
+    ),
+    _fault(
+        "nobody-pulls",
+        "20 messages for a consumer that nobody pulls from",
+        "JS-003",
+        limits={"JS-003": {"idle_s": 3.0}},
+        inject=lambda shop: shop.jetstream(_unpulled),
+        remove=lambda shop: shop.jetstream(_gone),
+    ),
+    _fault(
+        "push-unheard",
+        "5 messages for a push consumer to whose subject nobody subscribes",
+        "JS-004",
+        inject=lambda shop: shop.jetstream(_unheard),
+        remove=lambda shop: shop.jetstream(_gone),
+    ),
+    _fault(
+        "stream-full",
+        "10 messages in a stream that takes 10 and refuses more",
+        "JS-008",
+        inject=lambda shop: shop.jetstream(_full),
+        remove=lambda shop: shop.jetstream(_gone),
+    ),
+    _fault(
+        "dropped",
+        "30 messages in a stream that keeps 10, before its consumer got them",
+        "JS-009",
+        limits={"JS-003": {"idle_s": 3600.0}},
+        inject=lambda shop: shop.jetstream(_dropped),
+        remove=lambda shop: shop.jetstream(_gone),
+    ),
+    _fault(
+        "no-stream-takes-it",
+        "its settings name a subject to which it publishes, and no stream takes it",
+        "JS-013",
+        inject=lambda shop: shop.at(publishes='"invoices.sent"'),
+        remove=lambda shop: shop.at(),
     ),
 )
 """Where no act takes it back the copy leaves with its server: the server tells of such things for five minutes."""

@@ -1,15 +1,21 @@
 """A service on a nats-server of its own, which can be broken without harm to the mesh; a sidecar beside both."""
 
+import asyncio
 import json
 import os
 import signal
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import nats
+from nats.js.client import JetStreamContext
+
 from faults.mesh import SHOP, Copy, DemoMesh
 from support.children import Child
+from support.doors import listens_only
 from support.linked import login, service, tell
 from support.natsserver import NatsServer
 
@@ -38,6 +44,28 @@ for _ in range(6000):
     plug.sendall(b"PUB feed 100\\r\\n" + b"x" * 100 + b"\\r\\n")
     time.sleep(0.02)
 """
+_LAG = """
+import asyncio, sys, time
+import nats
+from nats.js.api import ConsumerConfig
+async def main():
+    app = await nats.connect(sys.argv[1])
+    js, until = app.jetstream(), time.monotonic() + 120
+    await js.add_stream(name="WORK", subjects=["work"])
+    await js.add_consumer("WORK", ConsumerConfig(durable_name="worker"))
+    work = await js.pull_subscribe_bind("worker", "WORK")
+    async def come():
+        while time.monotonic() < until:
+            await js.publish("work", b"x")
+            await asyncio.sleep(0.01)
+    coming = asyncio.create_task(come())
+    print("ready", flush=True)
+    while time.monotonic() < until:
+        for message in await work.fetch(20, timeout=5):
+            await asyncio.sleep(0.1)
+            await message.ack()
+asyncio.run(main())
+"""
 
 
 class Shop(Copy):
@@ -58,6 +86,8 @@ class Shop(Copy):
         self.server = NatsServer(folder, config=self.config, monitoring=True, jetstream=True, name=f"{instance}-server")
         self.twin = None
         self._others: list[Child] = []
+        self._doors = ExitStack()
+        self._more = self._publishes = ""
         try:
             self.server.start()
             self.child = service(self.server, instance, **client).__enter__()
@@ -88,6 +118,8 @@ class Shop(Copy):
             [targets.connection]
             url = "{self.url}"
             client_name = "{self._instance}"
+            {self._more}
+            {f"[targets.streams]{chr(10)}publishes = [{self._publishes}]" if self._publishes else ""}
             [[targets]]
             service = "{SHOP}"
             instance = "{self._instance}-server"
@@ -97,11 +129,31 @@ class Shop(Copy):
         )
         return self.sidecar
 
-    def at(self, url: str) -> None:
-        """Another address of the server in the settings of the service; empty for the right one again."""
+    def at(self, url: str = "", *, more: str = "", publishes: str = "") -> None:
+        """Other settings of the service.
+
+        Args:
+            url: of the server; empty for the right one.
+            more: lines beside it, such as ``creds_file``.
+            publishes: the subjects to which it publishes, as TOML lists them.
+        """
         self.sidecar.stop()
         self.url = url or login(self.server.url, "app")
+        self._more, self._publishes = more, publishes
         self.attach()
+
+    def swallowed(self) -> None:
+        """Name a door in the settings that answers no attempt, as behind a firewall that drops."""
+        self.at(f"nats://{self._doors.enter_context(listens_only()).address}")
+
+    def jetstream(self, act: Callable[[JetStreamContext], Awaitable[object]]) -> None:
+        """Do something in its account."""
+
+        async def do() -> None:
+            async with await nats.connect(login(self.server.url, "app")) as app:
+                await act(app.jetstream())
+
+        asyncio.run(do())
 
     def another(self, name: str, **client: Any) -> Child:
         """A further service at its server."""
@@ -131,6 +183,15 @@ class Shop(Copy):
         with urllib.request.urlopen(f"{self.server.monitor_url}/varz", timeout=10) as got:  # noqa: S310  loopback
             return float(most["pending_bytes"] / json.load(got)["max_pending"])
 
+    def lag(self) -> None:
+        """Messages come faster than they are worked on; ends by itself."""
+        self._others.append(Child(_LAG, login(self.server.url, "app")).__enter__())
+
+    def lag_no_more(self) -> None:
+        """The work is given up, and the messages with it."""
+        self.without_others()
+        self.jetstream(lambda js: js.delete_stream("WORK"))
+
     def freeze(self) -> None:
         """Stop the service by a signal."""
         os.kill(self.child.pid, signal.SIGSTOP)
@@ -144,6 +205,7 @@ class Shop(Copy):
         if hasattr(self, "sidecar"):
             self.sidecar.stop()
         self.without_others()
+        self._doors.close()
         if hasattr(self, "child"):
             self.child.__exit__()
         self.server.close()
