@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -35,7 +36,7 @@ from diagmesh.contract.wire import Answer, Problem, Reply, Status
 from diagmesh.diagnose import Diagnosis, Engine
 from diagmesh.errors import Refusal, Unavailable
 from diagmesh.evidence import Evidence
-from diagmesh.packs import load_rules
+from diagmesh.packs import RulePack, load_rules
 from diagmesh.settings import ProbeSettings, RuleSettings, TargetSettings
 from diagmesh_agents.health import health as health_agent
 from diagmesh_agents.resources import resources as resources_agent
@@ -154,6 +155,12 @@ def reply(answer: Answer | Problem, of: type[Answer] = Health, name: str = "orde
     return Reply(v=1, service=service, instance=instance, kind=kind, status=Status.ANSWERED, answer=raw)
 
 
+@cache
+def _shipped() -> RulePack:
+    """All rules: they never change while tests run, and to look for them costs more than to judge."""
+    return load_rules()
+
+
 def judge(
     replies: Iterable[Reply | Answer],
     *settings: RuleSettings,
@@ -163,7 +170,7 @@ def judge(
 ) -> Diagnosis:
     """What all shipped rules say; a bare answer is one of ``orders/i1``, ``more`` is for `Evidence`."""
     whole = [one if isinstance(one, Reply) else reply(one) for one in replies]
-    return Engine(load_rules(), settings).diagnose(Evidence(whole, silent=silent, directory=directory, **more))
+    return Engine(_shipped(), settings).diagnose(Evidence(whole, silent=silent, directory=directory, **more))
 
 
 def codes(diagnosis: Diagnosis) -> list[str]:
