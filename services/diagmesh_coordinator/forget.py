@@ -31,4 +31,4 @@ def _asks(question: ForgetQuestion) -> str:
 
 
 def _wheres(keys: Collection[Key]) -> tuple[Where, ...]:
-    return tuple(Where(service=key.service, instance=key.instance) for key in keys)
+    return tuple(Where(service=key.service, instance=key.instance) for key in sorted(keys))

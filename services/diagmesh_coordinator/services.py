@@ -117,10 +117,11 @@ def _entry(known: Known, absence: Absence | None, now: float, *, down: bool) -> 
 def _coordinators(
     known: Sequence[Known], why: Mapping[Key, Absence], us: Identity, now: float
 ) -> tuple[CoordinatorEntry, ...]:
-    """Ourselves first, then the others, live or lost."""
+    """Ourselves and the others, live or lost, by name: whoever is asked, the order is the same."""
     own = Key(us.service, us.instance)
-    others = [_other(one, why.get(one.key), now) for one in known if one.key != own]
-    return (CoordinatorEntry(instance=us.instance, boot=us.boot, host=us.host, version=__version__, self=True), *others)
+    every = [_other(one, why.get(one.key), now) for one in known if one.key != own]
+    every.append(CoordinatorEntry(instance=us.instance, boot=us.boot, host=us.host, version=__version__, self=True))
+    return tuple(sorted(every, key=lambda one: one.instance))
 
 
 def _other(known: Known, absence: Absence | None, now: float) -> CoordinatorEntry:

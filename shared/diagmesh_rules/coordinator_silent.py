@@ -26,7 +26,8 @@ def coordinator_silent(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudge
     """Every coordinator that should be there answers."""
     for one in seen.silent:
         if one.instance and one.reason.startswith((InstanceState.SILENT, InstanceState.NOT_CONNECTED)):
-            yield Hit(where=Key(one.service, one.instance), title=_title(one), evidence=_facts(one))
+            where = Key(one.service, one.instance)
+            yield Hit(where=where, title=_title(one), evidence=_facts(one), now=_another(seen))
     directory = seen.directory
     if directory is None or not directory.coordinators_lacking:
         return
@@ -44,6 +45,12 @@ def _title(one: Silent) -> str:
     if one.reason.startswith(InstanceState.SILENT):
         return "it is connected, but does not answer: its share of the questions waits until another one is asked"
     return "it is not connected to NATS: the others answer alone"
+
+
+def _another(seen: Evidence) -> tuple[str, ...]:
+    """How the plain NATS client gets round it; a question without a name may meet it again."""
+    there = sorted(where.instance for where, _ in seen.each(Coordinator))
+    return (f"ask one that answers: `nats req diag.mesh.health.{there[0]} ''`",) if there else ()
 
 
 def _facts(one: Silent) -> tuple[Fact, ...]:

@@ -397,26 +397,28 @@ async def test_the_client_forgets_through_the_directory(tmp_path: Any) -> None:
 
 async def test_coordinators_are_listed_live_or_lost_and_forgotten_like_instances() -> None:
     operator = Operator()
-    lab = Lab(operators=(operator.key.public,), coordinators=4)
+    lab = Lab(operators=(operator.key.public,), coordinators=5)
     await lab.start(warm=False)
     for name in ("killed", "hung"):
         await lab.beat("mesh", name, interval_s=0.01)
     await lab.beat("mesh", "well")
-    lab.connected += ["diag/mesh/c1", "diag/mesh/hung", "diag/mesh/well"]
+    await lab.beat("mesh", "a-well")
+    lab.connected += ["diag/mesh/a-well", "diag/mesh/c1", "diag/mesh/hung", "diag/mesh/well"]
     await asyncio.sleep(1.4 * BEAT_S)
     told = await lab.services()
     assert [(one.instance, one.state, one.self) for one in told.coordinators] == [
+        ("a-well", InstanceState.LIVE, False),
         ("c1", InstanceState.LIVE, True),
         ("hung", InstanceState.SILENT, False),
         ("killed", InstanceState.NOT_CONNECTED, False),
         ("well", InstanceState.LIVE, False),
     ]
-    assert told.coordinators[1].reason == "it is hung, frozen or overloaded"
-    assert (told.coordinators_declared, told.coordinators_lacking, told.missing) == (4, 0, 0)
+    assert told.coordinators[2].reason == "it is hung, frozen or overloaded"
+    assert (told.coordinators_declared, told.coordinators_lacking, told.missing) == (5, 0, 0)
     done = await operator.forget(lab, {"service": "mesh"})
     assert done.problem is None
     told = await lab.services()
-    assert [one.instance for one in told.coordinators] == ["c1", "well"]
+    assert [one.instance for one in told.coordinators] == ["a-well", "c1", "well"]
     assert told.coordinators_lacking == 2
     await lab.coordinator.stop()
 

@@ -34,6 +34,9 @@ def test_one_that_does_not_answer_is_found(silent: Silent, title: str) -> None:
     assert (finding.code, finding.title, finding.instances) == ("MESH-006", title, ("mesh/c2",))
     assert [fact.value for fact in finding.evidence] == [silent.reason, "2026-03-04T05:06:07Z"]
     assert said.verdicts[0].judged == ("mesh/c1", "mesh/c2")
+    assert finding.advice is not None
+    assert finding.advice.now[0] == "ask one that answers: `nats req diag.mesh.health.c1 ''`"
+    assert not any("health.c2" in line for line in finding.advice.now), "nobody is sent to the silent one"
 
 
 def test_where_nobody_knows_whether_it_is_connected_that_is_blind() -> None:
