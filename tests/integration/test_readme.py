@@ -1,5 +1,6 @@
 """The README's tour is true: its commands run against a real `diagmesh up` and print what stands there."""
 
+import contextlib
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from diagmesh.contract.names import legalise
 from support.godemo import build
 from support.golang import Go
 from support.house import ROOT
+from support.ports import free_port
 from support.programs import Program, wait_until
 
 _SCRIPTS: Final = Path(sys.executable).parent
@@ -146,6 +148,31 @@ def test_the_first_screen_has_two_commands_that_exist() -> None:
     assert any(line.startswith("make run") for line in first_screen)
     assert any(line.startswith("make test") for line in first_screen)
     assert any(".venv/bin/diagmesh status" in line for line in first_screen)
+
+
+def test_a_mesh_beside_services_of_ones_own_runs_with_the_commands_that_stand_there(tmp_path: Path) -> None:
+    (block,) = (one for one in blocks("sh") if one.startswith("diagmesh init "))
+    port = free_port()
+    lines = [line.partition("  #")[0].strip().replace("HOST:4222", f"127.0.0.1:{port}") for line in block.splitlines()]
+    init, serve, sidecar, coordinator, look = lines
+    environment = {**os.environ, "PATH": os.pathsep.join((str(_SCRIPTS), os.environ["PATH"]))}
+    service = tmp_path / "orders"
+    service.write_bytes(Path("/bin/sleep").read_bytes())
+    service.chmod(0o755)
+
+    def typed(command: str) -> str:
+        words = ["/bin/sh", "-c", command]
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
+        return done.stdout + done.stderr
+
+    assert "keys/reader.nk" in typed(init)
+    with contextlib.ExitStack() as stack:
+        for number, command in enumerate((f"{service} 100", f"{serve} -p {port}", sidecar, coordinator)):
+            words: list[str | Path] = ["/bin/sh", "-c", f"cd {tmp_path} && exec {command}"]
+            stack.enter_context(Program(words, tmp_path / f"{number}.log", environment))
+        wait_until(lambda: "1 of 1 instance answered · 1 up" in typed(look), _PATIENCE_S, "the reader sees orders")
 
 
 def test_no_line_is_wider_than_a_terminal_beside_an_editor() -> None:
