@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,7 +18,7 @@ from diagmesh_cli.local.embedded import PREFERRED_PORT
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.words import verdict, whose
 
-__all__ = ["Offered", "Seen", "banner", "changes", "fault_command", "live_page", "seen_of", "tries"]
+__all__ = ["Offered", "Seen", "banner", "changes", "fault_command", "live_page", "seen_of", "tries", "way_to_us"]
 
 Seen = dict[str, tuple[str, str]]
 """Per instance its state (or why it is silent) and the reason."""
@@ -61,7 +62,13 @@ def _server_flag(url: str, environment: Mapping[str, str]) -> str:
 
 
 def banner(
-    url: str, commands: Sequence[str], offered: Offered, *, note: str = "", found: bool | None = None
+    url: str,
+    commands: Sequence[str],
+    offered: Offered,
+    *,
+    note: str = "",
+    found: bool | None = None,
+    way: str | None = None,
 ) -> RenderableType:
     """Where it is, and what to try.
 
@@ -71,6 +78,7 @@ def banner(
         offered: what there is of a demo.
         note: why it is somewhere else than usual.
         found: whether a NATS CLI is installed; None looks for it.
+        way: what puts our own command on the PATH, where it is not there; None finds out.
     """
     ends = f"  ({note}; Ctrl-C ends it)" if note else "  (Ctrl-C ends it)"
     lines = [
@@ -80,6 +88,8 @@ def banner(
         *(Text(_folded(command), "bold") for command in commands),
         Text("or: diagmesh status, diagmesh ask health, diagmesh ask resources orders"),
     ]
+    if way := way_to_us() if way is None else way:
+        lines.append(Text(f"(diagmesh is not on this PATH: {way})", "dim"))
     if not (shutil.which("nats") is not None if found is None else found):
         lines.append(Text("(no nats CLI on this PATH: github.com/nats-io/natscli)", "dim"))
     if offered.fault:
@@ -87,6 +97,19 @@ def banner(
     elif offered.harm:
         lines.append(Text("\nTo be able to break the demo services on purpose, start with --allow-faults."))
     return Group(*lines, Text())
+
+
+def way_to_us(program: str = "") -> str:
+    """What to type so that `diagmesh` is found, as after ``make run``; empty where it is, or nobody knows.
+
+    Args:
+        program: how we were called; default: ``sys.argv``.
+    """
+    program = program or sys.argv[0]
+    activate = Path(program).with_name("activate")
+    if shutil.which("diagmesh") or Path(program).name != "diagmesh" or not activate.exists():
+        return ""
+    return f". {shlex.quote(str(activate))}"
 
 
 def _folded(command: str) -> str:

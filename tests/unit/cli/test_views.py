@@ -44,7 +44,7 @@ from diagmesh_cli.views.race_run import run_view
 from diagmesh_cli.views.replies import page, sum_of
 from diagmesh_cli.views.status import MeshStatus, status_view
 from diagmesh_cli.views.table import view_of
-from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_page, seen_of, tries
+from diagmesh_cli.views.up import Offered, banner, changes, fault_command, live_page, seen_of, tries, way_to_us
 from diagmesh_cli.views.watch import WatchView, plain_lines
 from support import replies
 from support.connections import LINKED, SHUT
@@ -366,6 +366,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
             fault_command("nats://127.0.0.1:4222", SEED, "demo.payments.fault", '{"fault":"hold-lock"}', {}),
         ),
         found=False,
+        way=". .venv/bin/activate",
     ),
     "up_banner_safe": lambda _: banner(
         "nats://127.0.0.1:4222",
@@ -373,6 +374,7 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
         Offered("Python stand-ins, not the Go services: there is no Go toolchain", "Make payments slow"),
         note="4222 is in use",
         found=True,
+        way="",
     ),
     "init": lambda _: made_view(made()),
     "init_rotating": lambda _: made_view(
@@ -389,6 +391,18 @@ VIEWS: dict[str, Callable[[int], RenderableType]] = {
     "watch_plain": lambda width: Group(*plain_lines(watched("resources"), replies.NOW, width)),
     "up_live": lambda _: live_page(unwell(), "cannot look: x"),
 }
+
+
+def test_who_has_not_activated_the_environment_hears_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    program = tmp_path / "diagmesh"
+    assert way_to_us(str(program)) == "", "it is no environment"
+    (tmp_path / "activate").touch()
+    assert way_to_us(str(program)) == f". {tmp_path}/activate"
+    assert way_to_us(str(tmp_path / "__main__.py")) == ""
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert way_to_us(str(program)) == ""
 
 
 def test_no_command_of_the_banner_is_wider_than_80_columns_and_a_shell_takes_each_as_one() -> None:
