@@ -20,6 +20,7 @@ from diagmesh_cli.exits import Exit
 from diagmesh_cli.history import Look
 from diagmesh_cli.output import Output
 from diagmesh_cli.session import connected
+from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_reply, of_sum
 from diagmesh_cli.views.replies import page, sum_of
@@ -67,7 +68,7 @@ async def ask(
     """
     output, question, kind = Output.of(asking), question_of(set, detail), summed_kind(kind)
     asking = _patient(kind, asking)
-    service, _, instance = target.partition("/")
+    service, instance = target_of(target)
     if one and (not service or instance):
         raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
     if (asking.label or asking.batch is not None) and (one or instance):
@@ -101,7 +102,7 @@ def _taker(
     mesh: Mesh, kind: str, target: str, question: Question, chosen: dict[str, Any], asking: Asking, *, one: bool
 ) -> Callable[[], Awaitable[Taken]]:
     """Takes one look of a watch: always with every single answer."""
-    service, _, instance = target.partition("/")
+    service, instance = target_of(target)
 
     async def take() -> Taken:
         if one or instance:

@@ -24,6 +24,7 @@ from diagmesh_cli.output import Output
 from diagmesh_cli.report.context import Made
 from diagmesh_cli.reports import Reports
 from diagmesh_cli.session import connected
+from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_check
 from diagmesh_cli.views.check import check_view
@@ -121,7 +122,7 @@ def question_of(target: str, codes: tuple[str, ...], labels: Labels = "") -> Che
     Raises:
         BadName: it is no name.
     """
-    service, _, instance = target.partition("/")
+    service, instance = target_of(target)
     for token, what in ((service, "service"), (instance, "instance")):
         if token:
             check_token(token, what)

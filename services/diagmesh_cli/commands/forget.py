@@ -13,6 +13,7 @@ from diagmesh_cli.operator import SeedFile, operator
 from diagmesh_cli.options import Common
 from diagmesh_cli.output import Output
 from diagmesh_cli.session import connected
+from diagmesh_cli.targets import target_of
 from diagmesh_cli.views.parts import problem_line
 
 __all__ = ["forget"]
@@ -32,7 +33,7 @@ async def forget(
         seed_file: seed of the operator's key. Default: --nkey-file, else that of a running 'diagmesh up' of yours.
         common: where the mesh is, how to show it.
     """
-    service, _, instance = target.partition("/")
+    service, instance = target_of(target)
     seed, common = operator(seed_file, common)
     output = Output.of(common)
     async with connected(common, output) as mesh, output.waiting(f"forgetting {target}"):

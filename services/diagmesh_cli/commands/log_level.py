@@ -13,6 +13,7 @@ from diagmesh_cli.operator import SeedFile, operator
 from diagmesh_cli.options import Common
 from diagmesh_cli.output import Output
 from diagmesh_cli.session import connected
+from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.views.parts import problem_line, silent_lines
 
@@ -44,7 +45,7 @@ async def log_level(
     """
     if not 1 <= for_ <= _LONGEST_S:
         raise UsageError(f"--for {for_:g}: give 1 to {_LONGEST_S} seconds")
-    service, _, instance = target.partition("/")
+    service, instance = target_of(target)
     seed, common = operator(seed_file, common)
     output = Output.of(common)
     question = LogLevelQuestion(level=level, for_s=for_)

@@ -31,6 +31,7 @@ from diagmesh_cli.sampling import (
     without_files,
 )
 from diagmesh_cli.session import connected
+from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_reply
 from diagmesh_cli.views.parts import silent_lines
@@ -99,7 +100,7 @@ async def profile(  # noqa: PLR0913  each is an option
     question = question_of(
         kind, over_s, looked, Base(base), Keep.BASELINE if keep else Keep.NO, raw=not base or raw is not None
     )
-    service, _, instance = target.partition("/")
+    service, instance = target_of(target)
     check_token(service, "service")
     wait_s = (over_s or 0) + max(common.timeout, _REST_S)
     async with connected(common, output) as mesh:

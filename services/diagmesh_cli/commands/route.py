@@ -23,6 +23,7 @@ from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Common
 from diagmesh_cli.output import Output
 from diagmesh_cli.session import connected
+from diagmesh_cli.targets import target_of
 from diagmesh_cli.verdict import of_reply
 from diagmesh_cli.views.replies import page
 
@@ -47,7 +48,7 @@ async def route(
         common: where the mesh is, how to show it.
     """
     output = Output.of(common)
-    service, _, instance = through.partition("/")
+    service, instance = target_of(through)
     if through:
         check_token(service, "service")
     async with connected(common, output) as mesh:
