@@ -18,6 +18,8 @@ from diagmesh.thresholds import check_setting, is_for
 __all__ = ["Diagnosis", "Engine", "chosen"]
 
 _MOST_FACTS: Final = 20
+_MOST_STEPS: Final = 5
+"""What depends on what was seen is another line for each instance."""
 _MOST_HITS: Final = 10_000
 
 
@@ -273,7 +275,7 @@ def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
         msgspec.structs.replace(fact, at=label(hit.where)) if many else fact for hit in hits for fact in hit.evidence
     ]
     advice = advice_for(advice, first.where.service, first.where.instance)
-    now = tuple(dict.fromkeys(line for hit in hits for line in hit.now)) + advice.now
+    now = tuple(dict.fromkeys(line for hit in hits for line in hit.now))[:_MOST_STEPS] + advice.now
     return Finding(
         code=one.code,
         severity=first.severity or one.severity,

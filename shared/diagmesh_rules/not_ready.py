@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
+from diagmesh_rules._by_hand import by_hand
 from diagmesh_rules._process import Standing, probes, standing, unready, unseen
 from diagmesh_rules._words import duration
 
@@ -54,7 +55,7 @@ def _hit(where: Key, health: Health, said: tuple[Check, ...], limits: ReadyLimit
         facts.append(Fact(what="uptime", value=uptime_s, unit="s", limit=limits.starting_s))
         title += f", {duration(uptime_s)} after its start"
     severity = Severity.ERROR if first.required and not starting else Severity.WARNING
-    return Hit(where=where, title=title, evidence=tuple(facts), severity=severity)
+    return Hit(where=where, title=title, evidence=tuple(facts), severity=severity, now=by_hand(where, first))
 
 
 def _facts(check: Check) -> Iterator[Fact]:

@@ -8,6 +8,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
+from diagmesh_rules._by_hand import by_hand
 from diagmesh_rules._process import Standing, failing, probes, standing, unseen
 
 __all__ = ["ProbeLimits", "probe_failing"]
@@ -58,6 +59,7 @@ def _hit(where: Key, failed: tuple[Check, ...], asked: int) -> Hit:
         title=title,
         evidence=tuple(fact for check in failed for fact in _facts(check)),
         severity=Severity.ERROR if first.required else Severity.WARNING,
+        now=by_hand(where, first),
     )
 
 

@@ -360,6 +360,18 @@ def test_advice_names_the_instance_and_not_the_example() -> None:
     )
 
 
+def test_the_advice_of_the_page_is_told_however_many_have_steps_of_their_own() -> None:
+    @rule("RES-909", "Wet", severity=Severity.WARNING, issue=FindingClass.MESH, reads=(Depth,))
+    def wet(seen: Evidence, limits: Limits) -> Iterator[Hit]:
+        """Nobody is wet."""
+        for where, _ in seen.each(Depth):
+            yield Hit(where=where, title="wet", now=(f"dry {where.instance}",))
+
+    everybody = [reply(f"a/{number}", Depth(metres=1)) for number in range(10, 40)]
+    (finding,) = engine(wet).diagnose(Evidence(everybody)).findings
+    assert finding.advice.now == (*(f"dry {number}" for number in range(10, 15)), "do now at last")
+
+
 @pytest.mark.parametrize("kept", ["`my-orders`", "`orders-2/i1`", "`orders/i12`", "`orders_total`", "orders/i1"])
 def test_advice_keeps_what_only_looks_like_the_example(kept: str) -> None:
     assert advice_for(Advice(now=(kept,)), "payments", "i1") == Advice(now=(kept,))

@@ -1,3 +1,4 @@
+import re
 import socket
 
 import pytest
@@ -42,6 +43,8 @@ def test_it_is_found_by_its_own_word(checks: tuple[Check, ...], severity: Severi
     assert codes(diagnosis) == ["PROC-006"]
     finding = found(diagnosis, "PROC-006")
     assert (finding.severity, finding.title, finding.instances) == (severity, title, ("orders/i1",))
+    assert finding.advice is not None
+    assert re.match(r"Knock at (ready|side) of orders/i1 by hand, ", finding.advice.now[0])
 
 
 def test_while_it_may_still_be_starting_it_is_a_warning() -> None:

@@ -35,6 +35,30 @@ def test_it_is_found_with_the_reason(checks: tuple[Check, ...], severity: Severi
     assert (finding.severity, finding.title, finding.instances) == (severity, title, ("orders/i1",))
 
 
+@pytest.mark.parametrize(
+    ("kind", "target", "command"),
+    [
+        (
+            "http",
+            "http://127.0.0.1:8080/healthz?a=1&b=2",
+            "curl -sv --max-time 5 'http://127.0.0.1:8080/healthz?a=1&b=2'",
+        ),
+        ("tcp", "[::1]:5432", "nc -vz -w 5 ::1 5432"),
+        ("nats", "orders.ping", "nats req orders.ping '' --timeout 2s"),
+        ("srv", "$SRV.PING.orders", "nats req '$SRV.PING.orders' '' --replies=0 --timeout 2s"),
+    ],
+)
+def test_the_first_advice_is_to_knock_there_by_hand(kind: str, target: str, command: str) -> None:
+    failing = replace(DOWN, kind=kind, target=target)
+    finding = found(judge([replace(UP, checks=(THERE, failing))]), "PROC-003")
+    assert finding.advice is not None
+    assert finding.advice.now[0].startswith("Knock at door of orders/i1 by hand, ")
+    assert f"`{command}`" in finding.advice.now[0]
+    theirs = found(judge([replace(UP, checks=(THERE, replace(failing, kind="theirs")))]), "PROC-003")
+    assert theirs.advice is not None
+    assert theirs.advice.now == finding.advice.now[1:]
+
+
 @pytest.mark.parametrize("checks", [(THERE,), (THERE, check(took_ms=3.0))])
 def test_doors_that_answer_are_clear(checks: tuple[Check, ...]) -> None:
     assert verdict(judge([replace(UP, checks=checks)]), "PROC-003").verdict is Judged.CLEAR
