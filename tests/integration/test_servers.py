@@ -159,7 +159,7 @@ def test_nats_req_hears_of_all_servers_of_the_cluster(three: Threesome, nats_cli
     with Program(sidecar, tmp_path / "sidecar.log"), Program(coordinator, tmp_path / "coordinator.log"):
         answer = _until_complete(nats_cli, url, tmp_path)
         told = subprocess.run(
-            [sys.executable, "-m", "diagmesh_cli", "ask", "servers", "--nats", url, "--json"],
+            [sys.executable, "-m", "diagmesh_cli", "ask", "servers", "--nats", url, "--timeout", "15", "--json"],
             capture_output=True,
             cwd=ROOT,
             timeout=60,
@@ -176,7 +176,7 @@ def _until_complete(nats_cli: Path, url: str, home: Path) -> dict[str, Any]:
     environment = {**clean, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "NATS_URL": url}
     deadline = time.monotonic() + _PATIENCE_S
     while True:
-        words = [str(nats_cli), "req", "diag.mesh.servers", '{"timeout_ms": 3000}', "--timeout=10s", "--raw"]
+        words = [str(nats_cli), "req", "diag.mesh.servers", '{"timeout_ms": 9000}', "--timeout=12s", "--raw"]
         done = subprocess.run(words, env=environment, capture_output=True, timeout=30, check=False)
         reply = orjson.loads(done.stdout) if done.stdout.startswith(b"{") else {}
         answer: dict[str, Any] = reply.get("answer", {})
