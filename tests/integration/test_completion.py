@@ -1,5 +1,6 @@
 """Real shells complete our command line with the script that they are given."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -22,7 +23,9 @@ def shell(name: str) -> str:
     return found
 
 
+@functools.cache
 def script(name: str) -> str:
+    """What the command prints for a shell."""
     done = subprocess.run([DIAGMESH, "completion", name], capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
 
