@@ -19,13 +19,34 @@ PATIENT_SERVER = 'ping_interval: "4s"\nping_max: 2'
 """It notices a dead link after about twelve seconds, as others do after minutes."""
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[SmallMesh]:
-    with SmallMesh(tmp_path, more_server=PATIENT_SERVER) as small:
-        for service, instance in SIDECARS:
-            small.sidecar(service, instance)
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallMesh]:
+    """Use `small`."""
+    with SmallMesh(tmp_path_factory.mktemp("mesh"), more_server=PATIENT_SERVER) as small:
+        whole(small)
         small.coordinator(more=RULES)
         yield small
+
+
+@pytest.fixture
+def small(mended: SmallMesh) -> SmallMesh:
+    """Everybody is there, whatever the test before has done to them; that all is clear is seen by each test itself."""
+    whole(mended)
+    return mended
+
+
+def whole(small: SmallMesh) -> None:
+    """Thaw who is frozen, and start who is not there."""
+    for service, instance in SIDECARS:
+        name = f"{service}/{instance}"
+        for one in (small.watched.get(name), small.sidecars.get(name)):
+            if one is not None and one.running:
+                one.thaw()
+        if name in small.watched and not small.watched[name].running:
+            del small.watched[name]
+            small.sidecars.pop(name).stop()
+        if name not in small.sidecars or not small.sidecars[name].running:
+            small.sidecar(service, instance)
 
 
 async def all_clear(mesh: Mesh, expected: int = len(SIDECARS)) -> None:
@@ -121,6 +142,7 @@ async def test_a_link_that_loses_everything_is_silence_until_the_server_notices(
             await until_told(mesh, {"MESH-002": ("orders/i1",)})
             relay.program.thaw()
             await all_clear(mesh)
+        small.sidecars.pop("orders/i1").stop()
 
 
 async def test_a_link_that_is_cut_is_a_sidecar_that_is_gone(small: SmallMesh, tmp_path: Path) -> None:
@@ -134,3 +156,4 @@ async def test_a_link_that_is_cut_is_a_sidecar_that_is_gone(small: SmallMesh, tm
             assert small.sidecars["orders/i1"].running
             relay.start()
             await all_clear(mesh)
+        small.sidecars.pop("orders/i1").stop()

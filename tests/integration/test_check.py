@@ -9,6 +9,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,12 +27,34 @@ STOPPED: Final = "PROC-002"
 WAIT_S: Final = 20.0
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[SmallMesh]:
-    with SmallMesh(tmp_path) as small:
+@contextmanager
+def made(directory: Path) -> Iterator[SmallMesh]:
+    with SmallMesh(directory) as small:
         for service, instance in (("orders", "i1"), ("payments", "p1")):
             small.sidecar(service, instance)
         small.coordinator()
+        yield small
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallMesh]:
+    """Use `small`."""
+    with made(tmp_path_factory.mktemp("mesh")) as small:
+        yield small
+
+
+@pytest.fixture
+def small(shared: SmallMesh) -> Iterator[SmallMesh]:
+    """For tests that freeze at most, and thaw."""
+    yield shared
+    for one in shared.watched.values():
+        one.thaw()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[SmallMesh]:
+    """For one that kills."""
+    with made(tmp_path) as small:
         yield small
 
 
@@ -78,27 +101,27 @@ async def test_a_stopped_process_is_found_by_mesh_and_sidecar_and_clear_when_it_
         assert check.verdicts[0].verdict is Verdict.CLEAR
 
 
-def test_the_command_line_is_a_gate(small: SmallMesh, tmp_path: Path) -> None:
-    small.watched["orders/i1"].freeze()
+def test_the_command_line_is_a_gate(own: SmallMesh, tmp_path: Path) -> None:
+    own.watched["orders/i1"].freeze()
     report = tmp_path / "junit.xml"
-    shown = diagmesh(small, "check", "--code", STOPPED, "--junit", str(report))
+    shown = diagmesh(own, "check", "--code", STOPPED, "--junit", str(report))
     assert (shown.returncode, shown.stderr) == (1, "")
     assert f"critical {STOPPED}" in shown.stdout
     assert "at orders/i1" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     (case,) = ET.parse(report).getroot().iter("testcase")  # noqa: S314  our own file
     assert [part.tag for part in case] == ["failure"]
-    assert diagmesh(small, "check", "payments", "--code", STOPPED).returncode == 0
-    done = diagmesh(small, "check", "--code", STOPPED, "--json")
+    assert diagmesh(own, "check", "payments", "--code", STOPPED).returncode == 0
+    done = diagmesh(own, "check", "--code", STOPPED, "--json")
     reply: dict[str, Any] = json.loads(done.stdout)
     Draft202012Validator(wire_schemas()["mesh.check.reply"]).validate(reply)
     assert [one["verdict"] for one in reply["answer"]["verdicts"]] == ["found"]
-    small.watched["orders/i1"].thaw()
-    small.sidecars["orders/i1"].kill()
-    gone = diagmesh(small, "check", "--code", STOPPED)
+    own.watched["orders/i1"].thaw()
+    own.sidecars["orders/i1"].kill()
+    gone = diagmesh(own, "check", "--code", STOPPED)
     assert gone.returncode == 2, "who was not seen was not judged"
     assert "silent orders/i1 not connected" in " ".join(gone.stdout.split())
-    wrong = diagmesh(small, "check", "--code", "RES-999")
+    wrong = diagmesh(own, "check", "--code", "RES-999")
     assert wrong.returncode == 2
     assert "there is no rule" in wrong.stdout
 

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 
@@ -26,12 +27,26 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SIZE = (24, 80)
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[SmallMesh]:
-    with SmallMesh(tmp_path) as small:
+@contextmanager
+def made(directory: Path) -> Iterator[SmallMesh]:
+    with SmallMesh(directory) as small:
         small.sidecar("orders", "i1")
         small.sidecar("orders", "i2")
         small.coordinator()
+        yield small
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallMesh]:
+    """A mesh in which nobody is hurt."""
+    with made(tmp_path_factory.mktemp("calm")) as small:
+        yield small
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[SmallMesh]:
+    """The same, for tests that hurt."""
+    with made(tmp_path) as small:
         yield small
 
 
@@ -86,8 +101,8 @@ class Screen:
             self.process.wait()
 
 
-def test_a_log_gets_a_line_per_instance_and_look(small: SmallMesh) -> None:
-    done = run(small, "resources", "orders", "--count", "3")
+def test_a_log_gets_a_line_per_instance_and_look(calm: SmallMesh) -> None:
+    done = run(calm, "resources", "orders", "--count", "3")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= SIZE[1]
@@ -99,12 +114,12 @@ def test_a_log_gets_a_line_per_instance_and_look(small: SmallMesh) -> None:
     assert "\x1b" not in done.stdout
 
 
-def test_programs_get_one_document_per_look(small: SmallMesh) -> None:
-    done = run(small, "health", "--count", "2", "--json")
+def test_programs_get_one_document_per_look(calm: SmallMesh) -> None:
+    done = run(calm, "health", "--count", "2", "--json")
     assert done.returncode == 0
     looks = [json.loads(line) for line in done.stdout.splitlines()]
     assert [look["answer"]["answered"] for look in looks] == [2, 2]
-    single = run(small, "health", "orders/i1", "--count", "2", "--json")
+    single = run(calm, "health", "orders/i1", "--count", "2", "--json")
     assert [json.loads(line)["instance"] for line in single.stdout.splitlines()] == ["i1", "i1"]
 
 
