@@ -5,6 +5,9 @@ ARGS :=
 # Tests run in so many processes at a time, eight at most: half as many again as there are cores, for tests mostly wait.
 WORKERS := $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores + (cores + 1) / 2)))
 
+# Where containers set it, each of the thousands of processes that tests start would compile all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fix bench faults soak fuzz wheel lock clean
 

@@ -255,7 +255,7 @@ def packed(piece, count):
 
 MIB = 1 << 20
 bombs = {
-    "zeros": packed(bytes(MIB), 2048),
+    "zeros": packed(bytes(MIB), 1024),
     "samples": packed(b"\\x12\\x00" * (MIB // 2), 60),
     "strings": packed(b"\\x32\\x00" * (MIB // 2), 60),
     "locations": packed(b"\\x22\\x02\\x08\\x01" * (MIB // 4), 60),
