@@ -23,6 +23,7 @@ from diagmesh.errors import Declined, NoPage, Unavailable
 from diagmesh.gopages import Fetched, pprof
 from diagmesh.target import Target
 from diagmesh.workers import current_budget_s
+from diagmesh_agents._profile_again import remember, told_before
 from diagmesh_agents._profile_files import kept_files_of, raw_of
 from diagmesh_agents._profile_told import answer_of, blind_locks, cost_words
 from diagmesh_agents._profiles import MOST_KEPT_BYTES, Take, kept_of, nothing_kept, takes_of
@@ -44,6 +45,8 @@ async def profile(question: ProfileQuestion, target: Target) -> Profile:
     """Where does it spend CPU and memory, and who holds its locks?"""
     if question.file:
         return await kept_files_of(target).piece(question)
+    if (again := told_before(question, target)) is not None:
+        return again
     takes = takes_of(question)
     longest_s = max(take.seconds for take in takes)
     _check_time(longest_s)
@@ -65,7 +68,10 @@ async def profile(question: ProfileQuestion, target: Target) -> Profile:
         read_cpu_ms=told.cpu_ms,
         read_rss_bytes=told.rss_bytes,
     )
-    return answer_of(told, cost, raw, (*blind, *unread, *blind_locks(counts_locks)), counts_locks=counts_locks)
+    every_blind = (*blind, *unread, *blind_locks(counts_locks))
+    answer = answer_of(told, cost, raw, every_blind, counts_locks=counts_locks)
+    await remember(question, target, answer)
+    return answer
 
 
 async def _read(question: ProfileQuestion, parts: tuple[Part, ...]) -> tuple[Told, tuple[Blind, ...]]:

@@ -230,3 +230,25 @@ async def test_whoever_takes_chunks_gets_all_of_it_at_once() -> None:
     large = gzip.compress(os.urandom(600 << 10), 0)
     (raw,) = (await asked(beside(heap=large), type=ProfileType.HEAP, raw=True, chunks=True)).raw
     assert (raw.data, raw.kept_s) == (large, 0)
+
+
+async def test_what_is_asked_for_again_in_chunks_costs_the_service_nothing_more() -> None:
+    many = heap(*((f"main.main;main.f{number}{'x' * 200}", [1, 2, 3, 4]) for number in range(900)))
+    target = beside(heap=many)
+    first = await asked(target, type=ProfileType.HEAP, detail=Detail.FULL, timeout_ms=9000)
+    again = await asked(target, type=ProfileType.HEAP, detail=Detail.FULL, timeout_ms=4000, chunks=True)
+    assert isinstance(target.go, FakeGo)
+    assert (again, target.go.asked) == (first, ["pprof/heap"])
+    await asked(target, type=ProfileType.HEAP, detail=Detail.FULL, chunks=True)
+    assert len(target.go.asked) == 2, "once told, it is a new question"
+    await asked(target, type=ProfileType.HEAP, detail=Detail.FULL)
+    await asked(target, type=ProfileType.HEAP, detail=Detail.FULL, chunks=True, focus="f1")
+    assert len(target.go.asked) == 4, "another question is another look"
+
+
+async def test_what_fits_is_not_told_again() -> None:
+    target = beside()
+    await asked(target, type=ProfileType.HEAP)
+    await asked(target, type=ProfileType.HEAP, chunks=True)
+    assert isinstance(target.go, FakeGo)
+    assert len(target.go.asked) == 2
