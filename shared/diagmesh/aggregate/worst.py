@@ -9,7 +9,7 @@ from diagmesh.contract.findings import Severity
 from diagmesh.contract.measures import Ranked
 from diagmesh.contract.mesh import Silent, Worst
 from diagmesh.contract.names import shown
-from diagmesh.contract.wire import Reply, Status
+from diagmesh.contract.wire import Problem, Reply, Status
 
 __all__ = ["Verdict", "verdict_rank", "worst_of"]
 
@@ -53,7 +53,7 @@ class _Candidate:
         self.rank = _STATUS_RANK.get(reply.status, 0)
         self.verdict = ""
         self.severity: Severity | None = None
-        self.reason = f"{reply.problem.code} {reply.problem.error}" if reply.problem is not None else ""
+        self.reason = _problem(reply.problem) if reply.problem is not None else ""
 
     def judge(self, verdicts: Sequence[Verdict]) -> "_Candidate":
         for path, mark, verdict in verdicts:
@@ -67,6 +67,11 @@ class _Candidate:
             if rank > self.rank:
                 self.rank, self.reason = rank, f"{finding.code} {finding.title}"
         return self
+
+
+def _problem(problem: Problem) -> str:
+    detail = f": {problem.detail}" if problem.detail else ""
+    return f"{problem.code} {problem.error}{detail}"
 
 
 def worst_of(

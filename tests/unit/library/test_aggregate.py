@@ -145,6 +145,11 @@ def test_problems_are_statuses_not_health() -> None:
     assert total.answered == 3, "a problem is a reply too"
     assert total.worst is not None
     assert (total.worst.instance, total.worst.reason) == ("i2", "500 nope")
+    why = Problem(code=501, error="not on this instance", detail="its program was built without -race")
+    lacks = msgspec.structs.replace(problem(2, Status.UNAVAILABLE), problem=why)
+    worst = add_up(gathered(lacks), Sick).worst
+    assert worst is not None
+    assert worst.reason == "501 not on this instance: its program was built without -race"
 
 
 def test_an_unknown_type_is_counted_only_and_says_so() -> None:
