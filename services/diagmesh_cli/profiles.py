@@ -13,7 +13,7 @@ from diagmesh.adapters.pprof.look import Wanted, look
 from diagmesh.adapters.pprof.merge import difference
 from diagmesh.adapters.pprof.profile import Profile as Stacks
 from diagmesh.adapters.pprof.top import folded
-from diagmesh.contract.answers.profile import Counted, Profile
+from diagmesh.contract.answers.profile import Profile
 from diagmesh.errors import Declined
 from diagmesh_cli.files import replace
 from diagmesh_cli.reading import pieces
@@ -122,12 +122,15 @@ def write_html(file: Path, title: str, about: str, pair: Pair, looked: Looked) -
     replace(file, draw(title, about, flames, shown.index_of(looked.sample)).encode(), "--html")
 
 
-def write_folded(file: Path, counted: Counted) -> None:
-    """Write stacks as text, a line each, for other programs that draw.
+def write_folded(file: Path, pair: Pair, looked: Looked) -> None:
+    """Write the stacks of one sample type as text, a line each, for other programs that draw.
 
     Raises:
         UsageError: the file cannot be written.
     """
+    stacks = pair.shown
+    sample = stacks.types[stacks.index_of(looked.sample)].type
+    counted = tell(pair, looked._replace(sample=sample, peek=""), full=True).counted[0]
     lines = [f"{stack} {number}\n" for stack, number in (counted.folded or {}).items() if stack and number]
     replace(file, "".join(lines).encode(), "--folded")
 

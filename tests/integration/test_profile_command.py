@@ -97,6 +97,14 @@ def test_the_files_are_kept_as_they_came(replicas: Replicas, tmp_path: Path, go:
     assert top.rows[0][0] == "diagmesh.test/demo/internal/harm.compute"
 
 
+def test_stacks_of_all_replicas_are_written_as_text(replicas: Replicas, tmp_path: Path) -> None:
+    folded = tmp_path / "stacks.txt"
+    assert asked(replicas, "profile", "payments", "--cpu", "1s", "--folded", str(folded)) in (0, 1)
+    lines = folded.read_text().splitlines()
+    assert all(re.fullmatch(r"\S.* \d+", line) for line in lines)
+    assert any("harm.compute" in line.partition(" ")[0].rpartition(";")[2] for line in lines)
+
+
 def test_one_instance_and_its_heap(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(replicas, "profile", "payments/i2", "--type", "heap", "--top", "3") == 0
     shown = capsys.readouterr().out

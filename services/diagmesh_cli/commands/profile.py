@@ -19,7 +19,7 @@ from diagmesh.errors import Declined, Unreadable
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Labelled
 from diagmesh_cli.output import Output
-from diagmesh_cli.profiles import Looked, Pair, drawer, tell, write_html
+from diagmesh_cli.profiles import Looked, Pair, drawer, tell, write_folded, write_html
 from diagmesh_cli.sampling import (
     Sampled,
     against_siblings,
@@ -67,6 +67,7 @@ async def profile(  # noqa: PLR0913  each is an option
     base: Annotated[Literal["", "previous", "baseline"], _TEXT] = "",
     keep: Annotated[bool, _FLAG] = False,
     html: Annotated[Path | None, _FILE] = None,
+    folded: Annotated[Path | None, _FILE] = None,
     raw: Annotated[Path | None, _FILE] = None,
     common: Labelled = Labelled(),  # noqa: B008  frozen, and its defaults are the point
 ) -> Exit:
@@ -87,14 +88,15 @@ async def profile(  # noqa: PLR0913  each is an option
         base: compare with the look before, or with the baseline, of each instance.
         keep: make this look the baseline.
         html: draw flame graphs into this file; it opens without a network.
+        folded: write the stacks into this file, a line each, for other programs that draw.
         raw: keep the files of pprof as they came; of several instances, one each.
         common: where the mesh is, how to show it.
     """
     output = Output.of(common)
     looked = Looked(sample, focus, ignore, peek, lines, max(1, min(1000, top)))
     kind, over_s = _asked_for(cpu, type, seconds)
-    if base and (diff_sibling or html is not None):
-        raise UsageError("--base is compared where the instance is: leave out --diff-sibling and --html")
+    if base and (diff_sibling or html is not None or folded is not None):
+        raise UsageError("--base is compared where the instance is: leave out --diff-sibling, --html and --folded")
     if html is not None:
         drawer()
     question = question_of(
@@ -116,14 +118,16 @@ async def profile(  # noqa: PLR0913  each is an option
                 each = await completed(mesh, each)
             except Unreadable as error:
                 raise UsageError(str(error)) from None
-    return _shown(each, silent, question, looked, _Wishes(target, diff_sibling, html, raw), output)
+    return _shown(each, silent, question, looked, _Wishes(target, diff_sibling, html, folded, raw), output)
 
 
 class _Wishes:
     """What is to be done with what came."""
 
-    def __init__(self, target: str, diff_sibling: bool, html: Path | None, raw: Path | None) -> None:
-        self.target, self.diff_sibling, self.html, self.raw = target, diff_sibling, html, raw
+    def __init__(
+        self, target: str, diff_sibling: bool, html: Path | None, folded: Path | None, raw: Path | None
+    ) -> None:
+        self.target, self.diff_sibling, self.html, self.folded, self.raw = target, diff_sibling, html, folded, raw
 
 
 def _asked_for(cpu: str, type_: str, seconds: str) -> tuple[ProfileType, int | None]:
@@ -180,6 +184,9 @@ def _combined(
         about = f"{question.type.value} profile; {', '.join(stacks)}"
         write_html(wishes.html, f"{question.type.value} of {name}", about, pair, looked)
         output.note(f"wrote {wishes.html}")
+    if wishes.folded is not None:
+        write_folded(wishes.folded, pair, looked)
+        output.note(f"wrote {wishes.folded}")
     if len(stacks) == 1:
         return Sampled(replies=()), []
     found = tell(pair, looked, full=output.json, type_=question.type.value)

@@ -69,7 +69,7 @@ def profile(  # noqa: PLR0913  each is an option
         if html is not None:
             write_html(html, _title(name, base), _about(pair), pair, looked)
         if folded is not None:
-            write_folded(folded, tell(pair, looked._replace(sample=_sample(pair, looked)), full=True).counted[0])
+            write_folded(folded, pair, looked)
     except Declined as refusal:
         raise UsageError(f"{refusal.detail}{refusal.hint and f' ({refusal.hint})'}") from None
     except Unreadable as error:
@@ -83,11 +83,6 @@ def _read(file: str) -> Stacks:
         return read_file(file)
     except Unreadable as error:
         raise Unreadable(file, error.why, error.fix) from None
-
-
-def _sample(pair: Pair, looked: Looked) -> str:
-    stacks = pair.shown
-    return stacks.types[stacks.index_of(looked.sample)].type
 
 
 def _title(name: str, base: str) -> str:

@@ -129,7 +129,7 @@ def test_what_is_wrong_with_the_file(
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["read", "profile", str(tmp_path / "none")]) == 2
-    assert "No such file" in capsys.readouterr().out.replace("\n", " ")
+    assert "No such file" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_file_of_any_size_is_refused_within_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
