@@ -282,5 +282,47 @@ def test_bombs_are_refused_within_bounded_memory() -> None:
     assert int(done.stdout) < 512 << 10, done.stderr
 
 
+LONG_NAMES = """
+import gzip, resource, sys
+from diagmesh.adapters.pprof.decode import decode
+from diagmesh.adapters.pprof.look import Wanted, look
+from diagmesh.adapters.pprof.profile_pb2 import Profile
+from diagmesh.errors import Unreadable
+
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+def named():
+    profile = Profile(string_table=["", "cpu", "count", "f" * (1 << 20)])
+    profile.sample_type.add(type=1, unit=2)
+    profile.function.add(id=1, name=3)
+    profile.location.add(id=1).line.add(function_id=1, line=1)
+    return profile
+
+deep, many, marked = named(), named(), named()
+deep.sample.add(location_id=[1] * 16_000, value=[1])
+for number in range(2, 20_000):
+    many.location.add(id=number).line.add(function_id=1, line=number)
+many.sample.add(location_id=range(1, 20_000), value=[1])
+for number in range(20_000):
+    marked.sample.add(location_id=[1], value=[1]).label.add(key=1, num=number + 1, num_unit=3)
+for name, bomb in (("stacks", deep), ("lines", many), ("labels", marked)):
+    packed = gzip.compress(bomb.SerializeToString())
+    assert len(packed) < 1 << 20
+    try:
+        look(decode(packed), Wanted(top=0, lines=True, folded=True))
+    except Unreadable as error:
+        print(name, error)
+    else:
+        raise SystemExit(f"{name} went through")
+"""
+
+
+def test_one_long_name_that_stands_everywhere_is_no_room() -> None:
+    done = subprocess.run([sys.executable, "-c", LONG_NAMES], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == ["stacks", "lines", "labels"]
+    assert done.stdout.count("256 MiB") == 3
+
+
 def test_a_pattern_that_a_later_python_may_read_otherwise_is_no_warning() -> None:
     assert pattern("[[a]", "focus") is not None

@@ -20,6 +20,8 @@ _SAMPLE, _MAPPING, _LOCATION, _FUNCTION, _STRING = 2, 3, 4, 5, 6
 _MOST: Final = {_SAMPLE: 1_000_000, _MAPPING: 10_000, _LOCATION: 500_000, _FUNCTION: 500_000, _STRING: 1_000_000}
 """Of each kind of record; a Go program of a million lines has some ten thousand functions."""
 _MOST_FRAMES: Final = 16_000_000
+_MOST_TEXT_BYTES: Final = 256 << 20
+"""Of all names and labels, each as often as it stands somewhere: a long one that is referred to a million times."""
 _MOST_OTHER_BYTES: Final = 1 << 20
 _MOST_RECORD_BYTES: Final = 1 << 20
 _NAMES: Final = {
@@ -58,6 +60,7 @@ class _Decoder:
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
+        self._text_left = _MOST_TEXT_BYTES
         self._records: dict[int, list[tuple[int, int]]] = {kind: [] for kind in _MOST}
         other = bytearray()
         for number, at, begin, end in fields(raw):
@@ -147,6 +150,7 @@ class _Decoder:
                 lines = tuple(Line(functions[each.function_id], each.line, each.column) for each in one.line)
             except KeyError as unknown:
                 raise _damaged(f"location {one.id} is in function {unknown}, which is not there") from None
+            self._spend(sum(len(each.function.name) + len(each.function.file) for each in lines))
             places[one.id] = len(found)
             found.append(Location(one.address, mappings.get(one.mapping_id), lines, one.is_folded))
         return tuple(found), places
@@ -178,7 +182,13 @@ class _Decoder:
             for each in one.label
             if each.str or each.num or each.num_unit
         ]
+        self._spend(sum(len(each.key) + len(each.text) + len(each.unit) for each in found))
         return tuple(sorted(found, key=lambda label: label.key))
+
+    def _spend(self, size: int) -> None:
+        self._text_left -= size
+        if self._text_left < 0:
+            raise Unreadable("profile", f"its names and labels come to more than {_MOST_TEXT_BYTES >> 20} MiB")
 
 
 def _new(number: int, known: dict[int, Mapping] | dict[int, Function] | dict[int, int], what: str) -> None:

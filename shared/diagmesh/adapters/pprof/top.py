@@ -8,6 +8,7 @@ from posixpath import normpath
 from typing import Final, NamedTuple
 
 from diagmesh.adapters.pprof.profile import Line, Location, Profile
+from diagmesh.errors import Unreadable
 
 __all__ = ["By", "Node", "Row", "Table", "blamed", "folded", "labelled", "peeked", "places", "table", "total"]
 
@@ -15,6 +16,8 @@ _RUNTIME: Final = re.compile(
     r"(?:runtime|internal|syscall|sync|reflect)(?:/[^.]*)?\.|(?:type|go)[:.]|_?cgo|gogo$|_rt0_|memeqbody|aeshashbody|cmpbody"
 )
 """Functions of Go's own runtime and of what stands as near to the machine."""
+_MOST_TEXT_BYTES: Final = 256 << 20
+"""Of folded stacks."""
 
 
 class By(StrEnum):
@@ -149,13 +152,20 @@ def folded(profile: Profile, index: int) -> dict[str, int]:
     """Every stack as one text, the root first and ``;`` between the names; addresses where there are no names.
 
     Stacks of which nothing is counted (allocated once, and freed) are there with 0.
+
+    Raises:
+        Unreadable: they come to more text than anybody reads.
     """
     names = [
         ";".join(one.function.name or "<unknown>" for one in reversed(place.lines)) or f"{place.address:#x}"
         for place in profile.locations
     ]
-    found: dict[str, int] = {}
+    sizes = [len(name) + 1 for name in names]
+    found, left = dict[str, int](), _MOST_TEXT_BYTES
     for sample, value in profile.values(index):
+        left -= sum([sizes[place] for place in sample.stack])
+        if left < 0:
+            raise Unreadable("profile", f"its stacks come to more than {_MOST_TEXT_BYTES >> 20} MiB of text")
         key = ";".join([names[place] for place in reversed(sample.stack)])
         found[key] = found.get(key, 0) + value
     return dict(sorted(found.items()))
