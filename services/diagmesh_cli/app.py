@@ -7,7 +7,7 @@ from cyclopts import App
 
 from diagmesh import __version__
 from diagmesh_cli.exits import EXITS_HELP
-from diagmesh_cli.options import FLAGS, VALUED
+from diagmesh_cli.options import FLAGS, STANDARD_INPUT, VALUED
 from diagmesh_cli.terminal import Terminal
 
 __all__ = ["make_app", "options_last"]
@@ -218,11 +218,19 @@ def _elsewhere() -> None:
 
 
 def options_last(arguments: list[str]) -> list[str]:
-    """Move options that stand before the command behind it: ``--json status`` means ``status --json``."""
+    """Words as they are parsed: options before the command go behind it, a lone dash becomes the file that it means.
+
+    ``--json status`` means ``status --json``.
+    """
     hoisted: list[str] = []
     rest = list(arguments)
     while rest and rest[0].split("=")[0] in (*VALUED, *FLAGS):
         takes_value = rest[0] in VALUED
         hoisted += rest[: 1 + takes_value]
         del rest[: 1 + takes_value]
-    return [*rest, *hoisted] if rest else hoisted
+    return [*_files_named(rest), *hoisted] if rest else hoisted
+
+
+def _files_named(words: list[str]) -> list[str]:
+    """The words of a command that reads files: a lone dash is standard input, and no option."""
+    return [STANDARD_INPUT if word == "-" else word for word in words] if words[0] == "read" else words

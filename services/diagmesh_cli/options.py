@@ -11,7 +11,10 @@ from diagmesh.settings import NatsSettings
 from diagmesh_cli.local import rundir
 from diagmesh_cli.trouble import UsageError
 
-__all__ = ["FLAGS", "VALUED", "Batched", "Common", "Labelled", "Shown", "connection"]
+__all__ = ["FLAGS", "STANDARD_INPUT", "VALUED", "Batched", "Common", "Labelled", "Shown", "connection"]
+
+STANDARD_INPUT: Final = "/dev/stdin"
+"""The file that a lone dash means; a parser of options would take the dash itself for one."""
 
 _PAUSE: Final = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>ms|s)?\Z", re.ASCII)
 _LONGEST_PAUSE_MS: Final = 60_000

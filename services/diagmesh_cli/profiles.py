@@ -50,7 +50,7 @@ class Pair(NamedTuple):
 
 
 def read_file(file: str) -> Stacks:
-    """The profile in a file; ``-`` is standard input.
+    """The profile in a file.
 
     Raises:
         Unreadable: it is not there, or no profile.

@@ -10,6 +10,7 @@ import msgspec
 
 from diagmesh.contract.wire import Problem
 from diagmesh.errors import Unreadable
+from diagmesh_cli.options import STANDARD_INPUT
 
 __all__ = ["MOST_BYTES", "FileRead", "each_file", "pieces"]
 
@@ -44,7 +45,7 @@ def each_file(files: tuple[str, ...], read: Callable[[Iterator[bytes]], T]) -> I
 
 
 def pieces(file: str, most: int = MOST_BYTES) -> Iterator[bytes]:
-    """The bytes of a file (``-``: standard input), unpacked if it begins as gzip does.
+    """The bytes of a file (``/dev/stdin``, too), unpacked if it begins as gzip does.
 
     Args:
         file: its path.
@@ -54,7 +55,7 @@ def pieces(file: str, most: int = MOST_BYTES) -> Iterator[bytes]:
         Unreadable: it is not there, may not be read, is damaged, or is larger than that.
     """
     try:
-        if file == "-":
+        if file == STANDARD_INPUT:  # which may be something that cannot be opened by that name
             yield from _bounded(_unpacked(sys.stdin.buffer), most)
             return
         with Path(file).open("rb") as source:

@@ -4,6 +4,7 @@ import functools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -107,7 +108,10 @@ def _told(one: FileRead[_Timed], level: Level, before: Read | None, base: str) -
 def _between_s(base: str, file: str) -> float:
     """How much later the second file was written; 0 when that is not known, or not later."""
     try:
-        between_s = Path(file).stat().st_mtime - Path(base).stat().st_mtime
+        later, earlier = Path(file).stat(), Path(base).stat()
     except OSError:
         return 0.0
+    if not (S_ISREG(later.st_mode) and S_ISREG(earlier.st_mode)):
+        return 0.0  # what comes through a pipe may be of any time
+    between_s = later.st_mtime - earlier.st_mtime
     return round(between_s, 3) if between_s >= _LEAST_S else 0.0

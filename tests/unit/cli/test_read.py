@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from diagmesh_cli.exits import Exit
 from diagmesh_cli.main import run
 from diagmesh_cli.reading import pieces
 from support.pprof import made, packed
+from support.racing import REPORT
 
 DATA: Final = Path(__file__).parents[2] / "data" / "crash"
 PARKED: Final = """goroutine {number} [chan receive, 3 minutes]:
@@ -138,6 +141,31 @@ def test_files_that_cannot_be_read(kind: str, tmp_path: Path, capsys: pytest.Cap
     assert "is in it" in details[2]
     assert "No such file" in details[3]
     assert "directory" in details[4]
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "says"),
+    [
+        (
+            ["crash", "-"],
+            b"panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/m.go:3 +0x1\n",
+            '"message":"boom"',
+        ),
+        (["goroutines", "-"], gzip.compress(parked(3).encode()), '"total":3'),
+        (["goroutines", "{file}", "--base", "-"], parked(1).encode(), '"before":1'),
+        (["races", "-"], REPORT, '"reports":1'),
+        (["profile", "-"], packed(made([("main.main", 7)])), '"total":7'),
+    ],
+    ids=["crash", "goroutines", "base", "races", "profile"],
+)
+def test_a_dash_is_standard_input(words: list[str], data: bytes, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "now.txt"
+    file.write_text(parked(3), encoding="utf-8")
+    os.utime(file, (2e9, 2e9))
+    command = [sys.executable, "-m", "diagmesh_cli", "read", *(word.format(file=file) for word in words), "--json"]
+    done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
+    assert says in done.stdout.decode(), done
+    assert b'"watched_s"' not in done.stdout, "nobody knows when that was"
 
 
 def test_a_goroutine_without_a_stack_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
