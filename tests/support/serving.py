@@ -12,7 +12,7 @@ from diagmesh.contract.answers.server_parts import HealthCheck, JetStreamUse, Li
 from diagmesh.contract.wire import Blind, Reply
 from diagmesh.diagnose import Diagnosis
 from diagmesh.monitoring import MonitorDoor
-from diagmesh.settings import NatsServerSettings
+from diagmesh.settings import NatsServerSettings, RuleSettings
 from diagmesh.testing import FakeTarget
 from diagmesh_agents.server import server
 from support.natsserver import NatsServer
@@ -64,10 +64,10 @@ def cluster(**changes: Server) -> list[Server]:
     return made
 
 
-def judged(servers: Iterable[Server]) -> Diagnosis:
+def judged(servers: Iterable[Server], *settings: RuleSettings) -> Diagnosis:
     """What all rules say of them; each is an instance of the service ``nats``."""
     replies: list[Reply] = [reply(one, name=f"nats/{one.name}") for one in servers]
-    return judge(replies)
+    return judge(replies, *settings)
 
 
 def door_to(server: NatsServer) -> MonitorDoor:

@@ -12,6 +12,7 @@ from diagmesh.adapters.natsmon.varz import Varz
 from diagmesh.contract.answers.server import Server, Sign, Source
 from diagmesh.contract.answers.server_parts import (
     Certificate,
+    CpuLook,
     HealthCheck,
     JetStreamUse,
     Load,
@@ -28,6 +29,7 @@ LONGEST_S: Final = 600.0
 """Rates are told over at most so long."""
 _SHORTEST_S: Final = 0.2
 _RATES_WANTED_S: Final = 10.0
+_MOST_LOOKS: Final = 32
 _MOST_PENDING: Final = 8
 _MOST_SUBJECTS: Final = 4
 _MOST_ERROR: Final = 300
@@ -127,6 +129,10 @@ def _load(varz: Varz, now: Seen, past: Sequence[Seen]) -> Load:
     return Load(
         cpu_share=_cpu_share(varz),
         cpu_high_s=round(high_s, 3),
+        cpu_before=tuple(
+            CpuLook(ago_s=round(now.at - one.at, 3), share=round(one.counters["cpu_share"], 4))
+            for one in past[: -_MOST_LOOKS - 1 : -1]
+        ),
         cores=_cores(varz),
         memory_bytes=varz.mem,
         connections=varz.connections,

@@ -11,6 +11,7 @@ from diagmesh.contract.measures import Measure
 __all__ = [
     "Account",
     "Certificate",
+    "CpuLook",
     "HealthCheck",
     "JetStreamUse",
     "Leaf",
@@ -40,12 +41,25 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     error: str = ""
 
 
+class CpuLook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an earlier look saw.
+
+    Args:
+        ago_s: seconds before this one.
+        share: of all its cores.
+    """
+
+    ago_s: float
+    share: float
+
+
 class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What it does and holds now; counters are since its start.
 
     Args:
         cpu_share: of all its cores, over about the last second.
         cpu_high_s: for how long every look at it saw 0.9 or more; 0 when the last one did not.
+        cpu_before: what earlier looks saw, the youngest first, 32 at most; for other thresholds than 0.9.
         cores: that it may use.
         memory_bytes: resident.
         connections: of clients.
@@ -60,6 +74,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     cpu_share: Annotated[float | None, Measure("share")] = None
     cpu_high_s: float = 0.0
+    cpu_before: tuple[CpuLook, ...] = ()
     cores: int = 0
     memory_bytes: Annotated[int, Measure("bytes")] = 0
     connections: Annotated[int, Measure("count")] = 0
@@ -78,7 +93,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         """Those of several servers as one: added up, the share of the CPU that of all cores together."""
         cores = sum(one.cores for one in loads)
         busy = sum(one.cpu_share * one.cores for one in loads if one.cpu_share is not None)
-        summed: dict[str, Any] = {name: sum(getattr(one, name) or 0 for one in loads) for name in cls.__struct_fields__}
+        names = [name for name in cls.__struct_fields__ if name != "cpu_before"]
+        summed: dict[str, Any] = {name: sum(getattr(one, name) or 0 for one in loads) for name in names}
         return cls(**{**summed, "cpu_share": busy / cores if cores else None, "cpu_high_s": 0.0})
 
 
