@@ -187,14 +187,20 @@ class DemoMesh(SmallMesh):
     Args:
         directory: an empty folder.
         programs: the built Go demo.
+        more_server: further configuration of the server.
     """
 
-    def __init__(self, directory: Path, programs: Path) -> None:
-        self._services = (*(service for service, _ in BASE), SHOP)
-        super().__init__(directory, self._services)
+    def __init__(self, directory: Path, programs: Path, more_server: str = "") -> None:
+        self.services = (*(service for service, _ in BASE), SHOP)
+        super().__init__(directory, self.services, more_server)
         self._programs = programs
         self.observed: frozenset[str] = frozenset()
         """The instances whose sidecars have a connection in the account of the application."""
+
+    @property
+    def demo_url(self) -> str:
+        """Where the demo connects."""
+        return self.url
 
     def start(self, rules: Sequence[RuleSettings], *, bare: bool = False) -> None:
         """Start everybody; the coordinator judges by these settings. ``bare``: without the base and its load."""
@@ -210,7 +216,7 @@ class DemoMesh(SmallMesh):
 
     def jetstream(self, *, on: bool) -> None:
         """Give JetStream to the account in which the coordinators are, or take it away; that of the demo keeps it."""
-        config = msgspec.json.decode(server_config(self.ring, self._services, -1))
+        config = msgspec.json.decode(server_config(self.ring, self.services, -1))
         config["server_name"] = SERVER_NAME  # given on the command line at the start; it may not change
         if not on:
             del config["accounts"]["DIAG"]["jetstream"]
@@ -303,7 +309,7 @@ class DemoMesh(SmallMesh):
             nkey_file = "{self.ring.seed_file("observer")}"
             inbox_prefix = "_INBOX_observer"
             [targets.connection]
-            url = "{self.url}"
+            url = "{self.demo_url}"
             nkey_file = "{self.ring.seed_file("app")}"
             [targets.go]
             pprof = "http://127.0.0.1:{port}/debug/pprof"
@@ -318,7 +324,7 @@ class DemoMesh(SmallMesh):
 
     def _demo(self, folder: Path, programs: Path, within: Sequence[str] = ()) -> GoDemo:
         key = str(self.ring.seed_file("app"))
-        demo = GoDemo(programs, self.url, folder, "--nkey-file", key, within=within)
+        demo = GoDemo(programs, self.demo_url, folder, "--nkey-file", key, within=within)
         return self._stack.enter_context(demo)
 
 

@@ -1,4 +1,7 @@
-"""The loaded demo in good health: nothing is found; what is found fails it. Ten minutes: `make soak ARGS=healthy`."""
+"""The loaded demo in good health, on one server and on three: nothing is found; what is found fails it.
+
+Ten minutes: `make soak ARGS=healthy`.
+"""
 
 import asyncio
 import os
@@ -8,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from diagmesh.settings import RuleSettings
+from soak.clustered import KINDS, run_cluster
 from soak.healthy import processes, run, table
 from soak.watch import ALL_KINDS, Memory, Told, soak
 from support.compiler import c_compiler
@@ -26,6 +31,18 @@ def test_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
     assert told.asks > 20
     assert len(told.memory) == 6, "the coordinator and five sidecars"
     assert all(10 < one.late_mib < 200 for one in told.memory), told.memory
+
+
+@pytest.mark.timeout(900)
+def test_a_healthy_cluster_under_load_has_no_finding(go: Go, tmp_path: Path) -> None:
+    # Other tests run beside it: how fast a probe is says more of the machine than of the cluster.
+    told = run_cluster(tmp_path, 60.0, build(go), RuleSettings(code="PROC-005", limits={"slow_ms": 3000.0}))
+    assert told.complaints == []
+    assert told.checks > 10
+    assert told.answers.keys() == set(KINDS)
+    assert told.answers["server"] > 3 * 10
+    assert told.answers["connection"] > 3 * 10
+    assert told.answers["streams"] > 3 * 10
 
 
 def test_a_sick_one_is_told(tmp_path: Path) -> None:

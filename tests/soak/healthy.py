@@ -1,4 +1,7 @@
-"""`diagmesh up` with the Go demo under its load, healthy, orders with the race detector: no finding, nobody silent."""
+"""`diagmesh up` with the Go demo under its load, healthy, orders with the race detector: no finding, nobody silent.
+
+At the same time the demo on a cluster of three (`soak.clustered`).
+"""
 
 import asyncio
 import re
@@ -6,9 +9,11 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from soak.clustered import run_cluster
 from soak.watch import ALL_KINDS, WARM_UP_S, Told, soak
 from support.godemo import build
 from support.golang import Go, GoMissing
@@ -30,11 +35,15 @@ def main(seconds: float) -> int:
         return 3
     if raced is None:
         print("no C compiler, so nothing is built with -race, and nobody can be asked for races", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="diagmesh-soak-") as folder:
-        told = run(Path(folder), seconds, programs, raced)
-    print(table(told))
-    said = told.complaints
-    print("\n".join(said) or f"nothing found in {told.checks} checks")
+    with tempfile.TemporaryDirectory(prefix="diagmesh-soak-") as folder, ThreadPoolExecutor(1) as beside:
+        for name in ("up", "cluster"):
+            (Path(folder) / name).mkdir()
+        cluster = beside.submit(run_cluster, Path(folder) / "cluster", seconds, programs)
+        told = run(Path(folder) / "up", seconds, programs, raced)
+        clustered = cluster.result()
+    print(f"one server:\n{table(told)}\na cluster of three:\n{table(clustered)}")
+    said = [*told.complaints, *(f"cluster: {one}" for one in clustered.complaints)]
+    print("\n".join(said) or f"nothing found in {told.checks + clustered.checks} checks")
     return 1 if said else 0
 
 

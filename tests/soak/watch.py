@@ -130,7 +130,7 @@ async def _look(mesh: Mesh, told: Told, *, warm: bool) -> None:
         _note((await mesh.one(Check, "mesh", CheckQuestion(), timeout_s=_TIMEOUT_S)).answer, told, warm=warm)
     except (BusError, Refusal) as error:
         told.lost[_words(error)] += 1
-    await asyncio.gather(*(_ask(mesh, told, kind) for kind in _ASKED if kind in told.answers))
+    await asyncio.gather(*(_ask(mesh, told, kind) for kind in told.answers if kind != "profile"))
 
 
 async def _ask(mesh: Mesh, told: Told, kind: str, question: Question | None = None, **whom: object) -> None:
