@@ -8,9 +8,11 @@ from typing import Any, Final
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy
 from nats.js.client import JetStreamContext
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
-from diagmesh.contract.answers.streams import Cause, Streams
+from diagmesh.contract.answers.streams import Cause, MessageIds, Streams
+from diagmesh.contract.codec import encode
+from diagmesh.contract.verdicts import Verdict
 from diagmesh.settings import RuleSettings, StreamsSettings
 from support.natsserver import NatsServer
 from support.ruling import found
@@ -101,6 +103,49 @@ def orders(
         await asyncio.sleep(1.0 / per_s)
 
     return repeated(come)
+
+
+async def test_a_message_that_is_sent_again_too_late_is_there_twice(server: NatsServer) -> None:
+    uses = StreamsSettings(names=(STREAM,), ids=(STREAM,))
+    async with streaming(server.url, uses) as lab:
+        with contextlib.suppress(NotFoundError):
+            await lab.js.delete_stream(STREAM)
+        await lab.js.add_stream(name=STREAM, subjects=["orders.>"], duplicate_window=0.5, allow_direct=True)
+
+        async def send(number: int, **headers: str) -> None:
+            await lab.js.publish("orders.new", b"secret body", headers=headers or {"Nats-Msg-Id": f"order-{number}"})
+
+        for number in (1, 2, 2, 3):  # in time: not stored again
+            await send(number)
+        await send(0, Other="no id")
+        answer, diagnosis = await lab.look(), await lab.judged()
+        assert diagnosis.findings == ()
+        assert answer.streams[0].ids == MessageIds(read=4, without=1)
+        await asyncio.sleep(0.6)
+        await send(2)
+        answer, diagnosis = await lab.until("JS-010")
+        assert b"order-" not in encode(answer)
+        assert b"secret" not in encode(answer)
+        title = found(diagnosis, "JS-010").title
+        assert title.startswith("ORDERS holds 1 message twice: sequence 5 has the id of 2, and came ")
+        assert title.endswith("after its duplicate window of 0.5 s")
+        await lab.js.purge_stream(STREAM)
+        await lab.until()
+
+
+async def test_ids_that_may_not_be_read_are_blind_with_what_to_do(server: NatsServer) -> None:
+    uses = StreamsSettings(names=(STREAM,), ids=(STREAM,))
+    async with streaming(server.url, uses) as lab:
+        with contextlib.suppress(NotFoundError):
+            await lab.js.delete_stream(STREAM)
+        await lab.js.add_stream(name=STREAM, subjects=["orders.>"], allow_direct=False)
+        await lab.publish(1)
+        answer, diagnosis = await lab.look(), await lab.judged()
+    assert [(one.what, one.fix) for one in answer.blind] == [
+        ("ids of messages", "nats stream edit ORDERS --allow-direct --force")
+    ]
+    (said,) = [one for one in diagnosis.verdicts if one.code == "JS-010"]
+    assert said.verdict is Verdict.BLIND
 
 
 async def test_a_healthy_consumer_under_load_is_none_of_them(lab: StreamsLab) -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import nats.errors
 import pytest
 from nats.js.api import ConsumerConfig
@@ -45,6 +46,10 @@ async def test_the_role_of_the_observer_suffices_and_reads_no_message(make_serve
         blind = (await lab.look(head=True)).blind
         assert [one.what for one in blind] == ["messages"]
         assert blind[0].fix == "allow the role of target.nats to publish on $JS.API.STREAM.MSG.GET.ORDERS"
+    asks = msgspec.structs.replace(uses, ids=("ORDERS",))
+    async with streaming(server.url, asks, observer, nkeys_seed=str(ring.seed_file("app"))) as lab:
+        blind = (await lab.look()).blind
+        assert [one.fix for one in blind] == ["allow the role of target.nats to publish on $JS.API.DIRECT.GET.ORDERS"]
 
 
 async def test_an_account_without_jetstream_offers_no_streams(make_server: MakeServer) -> None:

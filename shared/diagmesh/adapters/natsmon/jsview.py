@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from diagmesh.adapters.natsmon.jsanswer import Seen, answer_of, seen_of, without_deleted
 from diagmesh.adapters.natsmon.jsask import Infos, ask
 from diagmesh.adapters.natsmon.jsheard import ADVISORIES, Heard
+from diagmesh.adapters.natsmon.jsids import WHAT, StreamIds
 from diagmesh.adapters.natsmon.jsinfo import StoredMessage, reply_of
 from diagmesh.adapters.natsmon.jspast import APART_S, JsPast
 from diagmesh.adapters.trend import trend_of
 from diagmesh.appnats import AppNats, cannot_ask
-from diagmesh.contract.answers.streams import ConsumerState, PoisonMessage, Streams, StreamsQuestion
+from diagmesh.contract.answers.streams import ConsumerState, PoisonMessage, Streams, StreamsQuestion, StreamState
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import BusError, Unavailable, Unreadable
 from diagmesh.settings import StreamsSettings
@@ -57,6 +58,7 @@ class JsView:
         self._nats = nats
         self._names = settings.names if settings is not None else ()
         self._subjects = settings.publishes if settings is not None else ()
+        self._ids = {name: StreamIds() for name in (settings.ids if settings is not None else ())}
         self._past = JsPast()
         self._heard = Heard()
         self._one_look = asyncio.Lock()
@@ -73,8 +75,10 @@ class JsView:
         if question.head:
             consumers, blind = await self._with_heads(consumers)
             answer = replace(answer, blind=(*answer.blind, *blind))
+        streams = tuple(self._with_ids(one, infos) for one in answer.streams)
         advisories = tuple(self._heard.summed())[:_MOST_ADVISORIES]
-        return replace(answer, consumers=consumers, advisories=advisories, listening_s=self._heard.listening_s)
+        answer = replace(answer, streams=streams, consumers=consumers)
+        return replace(answer, advisories=advisories, listening_s=self._heard.listening_s)
 
     async def watch(self) -> None:
         """Hear advisories until cancelled, and look again and again where the settings name streams."""
@@ -105,6 +109,7 @@ class JsView:
         async with self._one_look:
             infos = await ask(self._nats, names, self._subjects)
             given_up = await self._given_up(infos)
+            await self._read_ids(infos)
             seen = await asyncio.to_thread(seen_of, infos, self._past.before(infos.at), given_up)
             self._past.add(infos.at, seen.streams, seen.consumers)
             return infos, seen
@@ -124,6 +129,19 @@ class JsView:
                 deleted = reply_of(reply.data, _Details, "deleted messages").state.deleted or ()
                 found |= {key: without_deleted(kept, deleted) for key, kept in found.items() if key[0] == name}
         return found
+
+    async def _read_ids(self, infos: Infos) -> None:
+        for info in infos.streams:
+            ids = self._ids.get(info.config.name)
+            blind = await ids.look(self._nats, info) if ids is not None else None
+            if blind is not None:
+                infos.blind[blind.what] = blind
+
+    def _with_ids(self, told: StreamState, infos: Infos) -> StreamState:
+        ids = self._ids.get(told.name)
+        if ids is None or WHAT in infos.blind:
+            return told
+        return replace(told, ids=ids.told(next(one for one in infos.streams if one.config.name == told.name)))
 
     def _with_trend(self, told: ConsumerState) -> ConsumerState:
         trend = trend_of(self._past.pending(told.stream, told.name))

@@ -116,6 +116,38 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     warns: bool = False
 
 
+class Repeated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A message that has the id of an earlier one.
+
+    Args:
+        seq: of it.
+        first_seq: of the one before.
+        apart_s: how much later it was stored.
+        age_s: how long ago that was.
+    """
+
+    seq: int
+    first_seq: int
+    apart_s: float
+    age_s: float
+
+
+class MessageIds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the ``Nats-Msg-Id`` of messages of a stream told, since the first look at it.
+
+    Args:
+        read: messages whose id was looked for.
+        without: of these, those that have none: such ones are never taken for duplicates.
+        repeated: messages still there that have the id of an earlier one.
+        last: the last few of these, the latest first.
+    """
+
+    read: int = 0
+    without: int = 0
+    repeated: int = 0
+    last: tuple[Repeated, ...] = ()
+
+
 class StreamState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One stream.
 
@@ -134,6 +166,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         keeps_last: it keeps so many messages per subject only, older ones are replaced by design.
         in_per_s: messages that came.
         gone_per_s: messages that were dropped or deleted from its beginning.
+        ids: what their ids told; missing where the settings do not ask for it.
         exceeded: own thresholds that it breaks.
         unreadable: why an own threshold of it cannot be understood.
     """
@@ -164,6 +197,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     replicas: tuple[Replica, ...] = ()
     sources: tuple[SourceState, ...] = ()
     keeps_last: bool = False
+    ids: MessageIds | None = None
     in_per_s: float | None = None
     gone_per_s: float | None = None
     exceeded: tuple[Threshold, ...] = ()
