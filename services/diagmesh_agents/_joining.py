@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from diagmesh.adapters.connz import Seen
-from diagmesh.adapters.natsdoor.login import expires_at, most_subscriptions
+from diagmesh.adapters.natsdoor.login import expires_at, life_of, most_subscriptions
 from diagmesh.adapters.natsmon.spans import parse_span_s
 from diagmesh.contract.answers.connection import (
     Door,
@@ -92,6 +92,7 @@ def view(first: Seen, later: Seen | None, most_subs: int) -> ServerView:
     passed_s = last.now_s - first.now_s
     rate = _Rate(passed_s if later is not None else 0.0)
     earlier = {(sub.sid, sub.subject): sub.msgs for sub in before.subs_detail}
+    left_s, lifetime_s = life_of(one.jwt, last.now_s)
     subs = [
         SubscriptionView(
             subject=sub.subject,
@@ -118,6 +119,8 @@ def view(first: Seen, later: Seen | None, most_subs: int) -> ServerView:
         subscriptions=one.num_subs,
         most_subscriptions=most_subscriptions(one.jwt),
         jwt_expires_at=expires_at(one.jwt),
+        jwt_left_s=left_s,
+        jwt_lifetime_s=lifetime_s,
         in_msgs=one.in_msgs,
         out_msgs=one.out_msgs,
         in_msgs_per_s=rate(before.in_msgs, one.in_msgs),

@@ -9,7 +9,7 @@ import msgspec
 from diagmesh.adapters import connz
 from diagmesh.adapters.connz import Seen
 from diagmesh.appnats import OBSERVER_FIX, cannot_ask
-from diagmesh.contract.answers.connection import Connection, ConnectionQuestion, Door, DoorVerdict, Link
+from diagmesh.contract.answers.connection import Connection, ConnectionQuestion, Door, DoorVerdict, Link, ServerClock
 from diagmesh.contract.wire import Blind
 from diagmesh.declare import agent
 from diagmesh.errors import BusError, NotRunning, Unavailable, Unreadable
@@ -37,14 +37,16 @@ async def connection(question: ConnectionQuestion, target: Target) -> Connection
     if target.nats_doors is None and not target.nats.there:
         _nothing_to_look_at()
     blinds: list[Blind] = []
+    clocks: list[ServerClock] = []
     knocking = asyncio.create_task(_knock(question, target, blinds))
     try:
         sockets = await _sockets(target, blinds)
-        first, later, gone = await _told(question, target, sockets, blinds)
+        first, later, gone = await _told(question, target, sockets, blinds, clocks)
         doors = mark_linked(await knocking, sockets or ())
     finally:
         knocking.cancel()
-    return _answer(target, doors, _links(question, sockets, doors, first, later), gone, tuple(blinds))
+    answer = _answer(target, doors, _links(question, sockets, doors, first, later), gone, tuple(blinds))
+    return msgspec.structs.replace(answer, clocks=tuple(clocks)) if clocks else answer
 
 
 def _nothing_to_look_at() -> NoReturn:
@@ -77,14 +79,18 @@ def _links_of(target: Target) -> Sequence[TcpLink]:
 
 
 async def _told(
-    question: ConnectionQuestion, target: Target, sockets: Sequence[TcpLink] | None, blinds: list[Blind]
+    question: ConnectionQuestion,
+    target: Target,
+    sockets: Sequence[TcpLink] | None,
+    blinds: list[Blind],
+    clocks: list[ServerClock],
 ) -> tuple[dict[TcpLink, Seen], dict[_KEY, Seen], list[Seen] | None]:
     """What the servers tell: the connection of each socket, a later look at it, and those that ended."""
     if not target.nats.there:
         why = "the sidecar has no connection in the application's account"
         blinds.append(Blind(what=_SEEN, why=why, fix=OBSERVER_FIX))
         return {}, {}, None
-    first = await _or_blind(_first(question, target, sockets or (), blinds), _SEEN, blinds)
+    first = await _or_blind(_first(question, target, sockets or (), blinds, clocks), _SEEN, blinds)
     later: dict[_KEY, Seen] | None = {}
     if first and question.interval_s:
         await asyncio.sleep(question.interval_s)
@@ -96,9 +102,14 @@ async def _told(
 
 
 async def _first(
-    question: ConnectionQuestion, target: Target, sockets: Sequence[TcpLink], blinds: list[Blind]
+    question: ConnectionQuestion,
+    target: Target,
+    sockets: Sequence[TcpLink],
+    blinds: list[Blind],
+    clocks: list[ServerClock],
 ) -> dict[TcpLink, Seen]:
-    seen, whole = await connz.scan(target.nats, _ASK_S)
+    seen, whole, told = await connz.scan(target.nats, _ASK_S)
+    clocks.extend(told.values())
     found = joined(sockets, seen)
     for one in found.values():
         target.met.remember(*one.key, one.one.name, one.one.ip)

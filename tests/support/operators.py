@@ -56,8 +56,8 @@ class Operator:
             named = f"system_account: {it}\n"
         self.config = f"operator: {operator}\nresolver: MEMORY\n{named}resolver_preload: {{ {preload} }}\n"
 
-    def user(self, expires: int = 0, subs: int = -1) -> tuple[str, str]:
-        """JWT and seed of a new user, who may have so many subscriptions."""
+    def user(self, expires: int = 0, subs: int = -1, issued: int = 0) -> tuple[str, str]:
+        """JWT and seed of a new user, who may have so many subscriptions; times in Unix seconds, 0 for not told."""
         key = new_key(nkeys.PREFIX_BYTE_USER)
         nats = {"type": "user", "version": 2, "subs": subs, "data": -1, "payload": -1}
         claims = {
@@ -65,6 +65,7 @@ class Operator:
             "name": "reader",
             "nats": nats,
             **({"exp": expires} if expires else {}),
+            **({"iat": issued} if issued else {}),
         }
         return signed(claims, self.account), key.seed.decode()
 

@@ -1,5 +1,6 @@
 """Asks the servers, through the observer, for connections of the application's account: who is there, who has gone."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -8,9 +9,10 @@ import msgspec
 from diagmesh.adapters.natsmon.connz import Connection, Connz
 from diagmesh.adapters.natsmon.door import BadReply, told
 from diagmesh.appnats import AppNats
+from diagmesh.contract.answers.connection import ServerClock
 from diagmesh.errors import NoAnswer
 
-__all__ = ["SUBJECT", "Seen", "closed", "detail", "scan"]
+__all__ = ["SUBJECT", "Scan", "Seen", "closed", "detail", "scan"]
 
 SUBJECT: Final = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 _PAGE: Final = 1024
@@ -33,20 +35,29 @@ class Seen(NamedTuple):
         return self.server_id, self.one.cid
 
 
-async def scan(nats: AppNats, timeout_s: float) -> tuple[list[Seen], bool]:
-    """All that are open, without their subscriptions; and whether that is all of them (10,240 per server at most).
+class Scan(NamedTuple):
+    """All open connections; whether these are all of them; and the clocks of the servers, by name."""
+
+    seen: list[Seen]
+    whole: bool
+    clocks: dict[str, ServerClock]
+
+
+async def scan(nats: AppNats, timeout_s: float) -> Scan:
+    """All that are open, without their subscriptions: 10,240 per server at most.
 
     Raises:
         BusError: as `AppNats.gather`.
         NoAnswer: what came cannot be read.
     """
     found: list[Seen] = []
+    clocks: dict[str, ServerClock] = {}
     for page in range(_MOST_PAGES):
-        seen, more = await _ask(nats, {"auth": True, "limit": _PAGE, "offset": page * _PAGE}, timeout_s)
+        seen, more = await _ask(nats, {"auth": True, "limit": _PAGE, "offset": page * _PAGE}, timeout_s, clocks)
         found += seen
         if not more:
-            return found, True
-    return found, False
+            return Scan(found, whole=True, clocks=clocks)
+    return Scan(found, whole=False, clocks=clocks)
 
 
 async def detail(
@@ -81,8 +92,12 @@ async def closed(nats: AppNats, count: int, timeout_s: float) -> list[Seen]:
     return sorted(seen, key=lambda one: one.one.stop.timestamp() if one.one.stop else 0.0, reverse=True)
 
 
-async def _ask(nats: AppNats, asked: Mapping[str, Any], timeout_s: float) -> tuple[list[Seen], bool]:
+async def _ask(
+    nats: AppNats, asked: Mapping[str, Any], timeout_s: float, clocks: dict[str, ServerClock] | None = None
+) -> tuple[list[Seen], bool]:
+    asked_s = time.time()
     replies = await nats.gather(SUBJECT, msgspec.json.encode(asked), timeout_s=timeout_s)
+    came_s = time.time()  # of the last one at the latest
     found: list[Seen] = []
     more, read, trouble = False, 0, ""
     for reply in replies:
@@ -95,6 +110,8 @@ async def _ask(nats: AppNats, asked: Mapping[str, Any], timeout_s: float) -> tup
         body, head = page.body, page.server
         name, number = (head.name, head.id) if head is not None else ("", body.server_id)
         now_s = body.now.timestamp() if body.now is not None else 0.0
+        if clocks is not None and now_s and name:
+            clocks[name] = ServerClock(server=name, low_s=round(now_s - came_s, 3), high_s=round(now_s - asked_s, 3))
         found += [Seen(name, number or body.server_id, now_s, one) for one in body.connections]
         more = more or body.offset + len(body.connections) < body.total
     if not read and "cid" not in asked:

@@ -2,12 +2,15 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from diagmesh.adapters.natsdoor.login import login_of
+import msgspec
+
+from diagmesh.adapters.natsdoor.login import Login, life_of, login_of
 from diagmesh.adapters.natsdoor.reach import addresses_of, reach
 from diagmesh.adapters.natsdoor.shut import Shut
 from diagmesh.adapters.natsdoor.talk import Talk
@@ -116,7 +119,7 @@ class _OneDoor:
         addresses = await addresses_of(self._resolver, visit)
         await talk.begin(await reach(addresses, visit, looks))
         login = await in_thread(lambda: login_of(self._settings, self._url), "read credentials")
-        told["auth"] = AuthSeen(role=login.role, expires_at=login.expires_at)
+        told["auth"] = _auth(login)
         if self._settings.tls_first:
             await self._secure(talk)
         info = await talk.greeting()
@@ -131,7 +134,7 @@ class _OneDoor:
             return  # to log in without credentials would only fill the server's log
         await talk.log_in(login, info, self._client)
         verdict = AuthVerdict.ACCEPTED if info.auth_required else AuthVerdict.NOT_NEEDED
-        told["auth"] = AuthSeen(verdict=verdict, role=login.role, expires_at=login.expires_at)
+        told["auth"] = msgspec.structs.replace(_auth(login), verdict=verdict)
         told["round_trips"] = await talk.round_trips(pings)
 
     async def _secure(self, talk: Talk) -> None:
@@ -155,7 +158,7 @@ class _OneDoor:
                 words = f"{auth.role} has expired on {auth.expires_at:%Y-%m-%d %H:%M:%S} UTC ({shut.reason})"
                 told |= {"verdict": DoorVerdict.JWT_EXPIRED, "reason": words, "fix": "issue the JWT of the user again"}
             verdict = AuthVerdict.EXPIRED if ended else AuthVerdict.REFUSED
-            told["auth"] = AuthSeen(verdict=verdict, role=auth.role, expires_at=auth.expires_at)
+            told["auth"] = msgspec.structs.replace(auth, verdict=verdict)
         return told
 
 
@@ -174,3 +177,8 @@ def _split(url: str, where: str) -> SplitResult:
     except ValueError:
         pass
     raise SettingsError(f"{where}.url: malformed; it looks like nats://host:4222")
+
+
+def _auth(login: Login) -> AuthSeen:
+    left_s, lifetime_s = life_of(login.fields.get("jwt", ""), time.time())
+    return AuthSeen(role=login.role, expires_at=login.expires_at, left_s=left_s, lifetime_s=lifetime_s)

@@ -13,7 +13,7 @@ from diagmesh.adapters.natsdoor.words import Info
 from diagmesh.errors import SettingsError
 from diagmesh.settings import NatsSettings
 
-__all__ = ["Login", "expires_at", "login_of", "most_subscriptions"]
+__all__ = ["Login", "expires_at", "life_of", "login_of", "most_subscriptions"]
 
 _JWT: Final = re.compile(rb"^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\s*$", re.MULTILINE)
 _LIMIT_BYTES: Final = 64 * 1024
@@ -26,6 +26,7 @@ class _User(msgspec.Struct, gc=False):
 
 class _Claims(msgspec.Struct, gc=False):
     exp: int = 0
+    iat: int = 0
     nats: _User = msgspec.field(default_factory=_User)
 
 
@@ -114,6 +115,19 @@ def expires_at(jwt: str) -> datetime | None:
     """When a JWT ends; None where it has no end or cannot be read. Its signature is not looked at."""
     claims = _claims_of(jwt)
     return datetime.fromtimestamp(min(claims.exp, _LAST_S), UTC) if claims is not None and claims.exp > 0 else None
+
+
+def life_of(jwt: str, now_s: float) -> tuple[float | None, float | None]:
+    """How much longer a JWT is good, and how long it was made for (seconds); None where it has no end, or no beginning.
+
+    Args:
+        jwt: of a user.
+        now_s: Unix seconds.
+    """
+    claims = _claims_of(jwt)
+    if claims is None or claims.exp <= 0:
+        return None, None
+    return float(claims.exp - now_s), float(claims.exp - claims.iat) if 0 < claims.iat < claims.exp else None
 
 
 def most_subscriptions(jwt: str) -> int | None:

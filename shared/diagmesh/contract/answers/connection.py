@@ -164,11 +164,15 @@ class AuthSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         verdict: what became of them.
         role: as whom, without secrets.
         expires_at: the end of the JWT; missing where there is none or it has no end.
+        left_s: until then, by the clock here.
+        lifetime_s: for how long it was issued; missing where it does not say when.
     """
 
     verdict: AuthVerdict = AuthVerdict.NOT_TRIED
     role: str = ""
     expires_at: datetime | None = None
+    left_s: float | None = None
+    lifetime_s: float | None = None
 
 
 class RoundTrips(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -255,6 +259,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         subscriptions: how many it has.
         most_subscriptions: how many it may have by the JWT of its user; missing where that says nothing.
         jwt_expires_at: when that JWT ends; the server ends the connection then.
+        jwt_left_s: until then, by the clock of the server; ``jwt_lifetime_s`` for how long it was issued.
         in_msgs_per_s: from the client, between the two looks.
         out_msgs_per_s: to the client.
         in_bytes_per_s: from the client.
@@ -280,6 +285,8 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     subscriptions: int = 0
     most_subscriptions: int | None = None
     jwt_expires_at: datetime | None = None
+    jwt_left_s: float | None = None
+    jwt_lifetime_s: float | None = None
     in_msgs: int = 0
     out_msgs: int = 0
     in_msgs_per_s: float | None = None
@@ -339,6 +346,20 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     subjects: tuple[str, ...] = ()
 
 
+class ServerClock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How far the clock of a server is ahead of the one here (seconds; negative: behind).
+
+    Args:
+        server: its name.
+        low_s: by no less than this.
+        high_s: by no more than this.
+    """
+
+    server: str
+    low_s: float
+    high_s: float
+
+
 class Connection(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an instance has with NATS.
 
@@ -356,6 +377,7 @@ class Connection(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
         in_msgs_per_s: that it publishes, over all of them.
         out_msgs_per_s: that it receives.
         max_payload_bytes: of the open server that takes the least.
+        clocks: of the servers, against the one of this host; missing where they could not be asked.
         knocked_from: ``target.connection`` or ``target.nats``: which settings named the servers.
         observer: where the observer connection stands; empty where the settings give none.
         blind: what could not be seen.
@@ -374,6 +396,7 @@ class Connection(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
     in_msgs_per_s: Annotated[float | None, Measure("1/s")] = None
     out_msgs_per_s: Annotated[float | None, Measure("1/s")] = None
     max_payload_bytes: int | None = None
+    clocks: tuple[ServerClock, ...] | None = None
     knocked_from: str = ""
     observer: str = ""
     blind: tuple[Blind, ...] = ()
