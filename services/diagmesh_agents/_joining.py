@@ -1,7 +1,7 @@
 """How `connection` joins what the kernel, the servers and our own knocks tell: pure functions."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -63,6 +63,7 @@ def links(
     first: Mapping[TcpLink, Seen],
     later: Mapping[Key, Seen],
     most_subs: int,
+    answers: Collection[str] = (),
 ) -> tuple[Link, ...]:
     """The sockets that are connections to NATS: a server knows them, or they go where a door is."""
     there = {look.address for door in doors for look in door.addresses}
@@ -78,15 +79,18 @@ def links(
                 state=socket.state,
                 send_queue_bytes=socket.send_queue_bytes,
                 receive_queue_bytes=socket.receive_queue_bytes,
-                seen=view(seen, later.get(seen.key), most_subs) if seen is not None else None,
+                seen=view(seen, later.get(seen.key), most_subs, answers) if seen is not None else None,
             )
         )
     told.sort(key=lambda link: (link.seen is None, -(link.seen.pending_bytes if link.seen else 0)))
     return tuple(told[:_MOST_LINKS])
 
 
-def view(first: Seen, later: Seen | None, most_subs: int) -> ServerView:
-    """One connection as its server told it: the later look, with rates where there are two."""
+def view(first: Seen, later: Seen | None, most_subs: int, answers: Collection[str] = ()) -> ServerView:
+    """One connection as its server told it: the later look, with rates where there are two.
+
+    Subscriptions of ``answers`` are told in any case, the others up to ``most_subs``.
+    """
     last = later or first
     one, before = last.one, first.one
     passed_s = last.now_s - first.now_s
@@ -99,8 +103,10 @@ def view(first: Seen, later: Seen | None, most_subs: int) -> ServerView:
             queue=sub.queue,
             msgs=sub.msgs,
             msgs_per_s=rate(earlier[sub.sid, sub.subject], sub.msgs) if (sub.sid, sub.subject) in earlier else None,
+            answers=sub.subject in answers,
         )
-        for sub in sorted(one.subs_detail, key=lambda sub: -sub.msgs)[:most_subs]
+        for place, sub in enumerate(sorted(one.subs_detail, key=lambda sub: -sub.msgs))
+        if place < most_subs or sub.subject in answers
     ]
     return ServerView(
         server=last.server,

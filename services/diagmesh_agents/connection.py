@@ -45,7 +45,9 @@ async def connection(question: ConnectionQuestion, target: Target) -> Connection
         doors = mark_linked(await knocking, sockets or ())
     finally:
         knocking.cancel()
-    answer = _answer(target, doors, _links(question, sockets, doors, first, later), gone, tuple(blinds))
+    answers = target.nats_doors.answers if target.nats_doors is not None else ()
+    told = links(sockets, doors, first, later, question.subscriptions, answers) if sockets is not None else None
+    answer = _answer(target, doors, told, gone, tuple(blinds))
     return msgspec.structs.replace(answer, clocks=tuple(clocks)) if clocks else answer
 
 
@@ -144,16 +146,6 @@ async def _or_blind(work: Coroutine[Any, Any, T], what: str, blinds: list[Blind]
     except BusError as error:
         blinds.append(cannot_ask(error, what, connz.SUBJECT))
         return None
-
-
-def _links(
-    question: ConnectionQuestion,
-    sockets: Sequence[TcpLink] | None,
-    doors: Sequence[Door],
-    first: dict[TcpLink, Seen],
-    later: dict[_KEY, Seen],
-) -> tuple[Link, ...] | None:
-    return links(sockets, doors, first, later, question.subscriptions) if sockets is not None else None
 
 
 def _answer(

@@ -1,7 +1,9 @@
 """Connections to NATS, and the credentials for them."""
 
 import re
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 from diagmesh.settings.table import Seconds, Table
 
@@ -48,9 +50,11 @@ class ConnectionSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown
 
     Args:
         client_name: what the service calls its connections, by which earlier ones of it are known.
+        answers: subjects that it subscribes to and must answer on, as it writes them (``orders.*.get``).
     """
 
     client_name: str = ""
+    answers: Annotated[tuple[Annotated[str, Meta(pattern=r"^\S{1,255}$")], ...], Meta(max_length=64)] = ()
 
 
 class CoordinatorNatsSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """The connections of the neighbour to NATS: those that it should have, those that it was seen with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Protocol
 
 from diagmesh.contract.answers.connection import Door
@@ -21,6 +21,11 @@ class NatsDoors(Protocol):
     @property
     def client_name(self) -> str:
         """What the service calls its connections; empty where the settings do not say it."""
+        ...
+
+    @property
+    def answers(self) -> Collection[str]:
+        """The subscriptions on which the service must answer, as the settings say it."""
         ...
 
     async def knock(self, timeout_s: float, pings: int) -> Sequence[Door]:

@@ -21,7 +21,7 @@ from diagmesh.adapters.web.visit import Visit
 from diagmesh.contract.answers.connection import AddressLook, AuthSeen, AuthVerdict, Door, DoorVerdict
 from diagmesh.errors import SettingsError
 from diagmesh.monitoring import PREFLIGHT
-from diagmesh.settings import NatsSettings, TargetSettings
+from diagmesh.settings import ConnectionSettings, NatsSettings, TargetSettings
 
 __all__ = ["NatsDoors", "doors_of"]
 
@@ -52,7 +52,8 @@ class NatsDoors:
 
     def __init__(self, settings: NatsSettings, source: str, name: str, where: str) -> None:
         self.source = source
-        self.client_name = getattr(settings, "client_name", "")
+        given = settings if isinstance(settings, ConnectionSettings) else ConnectionSettings()
+        self.client_name, self.answers = given.client_name, frozenset(given.answers)
         urls = [url.strip() for url in settings.url.split(",") if url.strip()][:_MOST_URLS]
         self._doors = tuple(_OneDoor(settings, _split(url, where), f"{PREFLIGHT}{name}") for url in urls)
         if not self._doors:

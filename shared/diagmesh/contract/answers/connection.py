@@ -231,12 +231,14 @@ class SubscriptionView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
         queue: its queue group.
         msgs: how many messages the server has delivered to it.
         msgs_per_s: between the two looks.
+        answers: whether the service must answer on it, as the settings say.
     """
 
     subject: str
     queue: str = ""
     msgs: int = 0
     msgs_per_s: float | None = None
+    answers: bool = False
 
 
 class ServerView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
