@@ -71,6 +71,7 @@ class Relay:
         self._guard = _guard(operators, us.boot)
         self._subscription: Subscription | None = None
         self._doing: set[asyncio.Task[None]] = set()
+        self._passed_over = 0
 
     async def start(self) -> None:
         """Listen, where anybody is believed at all."""
@@ -105,6 +106,7 @@ class Relay:
 
     def _heard(self, message: Message) -> None:
         if len(message.data) > _LARGEST_BYTES or len(self._doing) >= _AT_A_TIME:
+            self._pass_over()
             return
         try:
             handed = _handed.decode(message.data)
@@ -117,6 +119,17 @@ class Relay:
         task = asyncio.get_running_loop().create_task(self._do(question, by, handed.instance), name="relayed forget")
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
+
+    def _pass_over(self) -> None:
+        self._passed_over += 1
+        if self._passed_over & (self._passed_over - 1) == 0:  # the 1st, 2nd, 4th …: a flood must not fill the log
+            log.warning(
+                "passed over what was handed on to be forgotten (%d so far): larger than %d bytes, or more than %d at"
+                " a time; diagmesh forget tells this coordinator itself",
+                self._passed_over,
+                _LARGEST_BYTES,
+                _AT_A_TIME,
+            )
 
     def _believed(self, handed: _Handed) -> tuple[ForgetQuestion, str]:
         known = self._directory.coordinators.instances("mesh")

@@ -30,7 +30,16 @@ def _page(answer: Services) -> RenderableType:
         (f" · {answer.missing} missing", "red") if answer.missing else "",
         (f" · kinds: {', '.join(answer.kinds)}", "dim"),
     )
-    return Group(head, Text(), *_tables(answer.services), Text(), *coordinator_lines(answer), *doubts(answer))
+    lines = (*coordinator_lines(answer), *doubts(answer), *_unremembered(answer))
+    return Group(head, Text(), *_tables(answer.services), Text(), *lines)
+
+
+def _unremembered(answer: Services) -> Iterator[RenderableType]:
+    """That nothing outlives the coordinators, which is no fault: a choice, or a server without JetStream."""
+    registry = answer.registry
+    if registry is not None and registry.state is RegistryState.OFF:
+        words = f"the registry is off: {registry.reason}; who is expected is known while a coordinator runs"
+        yield indented(Text(words, "dim"))
 
 
 def _tables(services: Sequence[ServiceEntry]) -> Iterator[RenderableType]:

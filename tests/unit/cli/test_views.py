@@ -24,7 +24,7 @@ from diagmesh.contract.answers.races import Detector, Races
 from diagmesh.contract.answers.runtime import Grown, Runtime
 from diagmesh.contract.answers.streams import Streams
 from diagmesh.contract.codec import encode
-from diagmesh.contract.directory import CoordinatorEntry, InstanceState
+from diagmesh.contract.directory import CoordinatorEntry, InstanceState, Registry, RegistryState
 from diagmesh.contract.findings import FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field, Silent, Worst
 from diagmesh.contract.verdicts import Check, NotJudged, RuleVerdict, Verdict
@@ -255,6 +255,7 @@ FEWER = msgspec.structs.replace(
     ),
     coordinators_declared=3,
     coordinators_lacking=1,
+    registry=Registry(state=RegistryState.OFF, reason="JetStream is not enabled here"),
 )
 YOUNG_ONE = msgspec.structs.replace(WELL, state=CoordinatorState.WARMING, reason="x", loop_lag=None, process=None)
 RULE = Explained(

@@ -94,12 +94,13 @@ async def test_nobody_is_forgotten_on_the_word_of_a_stranger(two: Two) -> None:
     await until(lambda: two.knows(two.second) == [])
 
 
-async def test_what_is_too_large_to_be_handed_on_is_not_even_read(two: Two) -> None:
+async def test_what_is_too_large_to_be_handed_on_is_not_even_read(two: Two, caplog: pytest.LogCaptureFixture) -> None:
     good = two.event(two.auth(), what="")
     room = 4096 - len(good)
     await two.bus.publish("diagev.ev.mesh.forget", two.event(two.auth(), what="x" * (room + 1)))
     await asyncio.sleep(0.1)
     assert two.knows(two.second) == ["lost"]
+    assert "passed over what was handed on to be forgotten (1 so far): larger than 4096 bytes" in caplog.text
     await two.bus.publish("diagev.ev.mesh.forget", two.event(two.auth(), what="x" * room))
     await until(lambda: two.knows(two.second) == [])
 
