@@ -9,7 +9,7 @@ import msgspec
 
 from soak.chaos.cluster import COORDINATORS
 from soak.chaos.ledger import Ledger
-from soak.chaos.records import Asked, Fault, Silence
+from soak.chaos.records import Asked, Fault, Silence, server_name
 
 __all__ = ["BAD", "FULL", "GRACE_S", "HEDGED", "REMEMBERED", "Judge", "Judgement", "counted"]
 
@@ -34,6 +34,7 @@ _INSTANCE: Final = "error: the instance asked was hit"
 _CUT_OFF: Final = ("warming", "connection lost")
 _NOT_LOOKED_UP: Final = "unknown: its connection could not be looked up in time"
 _REACHED: Final = re.compile(r"unknown: its server '([^']+)' was reached again only a moment ago")
+_NO_ANSWER: Final = re.compile(r"unknown: its server '([^']+)' did not answer")
 _UNANSWERED: Final = ("NoAnswer", "NoResponders", "Late", "Unavailable", "BusError")
 
 
@@ -170,6 +171,9 @@ class Judge:
         reached = _REACHED.match(one.reason)
         if reached is not None and self._ledger.just_reached(reached[1], asked):
             return None
+        silent_server = _NO_ANSWER.match(one.reason)
+        if silent_server is not None and self._ledger.near(server_name(silent_server[1]), asked):
+            return None  # who was gone before his server was hit was not on it then, but nobody can tell it any more
         if not one.reason.startswith(tuple(allowed)):
             return Judgement("wrong reason", f"{one.name} after {self._ledger.told(one.name, asked)}: {one.reason}")
         return None

@@ -20,7 +20,7 @@ from soak.chaos.judging import Judge, Judgement
 from soak.chaos.monkey import SPARED, Monkey
 from soak.chaos.records import Asked, Fault
 
-__all__ = ["ASKERS", "Outcome", "soak"]
+__all__ = ["ASKERS", "Outcome", "judged", "soak"]
 
 ASKERS: Final = ("soak-asker-a", "soak-asker-b")
 _START_S: Final = 60.0
@@ -50,6 +50,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         judgements: of each, in the same order.
         samples: every look at every process.
         growth: the trends of those that lived through.
+        others: complaints that have nothing to do with requests or trends.
         complaints: one line for everything that should not be.
     """
 
@@ -64,6 +65,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     judgements: list[Judgement]
     samples: list[Sample]
     growth: list[Growth]
+    others: list[str]
     complaints: list[str]
 
 
@@ -121,27 +123,25 @@ class _Run:
             if isinstance(error, Exception):
                 raise error
         await self._end_askers()
-        asked = self._asked()
-        judge = Judge(self._monkey.faults, names())
-        judgements = [judge.judge(one) for one in asked]
         judged_from = faults_from + min(_SETTLES_MOST_S, _SETTLES_SHARE * seconds)
         growth = self._growth(judged_from, faults_until)
-        outcome = Outcome(
-            seed=self._seed,
-            began=began,
-            faults_from=faults_from,
-            faults_until=faults_until,
-            judged_from=judged_from,
-            faults=self._monkey.faults,
-            calm=self._monkey.calm,
-            asked=asked,
-            judgements=judgements,
-            samples=self._samples,
-            growth=growth,
-            complaints=[],
+        return judged(
+            Outcome(
+                seed=self._seed,
+                began=began,
+                faults_from=faults_from,
+                faults_until=faults_until,
+                judged_from=judged_from,
+                faults=self._monkey.faults,
+                calm=self._monkey.calm,
+                asked=self._asked(),
+                judgements=[],
+                samples=self._samples,
+                growth=growth,
+                others=[*self._monkey.complaints, *left_over(before, after)],
+                complaints=[],
+            )
         )
-        outcome.complaints = [*self._monkey.complaints, *_complaints(outcome), *left_over(before, after)]
-        return outcome
 
     # --- load
 
@@ -281,6 +281,13 @@ class _Run:
                 f"{time.monotonic() - began:5.0f} s of {seconds:g} s: {len(self._monkey.faults)} faults,"
                 f" {len(asked)} requests, {bad} not explained so far"
             )
+
+
+def judged(outcome: Outcome) -> Outcome:
+    """The same run, judged (again)."""
+    judge = Judge(outcome.faults, names())
+    outcome = msgspec.structs.replace(outcome, judgements=[judge.judge(one) for one in outcome.asked])
+    return msgspec.structs.replace(outcome, complaints=[*outcome.others, *_complaints(outcome)])
 
 
 def _complaints(outcome: Outcome) -> Iterator[str]:

@@ -74,6 +74,15 @@ def test_the_reason_must_be_what_was_done(done: Fault, at: float, reason: str, e
     assert outcome(mesh(at, ("orders/i1", reason)), done).startswith(expected)
 
 
+def test_of_who_was_gone_already_a_server_that_was_hit_next_tells_nothing() -> None:
+    gone = fault("kill", "orders/i1", 9.5, 13.0, back=14.0)
+    server = fault("lame duck", "server n1", 10.0, 13.0, back=13.5)  # he was not on it any more
+    assert outcome(mesh(10.5, ("orders/i1", UNKNOWN)), gone, server).startswith("in part")
+    elsewhere = fault("lame duck", "server n2", 10.0, 13.0, back=13.5)
+    assert outcome(mesh(10.5, ("orders/i1", UNKNOWN)), gone, elsewhere) == "wrong reason"
+    assert outcome(mesh(10.5, ("orders/i2", UNKNOWN)), gone, server) == "unexplained"
+
+
 def test_who_is_dead_has_not_answered() -> None:
     assert outcome(mesh(11.0), KILL) == "false"
     assert outcome(mesh(11.0), FREEZE) == "false"
