@@ -223,7 +223,7 @@ async def test_a_frozen_sidecar_is_connected_but_silent_and_never_waited_for_lon
     sidecar.freeze()
     began = time.monotonic()
     result = await mesh.all(Health, timeout_s=1.0)
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < GENEROUS_S / 3
     assert result.ended is Ended.TIMEOUT
     (silent,) = result.silent
     assert (silent.service, silent.reason.partition(":")[0]) == ("payments", "connected but silent")

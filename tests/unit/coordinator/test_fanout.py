@@ -84,7 +84,7 @@ async def test_the_gone_and_the_hung_are_told_apart(lab: Lab) -> None:
     lab.connected.append("diag/orders/killed")
     began = time.monotonic()
     total = await lab.sum(timeout_ms=600)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert [one.reason.partition(":")[0] for one in total.silent] == ["connected but silent"]
     assert (total.ended, total.by_status) == (Ended.TIMEOUT, {"answered": 1, "silent": 1})
 

@@ -108,7 +108,7 @@ async def test_a_handshake_without_end_is_cut_at_the_deadline(authority: Authori
     with scripted(script) as door:
         started = time.monotonic()
         result = await look(f"https://{door.address}/", authority.bundle, timeout_s=0.4)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 5.0
     assert (result.ok, result.reason) == (False, "the TLS handshake did not end within 0.4 s")
 
 

@@ -330,7 +330,7 @@ async def test_drain_is_bounded(mesh: Mesh) -> None:
     await asyncio.sleep(0.05)
     started = time.monotonic()
     await mesh.responder.drain(0.05)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     reply = await stuck
     assert reply.problem is not None
     assert reply.problem.code == 503
