@@ -19,7 +19,7 @@ from diagmesh.contract.answers.profile import (
 )
 from diagmesh.contract.wire import Blind, Detail
 from diagmesh.declare import agent
-from diagmesh.errors import Declined, NoPage, Unavailable
+from diagmesh.errors import Declined, NoPage, PageTooLarge, Unavailable
 from diagmesh.gopages import Fetched, pprof
 from diagmesh.target import Target
 from diagmesh.workers import current_budget_s
@@ -33,6 +33,8 @@ __all__ = ["profile"]
 BUDGET_S: Final = 45.0
 _REST_S: Final = 0.9
 """Beside the sampling: to fetch, and to read in a process of its own."""
+_MOST_READ_BYTES: Final = 16 << 20
+"""Of a file, packed, that is to be read here; it may have four times as much when unpacked."""
 _BRIEF: Final = 3
 _FULL: Final = 1000
 _SHARE: Final = 0.8
@@ -53,7 +55,7 @@ async def profile(question: ProfileQuestion, target: Target) -> Profile:
     with tempfile.TemporaryDirectory(prefix="diagmesh-profile-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         async with target.go.alone(_words(takes), for_s=longest_s):
-            files, fetched = await _fetched(takes, target, folder)
+            files, fetched = await _fetched(takes, target, folder, raw=question.raw)
             counts_locks = await _counts_locks(takes, target)
         parts, blind = await asyncio.to_thread(_parts, question, takes, files, target)
         told, unread = await _read(question, parts)
@@ -99,22 +101,35 @@ def _words(takes: Sequence[Take]) -> str:
     return f"a {longest.type.value} profile of {longest.seconds} s" if longest.seconds else f"a {longest.type} profile"
 
 
-async def _fetched(takes: Sequence[Take], target: Target, folder: Path) -> tuple[list[Path], list[Fetched]]:
+async def _fetched(
+    takes: Sequence[Take], target: Target, folder: Path, *, raw: bool
+) -> tuple[list[Path], list[Fetched]]:
     """All of them in the same time, each in a file of its own."""
+    most = MOST_FILE_BYTES if raw and len(takes) == 1 else _MOST_READ_BYTES
     files = [folder / f"{take.type.value}.pb.gz" for take in takes]
 
     async def one(take: Take, file: Path) -> Fetched:
         patience_s = take.seconds + 5.0
         return await target.go.fetch(
-            take.page, query=take.query, limit_bytes=MOST_FILE_BYTES, timeout_s=patience_s, whole=True, into=file
+            take.page, query=take.query, limit_bytes=most, timeout_s=patience_s, whole=True, into=file
         )
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(take, file)) for take, file in zip(takes, files, strict=True)]
     except ExceptionGroup as several:
-        raise several.exceptions[0] from None
+        first = several.exceptions[0]
+        raise (_too_large(first, most) if isinstance(first, PageTooLarge) else first) from None
     return files, [task.result() for task in tasks]
+
+
+def _too_large(error: PageTooLarge, most: int) -> PageTooLarge:
+    """With what an asker can do about it."""
+    if most < MOST_FILE_BYTES:
+        hint = f'ask for one type with "raw": true: files of up to {MOST_FILE_BYTES >> 20} MiB are handed over'
+    else:
+        hint = "no larger one is taken: ask for fewer seconds, or fetch it where the service is (curl)"
+    return PageTooLarge(error.detail, hint=hint)
 
 
 async def _counts_locks(takes: Sequence[Take], target: Target) -> bool | None:

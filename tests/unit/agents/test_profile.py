@@ -11,7 +11,7 @@ import pytest
 
 from diagmesh.contract.answers.profile import Base, Keep, Profile, ProfileQuestion, ProfileType
 from diagmesh.contract.wire import Detail
-from diagmesh.errors import Busy, Declined, NotConfigured, PageMissing, Unavailable
+from diagmesh.errors import Busy, Declined, NotConfigured, PageMissing, PageTooLarge, Unavailable
 from diagmesh.testing import FakeGo, FakeTarget
 from diagmesh.workers import current_budget_s
 from diagmesh_agents.profile import profile
@@ -252,3 +252,10 @@ async def test_what_fits_is_not_told_again() -> None:
     await asked(target, type=ProfileType.HEAP, chunks=True)
     assert isinstance(target.go, FakeGo)
     assert len(target.go.asked) == 2
+
+
+@pytest.mark.parametrize(("raw", "says"), [(False, '"raw": true'), (True, "no larger one is taken")])
+async def test_a_file_that_is_too_large_is_refused_with_what_can_be_done(raw: bool, says: str) -> None:
+    with pytest.raises(PageTooLarge, match="larger than") as refusal:
+        await asked(beside(heap=PageTooLarge("heap is larger than that")), type=ProfileType.HEAP, raw=raw)
+    assert says in refusal.value.hint
