@@ -69,6 +69,11 @@ class ClusterMesh(DemoMesh):
             [[targets]]
             service = "{SHOP}"
             instance = "n{number}"
+            pid = {one.pid}
+            [targets.nats]
+            url = "{one.url}"
+            nkey_file = "{self.ring.seed_file("observer")}"
+            inbox_prefix = "_INBOX_observer"
             [targets.nats_server]
             monitor = "{one.monitor_url}"
             """
