@@ -39,7 +39,7 @@ bench: setup ## measure beside peers; table here, JSON in build/bench.json
 faults: setup ## make every fault on a real mesh; fault by finding, kept in deploy/demo/FAULTS.md
 	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
-soak: setup ## an hour of load, kills and freezes at random, each request explained; ARGS="healthy": the demo, undisturbed
+soak: setup ## an hour of load, kills and freezes at random, each request explained; ARGS="healthy": the demo, undisturbed, also on a cluster
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 fuzz: setup ## a coverage-guided fuzzer on every decoder, a minute each; a part: ARGS="--seconds 60 reply subject"
