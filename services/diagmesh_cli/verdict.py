@@ -41,11 +41,14 @@ def of_reply(reply: Reply) -> Exit:
 
 
 def of_sum(answer: MeshAnswer) -> Exit:
-    """Many replies: whoever is silent or declined was *not judged*; nobody at all is *nobody there*."""
+    """Many replies: whoever is silent or declined was *not judged*; nobody at all is *nobody there*.
+
+    Whoever has nothing of the kind, and need not, counts only where nobody has.
+    """
     if not answer.answered and not answer.expected:
         return Exit.NOBODY
     answered = answer.by_status.get(Status.ANSWERED.value, 0)
-    code = Exit.WELL if answered >= answer.expected and answer.ended in _WHOLE else Exit.UNSURE
+    code = Exit.WELL if answered + answer.without >= answer.expected and answer.ended in _WHOLE else Exit.UNSURE
     if answer.ended is Ended.LIMIT and sum(answer.by_status.values()) == answered:
         code = Exit.WELL  # the asker wanted no more than that
     code = max(code, of_findings(answer.findings), Exit.UNSURE if answer.silent else Exit.WELL)

@@ -9,14 +9,13 @@ from diagmesh.clocks import Offset
 from diagmesh.contract.directory import InstanceState, Rival, Services
 from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.mesh import NotAsked, Silent
-from diagmesh.contract.wire import Answer, Reply
+from diagmesh.contract.wire import NOT_HERE, Answer, Reply
 from diagmesh.expected import Key
 
 __all__ = ["Evidence"]
 
 A = TypeVar("A", bound=Answer)
 
-_NOT_HERE: Final = 501
 _decoders: Final[dict[type[Any], "msgspec.json.Decoder[Any]"]] = {}
 
 
@@ -94,7 +93,7 @@ class Evidence:
         """Why the instance has nothing of a kind that it need not have (501), in its own words; empty when it has."""
         reply = self._replies.get((kind_of_type(answer), key)) if answer.may_lack else None
         problem = reply.problem if reply is not None else None
-        if problem is None or problem.code != _NOT_HERE:
+        if problem is None or problem.code != NOT_HERE:
             return ""
         return problem.detail or problem.error
 

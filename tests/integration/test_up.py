@@ -72,8 +72,10 @@ def test_the_nats_server_of_the_mesh_tells_of_itself_and_nothing_is_wrong_with_i
     assert (one["answer"]["name"], one.get("findings", [])) == ("diagmesh-up", [])
     assert [server["name"] for server in total["answer"]["merged"]["servers"]] == ["diagmesh-up"]
     assert total["answer"].get("findings", []) == []
-    told = diagmesh(up, "ask", "server", "nats")
+    told = diagmesh(up, "ask", "servers")
     assert (told.returncode, "diagmesh-up" in told.stdout) == (0, True), told.stdout
+    assert "server · 4 of 4 instances answered, 3 without any · by c1" in told.stdout
+    assert "look first" not in told.stdout
     checked = json.loads(diagmesh(up, "check", "--code", "SRV", "--json").stdout)
     assert checked["answer"]["findings"] == []
 

@@ -105,8 +105,12 @@ def _headline(result: MeshResult[Any]) -> Text:
     answer = result.answer
     text = Text.assemble((answer.of, "bold"), f" · {answer.answered} of {plural(answer.expected, 'instance')} answered")
     others = {status: count for status, count in answer.by_status.items() if status not in ("answered", "silent")}
+    others["unavailable"] = others.get("unavailable", 0) - answer.without
     for status, count in others.items():
-        text.append(f", {count} {status}", "yellow")
+        if count > 0:
+            text.append(f", {count} {status}", "yellow")
+    if answer.without:
+        text.append(f", {answer.without} without any", "dim")
     if answer.silent:
         text.append(f", {len(answer.silent)} silent", "red")
     if answer.not_asked:

@@ -17,7 +17,7 @@ from diagmesh.contract.codec import encode
 from diagmesh.contract.measures import Measure, Ranked
 from diagmesh.contract.mesh import Field, MeshAnswer
 from diagmesh.contract.names import shown
-from diagmesh.contract.wire import Answer, Reply, Status
+from diagmesh.contract.wire import NOT_HERE, Answer, Reply, Status
 from diagmesh.expected import Gathered
 
 __all__ = ["add_up"]
@@ -53,6 +53,7 @@ def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = Fals
         each: hand the single replies on too.
     """
     columns, notes = _read(gathered, answer)
+    lacking = _lacking(gathered.replies, answer)
     by_status: Counter[str] = Counter(map(_STATUS_OF, gathered.replies))
     if silent := len(gathered.silent) + gathered.unnamed:
         by_status[Status.SILENT] = silent
@@ -64,7 +65,8 @@ def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = Fals
         not_asked=gathered.not_asked,
         unexpected=gathered.unexpected,
         by_status={str(status): count for status, count in sorted(by_status.items())},
-        worst=worst_of(gathered.replies, _bad_verdicts(columns), gathered.silent),
+        without=len(lacking),
+        worst=worst_of(gathered.replies, _bad_verdicts(columns), gathered.silent, lacking),
         fields={column.declared.path: _field(column, gathered.replies) for column in columns},
         findings=merge(gathered.replies),
         ended=gathered.ended,
@@ -72,6 +74,14 @@ def add_up(gathered: Gathered, answer: type[Answer] | None, *, each: bool = Fals
         notes=(*gathered.notes, *notes),
         merged=_merged(gathered.replies, answer),
     )
+
+
+def _lacking(replies: Sequence[Reply], answer: type[Answer] | None) -> frozenset[int]:
+    """By place, those who have nothing of the kind, where others have: these are what was asked for."""
+    if answer is None or not answer.may_lack or not any(reply.status is Status.ANSWERED for reply in replies):
+        return frozenset()
+    problems = ((place, reply.problem) for place, reply in enumerate(replies))
+    return frozenset(place for place, problem in problems if problem is not None and problem.code == NOT_HERE)
 
 
 def _merged(replies: Sequence[Reply], answer: type[Answer] | None) -> msgspec.Raw | UnsetType:

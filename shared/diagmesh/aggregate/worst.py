@@ -1,6 +1,6 @@
 """Whom to look at first: seen to be bad comes before unseen, unseen before slightly bad, and well is nobody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -75,7 +75,10 @@ def _problem(problem: Problem) -> str:
 
 
 def worst_of(
-    replies: Sequence[Reply], bad: Mapping[int, Sequence[Verdict]], silent: tuple[Silent, ...]
+    replies: Sequence[Reply],
+    bad: Mapping[int, Sequence[Verdict]],
+    silent: tuple[Silent, ...],
+    lacking: Collection[int] = (),
 ) -> Worst | None:
     """The instance to look at first; None when nothing bad was said and nobody was silent.
 
@@ -83,10 +86,11 @@ def worst_of(
         replies: all that were counted.
         bad: by place in ``replies``, the verdicts that are not the best there is.
         silent: the expected who were not heard.
+        lacking: by place in ``replies``, those who need not have anything of the kind.
     """
     # Nearly everybody is well nearly always, so that is told cheaply.
     ill = [n for n, reply in enumerate(replies) if reply.findings or reply.status is not Status.ANSWERED or n in bad]
-    found = [_Candidate(replies[n]).judge(bad.get(n, ())) for n in ill]
+    found = [_Candidate(replies[n]).judge(bad.get(n, ())) for n in ill if n not in lacking]
     top = min(found, key=lambda one: (-one.rank, one.reply.service, one.reply.instance), default=None)
     if silent and (top is None or top.rank < _SILENT_RANK):
         first = silent[0]

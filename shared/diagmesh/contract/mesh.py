@@ -149,6 +149,7 @@ class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=Fals
         not_asked: expected ones who were not asked at all, each with a reason; never silent.
         unexpected: replies that were not counted, each with a reason.
         by_status: how many replies of each status (silent included).
+        without: of the unavailable ones, those that have nothing of the kind and need not (501): no server, no Go.
         worst: whom to look at first.
         fields: what the answer type declares as aggregatable.
         findings: of all replies, worst first.
@@ -165,6 +166,7 @@ class MeshAnswer(Answer, frozen=True, kw_only=True, omit_defaults=False, gc=Fals
     not_asked: tuple[NotAsked, ...] = ()
     unexpected: tuple[Unexpected, ...] = ()
     by_status: dict[str, int] = {}
+    without: int = 0
     worst: Worst | None = None
     fields: dict[str, Field] = {}
     findings: tuple[Finding, ...] = ()

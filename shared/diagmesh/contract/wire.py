@@ -13,6 +13,7 @@ from diagmesh.contract.names import NAME_PATTERN
 
 __all__ = [
     "ANSWER_LIMIT_BYTES",
+    "NOT_HERE",
     "QUESTION_LIMIT_BYTES",
     "WIRE_VERSION",
     "Answer",
@@ -31,6 +32,8 @@ QUESTION_LIMIT_BYTES: Final = 64 * 1024
 """A request body above this is declined with 413."""
 ANSWER_LIMIT_BYTES: Final = 512 * 1024
 """A reply above this goes out in chunks to askers that can take them; others hear 413, which is more than nothing."""
+NOT_HERE: Final = 501
+"""The code of a problem where the instance has nothing of the kind, and how to enable it."""
 
 Token = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A service, instance or kind name as it stands in a subject."""

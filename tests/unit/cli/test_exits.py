@@ -82,6 +82,12 @@ def test_a_declined_one_among_many_is_not_judged() -> None:
     assert of_sum(result(heard(UP), refused, ended=Ended.LIMIT).answer) is Exit.UNSURE
 
 
+def test_who_need_not_have_anything_of_the_kind_does_not_count_beside_those_who_have() -> None:
+    lacks = heard(None, instance="i2", status=Status.UNAVAILABLE, problem=PROBLEM)
+    assert of_sum(result(heard(UP), lacks, without=1).answer) is Exit.WELL
+    assert of_sum(result(heard(UP), lacks).answer) is Exit.UNSURE
+
+
 def test_nobody_there_is_3() -> None:
     assert of_sum(result().answer) is Exit.NOBODY
     assert of_directory(directory()) is Exit.NOBODY

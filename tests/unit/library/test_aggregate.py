@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import msgspec
 from hypothesis import given
@@ -150,6 +150,22 @@ def test_problems_are_statuses_not_health() -> None:
     worst = add_up(gathered(lacks), Sick).worst
     assert worst is not None
     assert worst.reason == "501 not on this instance: its program was built without -race"
+
+
+class Rare(Sick, frozen=True, kw_only=True):
+    may_lack: ClassVar[bool] = True
+
+
+def test_who_has_nothing_of_the_kind_and_need_not_is_counted_apart_and_not_looked_at() -> None:
+    lacks, ill = problem(2, Status.UNAVAILABLE, 501), problem(3, Status.UNAVAILABLE, 503)
+    total = add_up(gathered(sick(1), lacks), Rare)
+    assert (total.answered, total.without, total.worst) == (2, 1, None)
+    assert total.by_status == {"answered": 1, "unavailable": 1}
+    total = add_up(gathered(sick(1), lacks, ill), Rare)
+    assert (total.without, total.worst.instance if total.worst is not None else "") == (1, "i3")
+    for total in (add_up(gathered(lacks), Rare), add_up(gathered(sick(1), lacks), Sick)):
+        assert total.without == 0
+        assert total.worst is not None
 
 
 def test_an_unknown_type_is_counted_only_and_says_so() -> None:
