@@ -54,7 +54,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         observed: its sidecar is told which stream the service uses, and looks at it by itself.
         quick: it is among those that run as a test.
         server: configuration of a nats-server of its own, on which a `faults.shop.Shop` works; None for the demo.
-        client: what that one does, see `support.linked.service`.
+        client: what that one does, see `support.linked.service`; ``peers``: so many more servers in a cluster.
     """
 
     name: str

@@ -13,8 +13,11 @@ from faults.mesh import SHOP, Copy
 from faults.shop import USERS, Shop
 from support.linked import tell
 from support.operators import Operator, creds
+from support.ports import free_port
 
 __all__ = ["SHOPS"]
+
+_LEAF_PORT: Final = free_port()
 
 
 def _shop(act: Callable[[Shop], object]) -> Act:
@@ -119,6 +122,21 @@ SHOPS: Final = (
         "its settings name the monitoring port of its nats-server",
         "NATS-004",
         inject=lambda shop: shop.at(f"nats://127.0.0.1:{shop.server.monitor_port}"),
+        remove=lambda shop: shop.at(),
+    ),
+    _fault(
+        "leafnode-port",
+        "its settings name the leafnode port of its nats-server",
+        "NATS-004",
+        config=f"leafnodes {{ listen: '127.0.0.1:{_LEAF_PORT}' }}\n",
+        inject=lambda shop: shop.at(f"nats://127.0.0.1:{_LEAF_PORT}"),
+        remove=lambda shop: shop.at(),
+    ),
+    _fault(
+        "no-tls",
+        "its settings want TLS, which its nats-server does not have",
+        "NATS-006",
+        inject=lambda shop: shop.at(shop.url.replace("nats://", "tls://")),
         remove=lambda shop: shop.at(),
     ),
     _fault(
@@ -253,6 +271,16 @@ SHOPS: Final = (
         "JS-013",
         inject=lambda shop: shop.at(publishes='"invoices.sent"'),
         remove=lambda shop: shop.at(),
+    ),
+    _fault(
+        "no-quorum",
+        "SIGKILL to two of the three nats-servers of its cluster",
+        "JS-011",
+        "SRV-016",
+        may=("SRV-001", "SRV-015"),
+        client={"peers": 2},
+        inject=lambda shop: shop.lose_peers(),
+        remove=lambda shop: shop.regain_peers(),
     ),
 )
 """Where no act takes it back the copy leaves with its server: the server tells of such things for five minutes."""

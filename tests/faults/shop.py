@@ -18,6 +18,7 @@ from support.children import Child
 from support.doors import listens_only
 from support.linked import login, service, tell
 from support.natsserver import NatsServer
+from support.ports import free_port
 
 __all__ = ["USERS", "Shop"]
 
@@ -68,6 +69,16 @@ asyncio.run(main())
 """
 
 
+def clustered(names: list[str]) -> dict[str, str]:
+    """What the configuration of each has more, so that they form a cluster."""
+    ports = {name: free_port() for name in names}
+    routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports.values())
+    return {
+        name: f'cluster {{ name: hub, listen: "127.0.0.1:{port}", routes: [{routes}] }}\n'
+        for name, port in ports.items()
+    }
+
+
 class Shop(Copy):
     """A service (bytes by hand, which do what the test says), its nats-server, and the sidecar beside them.
 
@@ -76,21 +87,29 @@ class Shop(Copy):
         instance: its name.
         folder: an empty folder.
         config: of the server.
-        client: of the service, see `support.linked.service`.
+        client: of the service, see `support.linked.service`; ``peers``: so many more servers in a cluster.
     """
 
     def __init__(self, mesh: DemoMesh, instance: str, folder: Path, config: str, client: Mapping[str, Any]) -> None:
-        self._mesh, self._instance, self._given = mesh, instance, client
+        self._mesh, self._instance = mesh, instance
         # A reload compares the file with the running server, whose name is given on its command line.
-        self.config = f"server_name: {instance}-server\n{config}"
-        self.server = NatsServer(folder, config=self.config, monitoring=True, jetstream=True, name=f"{instance}-server")
+        given = dict(client)
+        names = [f"{instance}-server", *(f"peer{number}" for number in range(given.pop("peers", 0)))]
+        block = clustered(names) if len(names) > 1 else dict.fromkeys(names, "")
+        self.config = f"server_name: {names[0]}\n{config}{block[names[0]]}"
+        self.server = NatsServer(folder, config=self.config, monitoring=True, jetstream=True, name=names[0])
+        self.peers = []
+        for name in names[1:]:
+            (folder / name).mkdir()
+            self.peers.append(NatsServer(folder / name, config=config + block[name], jetstream=True, name=name))
         self.twin = None
         self._others: list[Child] = []
         self._doors = ExitStack()
         self._more = self._publishes = ""
         try:
-            self.server.start()
-            self.child = service(self.server, instance, **client).__enter__()
+            for one in (self.server, *self.peers):
+                one.start()
+            self.child = service(self.server, instance, **given).__enter__()
             self.url = login(self.server.url, "app")
             self.sidecar = self.attach()
         except BaseException:
@@ -183,6 +202,16 @@ class Shop(Copy):
         with urllib.request.urlopen(f"{self.server.monitor_url}/varz", timeout=10) as got:  # noqa: S310  loopback
             return float(most["pending_bytes"] / json.load(got)["max_pending"])
 
+    def lose_peers(self) -> None:
+        """Kill all other servers of its cluster."""
+        for one in self.peers:
+            one.kill()
+
+    def regain_peers(self) -> None:
+        """Start them again."""
+        for one in self.peers:
+            one.start()
+
     def lag(self) -> None:
         """Messages come faster than they are worked on; ends by itself."""
         self._others.append(Child(_LAG, login(self.server.url, "app")).__enter__())
@@ -208,4 +237,5 @@ class Shop(Copy):
         self._doors.close()
         if hasattr(self, "child"):
             self.child.__exit__()
-        self.server.close()
+        for one in (self.server, *self.peers):
+            one.close()
