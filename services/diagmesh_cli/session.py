@@ -7,6 +7,7 @@ import msgspec
 
 from diagmesh.bus.nats import exposed
 from diagmesh.client import Mesh
+from diagmesh_cli.local import rundir
 from diagmesh_cli.options import Common, connection
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
@@ -25,6 +26,10 @@ async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
     if not 0 < common.timeout <= 600:
         raise UsageError(f"--timeout {common.timeout:g}: say seconds above 0 and up to 600")
     settings = connection(common)
+    if not common.nats and (several := len(rundir.living())) > 1:
+        output.note(
+            f"{several} of your `diagmesh up` are running: {settings.url} is the newest; --nats URL names another"
+        )
     for warning in exposed(settings, "options"):
         output.note(f"warning: {warning}")
     async with output.waiting(f"connecting to {settings.url}"):

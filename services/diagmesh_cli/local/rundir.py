@@ -17,6 +17,7 @@ __all__ = [
     "Running",
     "discover",
     "forget_state",
+    "living",
     "make_private_directory",
     "remove",
     "start_ticks",
@@ -101,10 +102,15 @@ def forget_state(pid: int) -> None:
 
 
 def discover() -> Running | None:
-    """The newest living `up` of this user, or None. State files of dead ones are removed on the way."""
+    """The newest living `up` of this user, or None."""
+    return next(iter(living()), None)
+
+
+def living() -> list[Running]:
+    """Every living `up` of this user, the newest first. State files of dead ones are removed on the way."""
     directory = state_directory()
     if not _is_ours(directory):
-        return None
+        return []
     alive = []
     for path in directory.glob(f"{_PREFIX}*.json"):
         try:
@@ -115,7 +121,7 @@ def discover() -> Running | None:
             alive.append(running)
         else:
             path.unlink(missing_ok=True)
-    return max(alive, key=lambda running: running.started_ticks, default=None)
+    return sorted(alive, key=lambda running: running.started_ticks, reverse=True)
 
 
 def start_ticks(pid: int) -> int | None:

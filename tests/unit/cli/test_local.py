@@ -20,6 +20,7 @@ from diagmesh.settings import NatsSettings
 from diagmesh_cli.local import embedded, rundir
 from diagmesh_cli.local.children import Family, how_it_ended
 from diagmesh_cli.local.roles import Keyring, make_keyring, server_config
+from diagmesh_cli.main import run
 from support.procs import alive, freeze
 
 STUBBORN = (
@@ -186,12 +187,17 @@ def test_sigkill_leaves_no_child_no_directory_and_no_state_file(tmp_path: Path) 
 def running(pid: int, ticks: int | None) -> rundir.Running:
     assert ticks is not None
     return rundir.Running(
-        pid=pid, started_ticks=ticks, url="u", directory="d", operator_seed_file="o", application_seed_file="a"
+        pid=pid,
+        started_ticks=ticks,
+        url="nats://127.0.0.1:1",
+        directory="d",
+        operator_seed_file="o",
+        application_seed_file="a",
     )
 
 
 def test_the_newest_living_up_is_found_and_dead_ones_are_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert rundir.discover() is None
@@ -199,12 +205,18 @@ def test_the_newest_living_up_is_found_and_dead_ones_are_forgotten(
     rundir.write_state(running(os.getpid(), rundir.start_ticks(os.getpid())))
     time.sleep(0.03)  # the kernel tells start times in hundredths of a second
     with subprocess.Popen(["/bin/sleep", "99"]) as newer:
-        newest = running(newer.pid, rundir.start_ticks(newer.pid))
-        rundir.write_state(newest)
-        assert rundir.discover() == newest
-        newer.kill()
+        try:
+            newest = running(newer.pid, rundir.start_ticks(newer.pid))
+            rundir.write_state(newest)
+            assert rundir.discover() == newest
+            assert run(["services"]) == 3
+            assert f"2 of your `diagmesh up` are running: {newest.url} is the newest" in capsys.readouterr().err
+        finally:
+            newer.kill()
     assert not stale.exists()
     assert rundir.discover() == running(os.getpid(), rundir.start_ticks(os.getpid()))
+    assert run(["services"]) == 3
+    assert "is the newest" not in capsys.readouterr().err
     assert stat.S_IMODE((tmp_path / "diagmesh").stat().st_mode) == 0o700
     rundir.forget_state(os.getpid())
     assert not list(tmp_path.glob(f"diagmesh/*{os.getpid()}*"))
