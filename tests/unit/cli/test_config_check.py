@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -282,3 +283,15 @@ service = "payments"
 pid = 7
 """
     )
+
+
+def test_the_command_that_mends_a_mode_can_be_typed_whatever_the_file_is_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = tmp_path / "key of 'orders'.nk"
+    keys.write_seed(seed, keys.generate())
+    seed.chmod(0o644)
+    path = written(tmp_path, f'nats.nkey_file = "{seed}"\ntargets = [{{ service = "orders", port = 1 }}]\n')
+    assert run(["config", "check", str(path), "--json"]) == 1
+    command = json.loads(capsys.readouterr().out)["warnings"][0].partition("run: ")[2]
+    assert shlex.split(command) == ["chmod", "600", str(seed)]

@@ -1,6 +1,7 @@
 """Secrets that more people may read than should."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,4 +32,4 @@ def exposed(settings: NatsSettings, where: str = "nats") -> Iterator[str]:
         # A mounted secret is not ours to change, and often readable to us by its group only.
         group_is_ours = found.st_uid != os.geteuid() and os.geteuid() != 0
         if found.st_mode & (stat.S_IROTH if group_is_ours else stat.S_IROTH | stat.S_IRGRP):
-            yield f"{where}.{key}: others may read {path}; run: chmod 600 {path}"
+            yield f"{where}.{key}: others may read {path}; run: chmod 600 {shlex.quote(path)}"
