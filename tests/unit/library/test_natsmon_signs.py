@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from diagmesh.adapters.natsmon.connz import Connection, Connz
 from diagmesh.adapters.natsmon.signs import signs_of_closed
 from diagmesh.contract.answers.server import SignKind
@@ -21,6 +23,12 @@ def ended(name: str, reason: str = "Client Closed") -> Connection:
 def test_who_comes_and_goes_is_told_but_our_own_attempts_are_not() -> None:
     assert kinds(*[ended("restless")] * 25) == [SignKind.RECONNECTING]
     assert kinds(*[ended("diag-preflight/orders/i1")] * 25) == []
+
+
+def test_whoever_goes_without_a_word_is_no_client_that_comes_and_goes() -> None:
+    wordless = Connection(ip="127.0.0.1", port=4711, reason="Client Closed", stop=NOW)
+    assert kinds(*[wordless] * 25) == []
+    assert kinds(*[replace(wordless, lang="go")] * 25) == [SignKind.RECONNECTING]
 
 
 def test_who_connects_and_says_nothing_has_no_wrong_credentials() -> None:

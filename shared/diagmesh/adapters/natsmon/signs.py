@@ -120,9 +120,12 @@ def signs_of_closed(closed: Connz, window_s: float) -> tuple[Sign, ...]:
 
 
 def _reconnecting(late: Iterable[Connection]) -> Iterator[Sign]:
-    """Clients that come and go: several ended connections of one name."""
+    """Clients that come and go: several ended connections of one name.
+
+    Whoever goes without a word, neither name nor language, is no client: a health check of the port does that all day.
+    """
     ended: dict[tuple[str, str], list[Connection]] = {}
-    for one in (each for each in late if not each.name.startswith(PREFLIGHT)):
+    for one in (each for each in late if _is_client(each)):
         ended.setdefault((one.account, one.name or one.ip), []).append(one)
     for (_, who), ones in sorted(ended.items(), key=lambda pair: -len(pair[1]))[:_MOST_NAMED]:
         if len(ones) >= _RECONNECTS_LEAST:
@@ -136,6 +139,11 @@ def _reconnecting(late: Iterable[Connection]) -> Iterator[Sign]:
                 example=words,
                 last_at=last,
             )
+
+
+def _is_client(one: Connection) -> bool:
+    """Whether it said who it is, and is not one of our own attempts."""
+    return bool(one.name or one.lang) and not one.name.startswith(PREFLIGHT)
 
 
 def _added_up(seen: Iterable[_Seen], source: Source) -> tuple[Sign, ...]:
