@@ -24,7 +24,7 @@ from support.upping import Up
 @pytest.mark.timeout(900)
 def test_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
     c_compiler()  # -race needs one
-    told = run(tmp_path, 45.0, build(go), build(go, "-race"))
+    told = run(tmp_path, 60.0, build(go), build(go, "-race"))
     assert told.complaints == []
     assert told.answers.keys() == ALL_KINDS
     assert told.checks > 10
