@@ -20,9 +20,10 @@ def ended(name: str, reason: str = "Client Closed") -> Connection:
     return Connection(name=name, reason=reason, stop=NOW)
 
 
-def test_who_comes_and_goes_is_told_but_our_own_attempts_are_not() -> None:
+def test_who_comes_and_goes_is_told_but_our_own_attempts_and_commands_are_not() -> None:
     assert kinds(*[ended("restless")] * 25) == [SignKind.RECONNECTING]
-    assert kinds(*[ended("diag-preflight/orders/i1")] * 25) == []
+    for meant in ("diag-preflight/orders/i1", "diag-cli", "NATS CLI Version 0.3.0"):
+        assert kinds(*[ended(meant)] * 25) == [], meant
 
 
 def test_whoever_goes_without_a_word_is_no_client_that_comes_and_goes() -> None:

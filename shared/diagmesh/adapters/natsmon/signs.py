@@ -31,6 +31,8 @@ _REASONS: Final = (
 
 *Authentication Timeout* is none: it is of whoever connects and says nothing, as many a health check of a port does.
 """
+_MEANT_TO_GO: Final = (PREFLIGHT, "diag-cli", "NATS CLI Version ")
+"""Commands connect for one question: who asks every few seconds, or has a script do so, is no client in trouble."""
 _WORDS: Final = (
     ("slow consumer detected", SignKind.SLOW_CONSUMER),
     ("slow consumer", SignKind.SLOW_CONSUMER),
@@ -142,8 +144,8 @@ def _reconnecting(late: Iterable[Connection]) -> Iterator[Sign]:
 
 
 def _is_client(one: Connection) -> bool:
-    """Whether it said who it is, and is not one of our own attempts."""
-    return bool(one.name or one.lang) and not one.name.startswith(PREFLIGHT)
+    """Whether it said who it is, and is meant to stay."""
+    return bool(one.name or one.lang) and not one.name.startswith(_MEANT_TO_GO)
 
 
 def _added_up(seen: Iterable[_Seen], source: Source) -> tuple[Sign, ...]:
