@@ -214,7 +214,9 @@ def test_with_json_every_line_is_json(make_up: Any) -> None:
     assert all({"at", "event"} == set(event) for event in events)
     up.send(signal.SIGINT)
     up.ended()
-    assert json.loads(up.said().splitlines()[-1])
+    last = up.said().splitlines()[-1]
+    assert last.startswith("{"), up.said()[-600:]
+    assert json.loads(last)
 
 
 def test_in_a_terminal_it_shows_a_live_view_and_ends_with_ctrl_c(make_up: Any) -> None:
