@@ -188,7 +188,7 @@ _PROCESSES: Final = (
         inject=_restarted,
         codes=("PROC-004",),
         may=("PROC-001",),
-        limits={"PROC-004": {"recent_s": 6.0}},
+        limits={"PROC-004": {"recent_s": 12.0}},
     ),
 )
 _CRASHES: Final = (
