@@ -446,7 +446,7 @@ _MESH: Final = (
         does="the sidecar runs under a clock that is an hour ahead",
         inject=_clock_shifted,
         remove=_clock_right,
-        codes=("MESH-004",),
+        codes=("MESH-004", "NATS-023"),
         place=compiler(),
     ),
     Fault(

@@ -17,18 +17,18 @@ These switches were on as well, and nothing was found, which is right: rules of 
 _TITLE: Final = """\
 # Which finding names which fault
 
-Every fault below was made on a fresh copy of a service of this demo, on a real mesh (server, coordinator, sidecars,
-load), which was judged by all rules again and again: until its finding was there, while the fault was on, and, where it
-can be taken back, until everything was clear again. ● marks the findings that were seen, ○ one that is right too for a
-moment on the way. Copies that nobody touched stood beside all the time: nothing was found at them. Faults of NATS
-itself were made on a nats-server of their own, with a sidecar beside the service and beside that server: what is found
-as the service sees it (NATS) and as the server sees it (SRV) counts together. Written by
+Each fault below is made on a fresh copy of a service of this demo, on a real mesh (server, coordinator, sidecars, load),
+which is judged by all rules again and again: until its finding is there, while the fault is on, and, where it can be
+taken back, until everything is clear again. ● marks the findings that name it, ○ one that is right too for a moment on
+the way. Faults of NATS itself are made on a nats-server of their own, with a sidecar beside the service and beside that
+server: what is found as the service sees it (NATS) and as the server sees it (SRV) counts together.
 
 ```sh
 make faults     # {versions}
 ```
 
-which ends with 1, and leaves this page alone, unless each fault was named by its finding and by no other.
+makes them all in a quarter of an hour, and ends with 1 unless each is named by its finding and by no other, and nothing
+is found at copies that nobody touched. It wants a machine that does nothing else.
 """
 
 
