@@ -34,6 +34,9 @@ def shut(
         if blind is not None:
             yield blind
             continue
+        for door in answer.doors:
+            if door.verdict is DoorVerdict.BLIND:
+                yield Unjudged(where=where, why=f"{door.url}: {door.reason}")
         yield where, answer, tuple(door for door in answer.doors if door.verdict in verdicts and not stopping(door))
 
 

@@ -17,11 +17,11 @@ These switches were on as well, and nothing was found, which is right: rules of 
 _TITLE: Final = """\
 # Which finding names which fault
 
-Each fault below is made on a fresh copy of a service of this demo, on a real mesh (server, coordinator, sidecars, load),
-which is judged by all rules again and again: until its finding is there, while the fault is on, and, where it can be
-taken back, until everything is clear again. ● marks the findings that name it, ○ one that is right too for a moment on
-the way. Faults of NATS itself are made on a nats-server of their own, with a sidecar beside the service and beside that
-server: what is found as the service sees it (NATS) and as the server sees it (SRV) counts together.
+Each fault below is made on a fresh copy of a service of this demo, on a real mesh (server, coordinator, sidecars,
+load), which is judged by all rules again and again: until its finding is there, while the fault is on, and, where it
+can be taken back, until everything is clear again. ● marks the findings that name it, ○ one that is right too for a
+moment on the way. Faults of NATS itself are made on a nats-server of their own, with a sidecar beside the service and
+beside that server: what is found as the service sees it (NATS) and as the server sees it (SRV) counts together.
 
 ```sh
 make faults     # {versions}

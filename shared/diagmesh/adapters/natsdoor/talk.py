@@ -200,6 +200,9 @@ class Talk:
 
 def _refused(line: bytes) -> Shut:
     verdict, words = refusal(line)
+    if verdict is DoorVerdict.BLIND:
+        late = f"our login came too late for the server ({words}): this host or that one is overloaded"
+        return Shut(verdict, late, "look at the load of both hosts, then ask again")
     fix = {
         DoorVerdict.CREDENTIALS_REFUSED: "see the user and its key in the configuration of the server, or its account",
         DoorVerdict.JWT_EXPIRED: "issue the JWT of the user again",

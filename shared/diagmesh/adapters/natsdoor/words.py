@@ -17,7 +17,7 @@ ASK_HTTP: Final = (
 _REFUSALS: Final = (
     ("authorization violation", DoorVerdict.CREDENTIALS_REFUSED),
     ("authentication expired", DoorVerdict.JWT_EXPIRED),
-    ("authentication timeout", DoorVerdict.CREDENTIALS_REFUSED),
+    ("authentication timeout", DoorVerdict.BLIND),  # nobody has judged them: they came too late, from a busy host
     ("connections exceeded", DoorVerdict.LIMIT),
     ("attempted to connect to", DoorVerdict.WRONG_PORT),
     ("tls required", DoorVerdict.TLS_FAILED),
