@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from diagmesh.settings import RuleSettings
 from faults.fault import Fault
 from faults.mesh import BASE, Copy, DemoMesh
 from faults.places import CannotHere
@@ -59,15 +58,11 @@ async def run(
     programs: Programs,
     folder: Path,
     tell: Callable[[Outcome], None],
-    rules: Sequence[RuleSettings] = (),
 ) -> list[Outcome]:
-    """All of them, on one mesh, with thresholds for everybody where ``rules`` has some.
-
-    The last outcome is that of the copies that nobody touched.
-    """
+    """All of them, on one mesh; the last outcome is that of the copies that nobody touched."""
     with DemoMesh(folder, programs.plain) as mesh:
         mesh.observed = frozenset(fault.name for fault in faults if fault.observed)
-        await asyncio.to_thread(mesh.start, [*rules, *(one for fault in faults for one in fault.settings)])
+        await asyncio.to_thread(mesh.start, [one for fault in faults for one in fault.settings])
         async with watching(mesh.url) as watch:
             names = [f"{service}/{instance}" for service, instance in BASE]
             await watch.until(lambda seen: not seen.check.findings, _STEADY, _WELL_S, "a mesh without findings")
