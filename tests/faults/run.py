@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 from faults.fault import Fault
 from faults.mesh import BASE, Copy, DemoMesh
 from faults.places import CannotHere
+from faults.strays import Lives
 from faults.watching import NotSeen, Watch, watching
 
 __all__ = ["HEALTHY", "Outcome", "run"]
@@ -64,17 +64,16 @@ async def run(
         mesh.observed = frozenset(fault.name for fault in faults if fault.observed)
         await asyncio.to_thread(mesh.start, [one for fault in faults for one in fault.settings])
         async with watching(mesh.url) as watch:
-            names = [f"{service}/{instance}" for service, instance in BASE]
             await watch.until(lambda seen: not seen.check.findings, _STEADY, _WELL_S, "a mesh without findings")
             since = time.monotonic()
             runner = _Runner(mesh, watch, programs, folder, tell)
             together = [fault for fault in faults if not fault.alone]
             outcomes = await runner.all_of(together, _AT_A_TIME)
             outcomes += await runner.all_of([fault for fault in faults if fault.alone], 1)
-            found = dict(watch.counted(since, *names)) | runner.strays(since)
-            checks = sum(seen.at >= since for seen in watch.seen)
-            lost = _lost(watch, mesh)
-            outcomes.append(Outcome(name=HEALTHY, found=found, checks=checks, trouble=lost))
+            seen = [one for one in watch.seen if one.at >= since]
+            found, told = runner.lives.strays(seen), runner.lives.told(seen)
+            trouble = "\n".join((*filter(None, (_lost(watch, mesh),)), *told))
+            outcomes.append(Outcome(name=HEALTHY, found=dict(found), checks=len(seen), trouble=trouble))
             tell(outcomes[-1])
     order = [*(fault.name for fault in faults), HEALTHY]
     return sorted(outcomes, key=lambda one: order.index(one.name))
@@ -94,8 +93,7 @@ class _Runner:
         self, mesh: DemoMesh, watch: Watch, programs: Programs, folder: Path, tell: Callable[[Outcome], None]
     ) -> None:
         self._mesh, self._watch, self._programs, self._folder, self._tell = mesh, watch, programs, folder, tell
-        self._lives: dict[str, list[tuple[float, float]]] = {}
-        """When findings at somebody may be there: at a coordinator that has two faults of others, more than once."""
+        self.lives = Lives()
 
     async def all_of(self, faults: Sequence[Fault], at_a_time: int) -> list[Outcome]:
         """So many at a time; in the order in which they were given."""
@@ -108,16 +106,6 @@ class _Runner:
                 return outcome
 
         return list(await asyncio.gather(*map(one, faults)))
-
-    def strays(self, since: float) -> dict[str, int]:
-        """Findings at somebody whom there is not (any more), or at a service as a whole."""
-        base = {f"{service}/{instance}" for service, instance in BASE}
-        found: Counter[str] = Counter()
-        for seen in self._watch.seen:
-            for one in seen.check.findings if seen.at >= since else ():
-                for name in set(one.instances) - base:
-                    found[one.code] += not any(begin <= seen.at <= end for begin, end in self._lives.get(name, ()))
-        return dict(+found)
 
     async def _one(self, fault: Fault) -> Outcome:
         began, folder = time.monotonic(), self._folder / fault.name
@@ -132,7 +120,7 @@ class _Runner:
             copies: list[Copy] = []
             injected, trouble = time.monotonic(), ""
             try:
-                copies += await self._copies(fault, folder, within)
+                await self._copies(fault, folder, within, copies)
                 injected = await self._injected(fault, copies[0], folder)
             except (NotSeen, AssertionError, TimeoutError) as error:
                 trouble = str(error)
@@ -141,16 +129,14 @@ class _Runner:
             await self._sampled_no_more(fault)
             for copy in copies:
                 await asyncio.to_thread(copy.leave)
-            for name in (*names, *fault.also):
-                self._lives.setdefault(name, []).append((began, time.monotonic()))
+            self.lives.note(fault.name, (*names, *fault.also), began, time.monotonic())
         checks = sum(seen.at >= injected for seen in self._watch.seen)
         took_s = time.monotonic() - began
         return Outcome(name=fault.name, found=dict(found), checks=checks, trouble=trouble, took_s=took_s)
 
-    async def _copies(self, fault: Fault, folder: Path, within: Sequence[str]) -> list[Copy]:
-        """The copies, well and judged."""
+    async def _copies(self, fault: Fault, folder: Path, within: Sequence[str], copies: list[Copy]) -> None:
+        """Add the copies, well and judged; those that were made before one could not be made stay in the list."""
         programs = self._programs.race if fault.race else None
-        copies = []
         for instance in fault.instances:
             place = within if instance == fault.name else ()
             copies.append(
@@ -176,7 +162,6 @@ class _Runner:
             _WELL_S,
             f"{names[0]} is well before",
         )
-        return copies
 
     async def _sampled_no_more(self, fault: Fault) -> None:
         """Whoever leaves must not be asked for by name meanwhile."""
