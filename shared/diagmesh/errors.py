@@ -222,7 +222,7 @@ class NotPermitted(BusError):
 
     Args:
         words: what is refused to whom.
-        subject: the subject, in lower case as the client gives it; empty where it is not about one.
+        subject: the subject; empty where it is not about one.
     """
 
     def __init__(self, words: str, subject: str = "") -> None:

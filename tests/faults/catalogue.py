@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from faults.fault import Fault, off, on
 from faults.mesh import Copy, Peer
-from faults.nats import SHOPS
+from faults.nats import SERVERS
 from faults.places import (
     compiler,
     descriptors,
@@ -20,6 +20,7 @@ from faults.places import (
     quota_taken,
     small_disk,
 )
+from faults.streams import STREAMS
 from support.shifted import shifted_clock
 
 __all__ = ["FAULTS"]
@@ -636,7 +637,8 @@ FAULTS: Final = (
     *_PROFILES,
     *_MESH,
     *_NATS,
-    *SHOPS,
+    *SERVERS,
+    *STREAMS,
     *_STREAMS,
     *_NOT_NAMED_YET,
 )

@@ -241,9 +241,10 @@ class DemoMesh(SmallMesh):
         if service == "mesh":
             return Peer(self, instance)
         if own is not None:
-            from faults.shop import Shop  # noqa: PLC0415  which is a copy itself
+            from faults import shop, signed  # noqa: PLC0415  which are copies themselves
 
-            return Shop(self, instance, folder, *own)
+            kind = signed.Signed if own[0].startswith("operator:") else shop.Shop
+            return kind(self, instance, folder, *own)
         if launched is not None:
             port = free_port()
             within = (*self._launcher(service, instance, folder, port), *launched, "--", *within)

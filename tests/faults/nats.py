@@ -3,46 +3,19 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from nats.js.api import ConsumerConfig, DiscardPolicy
-from nats.js.client import JetStreamContext
-
-from faults.fault import Act, Fault
-from faults.mesh import SHOP, Copy
-from faults.shop import USERS, Shop
+from faults.rows import shop_fault
+from faults.shop import Shop
+from faults.signed import OPERATOR, Signed
 from support.linked import tell
 from support.operators import Operator, creds
 from support.ports import free_port
 
-__all__ = ["SHOPS"]
+__all__ = ["SERVERS"]
 
+_DAY_S: Final = 86_400
 _LEAF_PORT: Final = free_port()
-
-
-def _shop(act: Callable[[Shop], object]) -> Act:
-    """Does something to a copy that has a server of its own."""
-
-    def do(copy: Copy, _: Path) -> None:
-        assert isinstance(copy, Shop)
-        act(copy)
-
-    return do
-
-
-def _fault(name: str, does: str, *codes: str, inject: Callable[[Shop], object], **more: Any) -> Fault:
-    remove = more.pop("remove", None)
-    config = more.pop("config", "")
-    return Fault(
-        name=name,
-        does=does,
-        inject=_shop(inject),
-        remove=None if remove is None else _shop(remove),
-        codes=codes,
-        service=SHOP,
-        server=USERS + config,
-        **more,
-    )
 
 
 def _kill(shop: Shop) -> None:
@@ -55,6 +28,16 @@ def _reconfigured(more: str = "", *, old: str = "", new: str = "") -> Callable[[
         shop.server.reload()
 
     return act
+
+
+def _signed(act: Callable[[Signed], object]) -> Callable[[Shop], None]:
+    """Does something to one whose server knows it by JWT."""
+
+    def do(shop: Shop) -> None:
+        assert isinstance(shop, Signed)
+        act(shop)
+
+    return do
 
 
 def _flood(times: int) -> Callable[[Shop], None]:
@@ -70,61 +53,29 @@ def _expired(shop: Shop) -> Path:
     return file
 
 
-async def _unpulled(js: JetStreamContext) -> None:
-    await js.add_stream(name="ORDERS", subjects=["orders.>"])
-    await js.add_consumer("ORDERS", ConsumerConfig(durable_name="worker"))
-    await _published(js, 20)
-
-
-async def _unheard(js: JetStreamContext) -> None:
-    await js.add_stream(name="ORDERS", subjects=["orders.>"])
-    await js.add_consumer("ORDERS", ConsumerConfig(durable_name="mailer", deliver_subject="mail.out"))
-    await _published(js, 5)
-
-
-async def _full(js: JetStreamContext) -> None:
-    await js.add_stream(name="ORDERS", subjects=["orders.>"], max_msgs=10, discard=DiscardPolicy.NEW)
-    await _published(js, 10)
-
-
-async def _dropped(js: JetStreamContext) -> None:
-    await js.add_stream(name="ORDERS", subjects=["orders.>"], max_msgs=10)
-    await js.add_consumer("ORDERS", ConsumerConfig(durable_name="worker"))
-    await _published(js, 30)
-
-
-async def _gone(js: JetStreamContext) -> None:
-    await js.delete_stream("ORDERS")
-
-
-async def _published(js: JetStreamContext, count: int) -> None:
-    for _ in range(count):
-        await js.publish("orders.new", b"{}")
-
-
-SHOPS: Final = (
-    _fault("server-killed", "SIGKILL to its nats-server", "NATS-001", inject=_kill),
-    _fault(
+SERVERS: Final = (
+    shop_fault("server-killed", "SIGKILL to its nats-server", "NATS-001", inject=_kill),
+    shop_fault(
         "server-frozen",
         "SIGSTOP to its nats-server",
         "NATS-003",
         inject=lambda shop: shop.server.freeze(),
     ),
-    _fault(
+    shop_fault(
         "swallowed",
         "its settings name a door that answers no attempt to connect, as a firewall that drops",
         "NATS-002",
         inject=lambda shop: shop.swallowed(),
         remove=lambda shop: shop.at(),
     ),
-    _fault(
+    shop_fault(
         "wrong-port",
         "its settings name the monitoring port of its nats-server",
         "NATS-004",
         inject=lambda shop: shop.at(f"nats://127.0.0.1:{shop.server.monitor_port}"),
         remove=lambda shop: shop.at(),
     ),
-    _fault(
+    shop_fault(
         "leafnode-port",
         "its settings name the leafnode port of its nats-server",
         "NATS-004",
@@ -132,35 +83,35 @@ SHOPS: Final = (
         inject=lambda shop: shop.at(f"nats://127.0.0.1:{_LEAF_PORT}"),
         remove=lambda shop: shop.at(),
     ),
-    _fault(
+    shop_fault(
         "no-tls",
         "its settings want TLS, which its nats-server does not have",
         "NATS-006",
         inject=lambda shop: shop.at(shop.url.replace("nats://", "tls://")),
         remove=lambda shop: shop.at(),
     ),
-    _fault(
+    shop_fault(
         "name-unknown",
         "its settings name a host that no DNS knows",
         "NATS-005",
         inject=lambda shop: shop.at("nats://no-such-host.invalid:4222"),
         remove=lambda shop: shop.at(),
     ),
-    _fault(
+    shop_fault(
         "wrong-password",
         "its settings have a wrong password",
         "NATS-007",
         "SRV-021",
         inject=lambda shop: shop.at(shop.url.replace("app:app", "app:wrong")),
     ),
-    _fault(
+    shop_fault(
         "expired-jwt",
         "its settings name a JWT that has expired",
         "NATS-008",
         "SRV-021",
         inject=lambda shop: shop.at(shop.server.url, more=f'creds_file = "{_expired(shop)}"'),
     ),
-    _fault(
+    shop_fault(
         "payload",
         "it publishes 2,000 bytes where 1,024 are allowed",
         "NATS-013",
@@ -168,7 +119,7 @@ SHOPS: Final = (
         config="max_payload: 1024\n",
         inject=lambda shop: shop.tell("publish big 2000 1"),
     ),
-    _fault(
+    shop_fault(
         "server-full",
         "others take the last connections that its nats-server allows",
         "NATS-009",
@@ -176,14 +127,14 @@ SHOPS: Final = (
         config="max_connections: 6\n",
         inject=lambda shop: [shop.another(f"other{number}") for number in range(5)],
     ),
-    _fault(
+    shop_fault(
         "rotated",
         "its password is changed at its nats-server, which is reloaded",
         "NATS-018",
         "SRV-021",
         inject=_reconfigured(old="password: app", new="password: changed"),
     ),
-    _fault(
+    shop_fault(
         "lame-duck",
         "its nats-server is told to leave (lame duck)",
         "NATS-016",
@@ -191,7 +142,7 @@ SHOPS: Final = (
         config='lame_duck_duration: "120s"\nlame_duck_grace_period: "100s"\n',
         inject=lambda shop: shop.server.lame_duck(),
     ),
-    _fault(
+    shop_fault(
         "stale",
         "SIGSTOP to it, where the nats-server pings each second",
         "NATS-017",
@@ -200,7 +151,7 @@ SHOPS: Final = (
         config='ping_interval: "1s"\nping_max: 1\n',
         inject=lambda shop: shop.freeze(),
     ),
-    _fault(
+    shop_fault(
         "slow-consumer",
         "it does not read, where 1 MB may wait for it",
         "NATS-010",
@@ -210,7 +161,7 @@ SHOPS: Final = (
         may=("NATS-011", "SRV-027"),
         inject=_flood(400),
     ),
-    _fault(
+    shop_fault(
         "not-reading",
         "it does not read, where 64 MB may wait for it",
         "NATS-011",
@@ -218,7 +169,7 @@ SHOPS: Final = (
         config="max_pending: 64MB\n",
         inject=_flood(250),
     ),
-    _fault(
+    shop_fault(
         "held-up",
         "it does not read, and who writes to it is held up",
         "NATS-012",
@@ -228,59 +179,45 @@ SHOPS: Final = (
         may=("NATS-011", "SRV-027"),
         inject=lambda shop: shop.hold_up(0.8),
     ),
-    _fault(
-        "lag",
-        "100 messages a second for a worker that takes 0.1 s for each",
-        "JS-002",
-        inject=lambda shop: shop.lag(),
-        remove=lambda shop: shop.lag_no_more(),
+    shop_fault(
+        "subscriptions-near",
+        "9 subscriptions where its JWT allows 10",
+        "NATS-014",
+        server=OPERATOR.config,
+        client={"subs": 10, "subscribe": 5},
+        inject=_signed(lambda shop: shop.subscriptions(9)),
+        remove=_signed(lambda shop: shop.subscriptions(5)),
     ),
-    _fault(
-        "nobody-pulls",
-        "20 messages for a consumer that nobody pulls from",
-        "JS-003",
-        limits={"JS-003": {"idle_s": 3.0}},
-        inject=lambda shop: shop.jetstream(_unpulled),
-        remove=lambda shop: shop.jetstream(_gone),
+    shop_fault(
+        "jwt-ends-soon",
+        "a JWT that is good for two of its thirty days is put into its file",
+        "NATS-022",
+        server=OPERATOR.config,
+        inject=_signed(lambda shop: shop.issue(ago_s=28 * _DAY_S, left_s=2 * _DAY_S)),
+        remove=_signed(lambda shop: shop.issue()),
     ),
-    _fault(
-        "push-unheard",
-        "5 messages for a push consumer to whose subject nobody subscribes",
-        "JS-004",
-        inject=lambda shop: shop.jetstream(_unheard),
-        remove=lambda shop: shop.jetstream(_gone),
+    shop_fault(
+        "jwt-ended",
+        "its JWT ends while it is connected",
+        "NATS-019",
+        "SRV-021",
+        may=("NATS-022",),
+        server=OPERATOR.config,
+        inject=_signed(lambda shop: shop.restarted(left_s=12)),
     ),
-    _fault(
-        "stream-full",
-        "10 messages in a stream that takes 10 and refuses more",
-        "JS-008",
-        inject=lambda shop: shop.jetstream(_full),
-        remove=lambda shop: shop.jetstream(_gone),
+    shop_fault(
+        "no-answer",
+        "20 requests a second on a subject that its settings say it answers, and it does not",
+        "NATS-024",
+        client={"subscribe": ["orders.get"], "more": 'answers = ["orders.get"]'},
+        inject=lambda shop: shop.asked("orders.get"),
+        remove=lambda shop: shop.without_others(),
     ),
-    _fault(
-        "dropped",
-        "30 messages in a stream that keeps 10, before its consumer got them",
-        "JS-009",
-        limits={"JS-003": {"idle_s": 3600.0}},
-        inject=lambda shop: shop.jetstream(_dropped),
-        remove=lambda shop: shop.jetstream(_gone),
-    ),
-    _fault(
-        "no-stream-takes-it",
-        "its settings name a subject to which it publishes, and no stream takes it",
-        "JS-013",
-        inject=lambda shop: shop.at(publishes='"invoices.sent"'),
-        remove=lambda shop: shop.at(),
-    ),
-    _fault(
-        "no-quorum",
-        "SIGKILL to two of the three nats-servers of its cluster",
-        "JS-011",
-        "SRV-016",
-        may=("SRV-001", "SRV-015"),
-        client={"peers": 2},
-        inject=lambda shop: shop.lose_peers(),
-        remove=lambda shop: shop.regain_peers(),
+    shop_fault(
+        "comes-and-goes",
+        "a client connects and goes 30 times",
+        "SRV-020",
+        inject=lambda shop: shop.another("restless", reconnects=30),
     ),
 )
 """Where no act takes it back the copy leaves with its server: the server tells of such things for five minutes."""

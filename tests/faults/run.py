@@ -177,7 +177,10 @@ class _Runner:
         if not wanted:
             await asyncio.sleep(_UNNAMED_S)
         await self._watch.until(
-            lambda seen: seen.codes(*broken) == wanted, _STEADY, _FOUND_S, f"found {' '.join(fault.codes) or 'none'}"
+            lambda seen: wanted <= seen.codes(*broken) <= wanted | {*fault.may},
+            _STEADY,
+            _FOUND_S,
+            f"found {' '.join(fault.codes) or 'none'}",
         )
         if fault.remove is None:
             return since

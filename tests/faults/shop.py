@@ -14,6 +14,7 @@ import nats
 from nats.js.client import JetStreamContext
 
 from faults.mesh import SHOP, Copy, DemoMesh
+from faults.scripts import ASK, LAG, TRICKLE
 from support.children import Child
 from support.doors import listens_only
 from support.linked import login, service, tell
@@ -35,38 +36,6 @@ accounts {
 }
 """
 """Who may log in to such a server: the service, and the observer of its sidecar."""
-_TRICKLE = """
-import socket, sys, time
-plug = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-plug.recv(4096)
-plug.sendall(b'CONNECT {"verbose":false,"name":"trickle","user":"app","pass":"app"}\\r\\n')
-print("ready", flush=True)
-for _ in range(6000):
-    plug.sendall(b"PUB feed 100\\r\\n" + b"x" * 100 + b"\\r\\n")
-    time.sleep(0.02)
-"""
-_LAG = """
-import asyncio, sys, time
-import nats
-from nats.js.api import ConsumerConfig
-async def main():
-    app = await nats.connect(sys.argv[1])
-    js, until = app.jetstream(), time.monotonic() + 120
-    await js.add_stream(name="WORK", subjects=["work"])
-    await js.add_consumer("WORK", ConsumerConfig(durable_name="worker"))
-    work = await js.pull_subscribe_bind("worker", "WORK")
-    async def come():
-        while time.monotonic() < until:
-            await js.publish("work", b"x")
-            await asyncio.sleep(0.01)
-    coming = asyncio.create_task(come())
-    print("ready", flush=True)
-    while time.monotonic() < until:
-        for message in await work.fetch(20, timeout=5):
-            await asyncio.sleep(0.1)
-            await message.ack()
-asyncio.run(main())
-"""
 
 
 def clustered(names: list[str]) -> dict[str, str]:
@@ -87,30 +56,33 @@ class Shop(Copy):
         instance: its name.
         folder: an empty folder.
         config: of the server.
-        client: of the service, see `support.linked.service`; ``peers``: so many more servers in a cluster.
+        client: of the service, see `support.linked.service`; besides ``peers``: so many more servers in a cluster,
+            ``more``: TOML after the first lines of ``[targets.connection]``, and ``prepare``: what to do in its
+            account before the sidecar comes.
     """
 
     def __init__(self, mesh: DemoMesh, instance: str, folder: Path, config: str, client: Mapping[str, Any]) -> None:
-        self._mesh, self._instance = mesh, instance
+        self._mesh, self._instance, self.folder = mesh, instance, folder
         # A reload compares the file with the running server, whose name is given on its command line.
-        given = dict(client)
+        given = {"more": "", "prepare": None, **client}
+        self._more, prepare = given.pop("more"), given.pop("prepare")
         names = [f"{instance}-server", *(f"peer{number}" for number in range(given.pop("peers", 0)))]
         block = clustered(names) if len(names) > 1 else dict.fromkeys(names, "")
         self.config = f"server_name: {names[0]}\n{config}{block[names[0]]}"
         self.server = NatsServer(folder, config=self.config, monitoring=True, jetstream=True, name=names[0])
-        self.peers = []
+        self.peers: dict[str, NatsServer] = {}
         for name in names[1:]:
             (folder / name).mkdir()
-            self.peers.append(NatsServer(folder / name, config=config + block[name], jetstream=True, name=name))
+            self.peers[name] = NatsServer(folder / name, config=config + block[name], jetstream=True, name=name)
         self.twin = None
         self._others: list[Child] = []
         self._doors = ExitStack()
-        self._more = self._publishes = ""
         try:
-            for one in (self.server, *self.peers):
+            for one in (self.server, *self.peers.values()):
                 one.start()
-            self.child = service(self.server, instance, **given).__enter__()
-            self.url = login(self.server.url, "app")
+            self.begin(**given)
+            if prepare is not None:
+                self.jetstream(prepare)
             self.sidecar = self.attach()
         except BaseException:
             self.leave()
@@ -120,6 +92,12 @@ class Shop(Copy):
     def name(self) -> str:
         """SERVICE/INSTANCE."""
         return f"{SHOP}/{self._instance}"
+
+    def begin(self, **given: Any) -> None:
+        """Start the service."""
+        self.child = service(self.server, self._instance, **given).__enter__()
+        self.url = login(self.server.url, "app")
+        self._observer = f'url = "{login(self.server.url, "eye")}"'
 
     def attach(self, environment: Mapping[str, str] | None = None) -> Any:
         """Start the sidecar (again)."""
@@ -133,12 +111,11 @@ class Shop(Copy):
             pid = {self.child.pid}
             sample_s = 0.2
             [targets.nats]
-            url = "{login(self.server.url, "eye")}"
+            {self._observer}
             [targets.connection]
             url = "{self.url}"
             client_name = "{self._instance}"
             {self._more}
-            {f"[targets.streams]{chr(10)}publishes = [{self._publishes}]" if self._publishes else ""}
             [[targets]]
             service = "{SHOP}"
             instance = "{self._instance}-server"
@@ -148,17 +125,16 @@ class Shop(Copy):
         )
         return self.sidecar
 
-    def at(self, url: str = "", *, more: str = "", publishes: str = "") -> None:
+    def at(self, url: str = "", *, more: str = "") -> None:
         """Other settings of the service.
 
         Args:
             url: of the server; empty for the right one.
-            more: lines beside it, such as ``creds_file``.
-            publishes: the subjects to which it publishes, as TOML lists them.
+            more: lines beside it, such as ``creds_file``, and further tables of the target.
         """
         self.sidecar.stop()
         self.url = url or login(self.server.url, "app")
-        self._more, self._publishes = more, publishes
+        self._more = more
         self.attach()
 
     def swallowed(self) -> None:
@@ -194,7 +170,7 @@ class Shop(Copy):
         load = self.another("load")
         while self._waiting_share() < share:
             tell(load, "publish feed 60000 20")
-        self._others.append(Child(_TRICKLE, str(self.server.port)).__enter__())
+        self._others.append(Child(TRICKLE, str(self.server.port)).__enter__())
 
     def _waiting_share(self) -> float:
         with urllib.request.urlopen(f"{self.server.monitor_url}/connz?sort=pending&limit=1", timeout=10) as got:  # noqa: S310  loopback
@@ -204,22 +180,37 @@ class Shop(Copy):
 
     def lose_peers(self) -> None:
         """Kill all other servers of its cluster."""
-        for one in self.peers:
+        for one in self.peers.values():
             one.kill()
 
     def regain_peers(self) -> None:
         """Start them again."""
-        for one in self.peers:
+        for one in self.peers.values():
             one.start()
 
     def lag(self) -> None:
         """Messages come faster than they are worked on; ends by itself."""
-        self._others.append(Child(_LAG, login(self.server.url, "app")).__enter__())
+        self._others.append(Child(LAG, login(self.server.url, "app")).__enter__())
 
     def lag_no_more(self) -> None:
         """The work is given up, and the messages with it."""
         self.without_others()
         self.jetstream(lambda js: js.delete_stream("WORK"))
+
+    def asked(self, subject: str) -> None:
+        """Somebody sends it requests; ends by itself."""
+        self._others.append(Child(ASK, str(self.server.port), subject).__enter__())
+
+    def lose_copy(self, stream: str) -> None:
+        """Kill a server of its cluster that has a copy of the stream and does not lead it."""
+        told: list[str | None] = []
+
+        async def look(js: JetStreamContext) -> None:
+            state = (await js.stream_info(stream)).cluster
+            told.append(state.leader if state is not None else None)
+
+        self.jetstream(look)
+        next(one for name, one in self.peers.items() if name not in told).kill()
 
     def freeze(self) -> None:
         """Stop the service by a signal."""
@@ -237,5 +228,5 @@ class Shop(Copy):
         self._doors.close()
         if hasattr(self, "child"):
             self.child.__exit__()
-        for one in (self.server, *self.peers):
+        for one in (self.server, *self.peers.values()):
             one.close()

@@ -8,7 +8,12 @@ from faults.run import HEALTHY, Outcome
 
 __all__ = ["complaints", "page", "text"]
 
-_FAMILIES: Final = ("PROC", "RES", "GO", "PROF", "MESH")
+_FAMILIES: Final = ("PROC", "RES", "GO", "PROF", "RACE", "NATS", "JS", "SRV", "MESH")
+_NO_FAULT: Final = """\
+## No fault
+
+What looks like one and is none: nothing was found.
+"""
 _NOT_NAMED: Final = """\
 ## Not named yet
 
@@ -20,15 +25,16 @@ _TITLE: Final = """\
 Each fault below is made on a fresh copy of a service of this demo, on a real mesh (server, coordinator, sidecars,
 load), which is judged by all rules again and again: until its finding is there, while the fault is on, and, where it
 can be taken back, until everything is clear again. ● marks the findings that name it, ○ one that is right too for a
-moment on the way. Faults of NATS itself are made on a nats-server of their own, with a sidecar beside the service and
+moment on the way. Each row was judged by the rules of all families: what is not marked, in its table or under *others*,
+was not found. Faults of NATS itself are made on a nats-server of their own, with a sidecar beside the service and
 beside that server: what is found as the service sees it (NATS) and as the server sees it (SRV) counts together.
 
 ```sh
 make faults     # {versions}
 ```
 
-makes them all in a quarter of an hour, and ends with 1 unless each is named by its finding and by no other, and nothing
-is found at copies that nobody touched. It wants a machine that does nothing else.
+makes them all in less than twenty minutes, and ends with 1 unless each is named by its finding and by no other, and
+nothing is found at copies that nobody touched. It wants a machine that does nothing else.
 """
 
 
@@ -71,19 +77,32 @@ def text(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> str:
 
 
 def page(faults: Sequence[Fault], outcomes: Sequence[Outcome], versions: str) -> str:
-    """The page: the same without numbers, which differ from run to run."""
-    named = [fault for fault in faults if fault.codes or not fault.family]
-    named.sort(key=lambda fault: _place(fault.codes[0]) if fault.codes else (len(_FAMILIES) + 1, ""))
+    """The page: the same without numbers, which differ from run to run, a table for each family of codes."""
     by_name = {outcome.name: outcome for outcome in outcomes}
-    codes = _codes(named, [by_name[fault.name] for fault in named])
+    families: dict[str, list[Fault]] = {}
+    for fault in sorted((one for one in faults if one.codes), key=lambda one: _place(one.codes[0])):
+        families.setdefault(fault.codes[0].partition("-")[0], []).append(fault)
     lines = [_TITLE.format(versions=versions)]
-    lines += [f"| fault | how | {' | '.join(codes)} |", f"|---|---|{'|'.join([':-:'] * len(codes))}|"]
-    for fault in named:
-        marks = [_mark(fault, by_name[fault.name], code) for code in codes]
-        lines.append(f"| {fault.name} | {fault.does} | {' | '.join(marks)} |")
-    lines += ["", _NOT_NAMED, "| switch | of | family |", "|---|---|---|"]
-    lines += [f"| {fault.name} | {fault.service} | {fault.family} |" for fault in faults if fault not in named]
-    return "\n".join(lines) + "\n"
+    for family, named in families.items():
+        marks = {fault.name: _marks(fault, by_name[fault.name]) for fault in named}
+        codes = sorted({code for row in marks.values() for code in row if code.startswith(f"{family}-")})
+        heads = [code.partition("-")[2] for code in codes]
+        lines += [f"## {family}", "", f"| fault | how | {' | '.join(heads)} | others |"]
+        lines.append(f"|---|---|{'|'.join([':-:'] * len(codes))}|---|")
+        for fault in named:
+            row = marks[fault.name]
+            cells = [row.pop(code, "") for code in codes]
+            others = ", ".join(f"{mark} {code}" for code, mark in row.items())
+            lines.append(f"| {fault.name} | {fault.does} | {' | '.join(cells)} | {others} |")
+        lines.append("")
+    for title, rest in (
+        (_NO_FAULT, [one for one in faults if not one.codes and not one.family]),
+        (_NOT_NAMED, [one for one in faults if not one.codes and one.family]),
+    ):
+        lines += [title, "| what | of | family |", "|---|---|---|"]
+        lines += [f"| {one.name}: {one.does} | {one.service} | {one.family or 'none'} |" for one in rest]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _codes(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> list[str]:
@@ -104,10 +123,10 @@ def _cell(outcome: Outcome, code: str, expected: Sequence[str]) -> str:
     return str(outcome.found[code]) if code in outcome.found else "-" if code in expected else "."
 
 
-def _mark(fault: Fault, outcome: Outcome, code: str) -> str:
-    if code in fault.codes:
-        return "●" if code in outcome.found else ""
-    return "○" if code in fault.may else ""
+def _marks(fault: Fault, outcome: Outcome) -> dict[str, str]:
+    """What stands in its row, by code."""
+    found = {code: "●" for code in fault.codes if code in outcome.found}
+    return found | dict.fromkeys(fault.may, "○")
 
 
 def _words(outcome: Outcome) -> str:

@@ -375,6 +375,12 @@ async def test_not_permitted_is_told_at_once_and_by_name(make_server: MakeServer
     with pytest.raises(NotPermitted, match=r"may not publish diagctl\.orders\.chaos"):
         await asyncio.wait_for(bus.request("diagctl.orders.chaos", timeout_s=60), 10)
     await bus.close()
+    bus = await NatsBus.connect(NatsSettings(url=server.url.replace("//", "//u:p@")), "test")
+    with pytest.raises(NotPermitted, match=r"may not publish \$JS\.API\.DIRECT\.GET\.ORDERS \("):
+        await asyncio.wait_for(bus.request("$JS.API.DIRECT.GET.ORDERS", timeout_s=60), 10)
+    await bus.subscribe("orders.newOrder", lambda _: None)
+    await until(lambda: bus.state.reason.startswith("not permitted: this role may not subscribe orders.newOrder ("))
+    await bus.close()
     closed_inbox = await NatsBus.connect(
         NatsSettings(url=server.url.replace("//", "//u:p@"), inbox_prefix="_INBOX_other"), "test"
     )

@@ -107,11 +107,18 @@ async def main():
     count = given.pop("subscribe", 0)
     async def quiet(*_): pass
     client = await nats.connect(sys.argv[1], name=sys.argv[2], error_cb=quiet, **given)
-    for number in range(count):
-        await client.subscribe(f"subject.{number}")
-    await asyncio.sleep(0)
-    await client.flush()
+    held = []
+    async def have(count):
+        while len(held) < count:
+            held.append(await client.subscribe(f"subject.{len(held)}"))
+        while len(held) > count:
+            await held.pop().unsubscribe()
+        await client.flush()
+    await have(count)
     print("ready", flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        await have(int(line.split()[1]))
+        print("done", flush=True)
     await asyncio.sleep(120)
 asyncio.run(main())
 """
@@ -129,10 +136,10 @@ def client(server: NatsServer, name: str = "orders", **given: Any) -> Child:
 
 
 def tell(child: Child, words: str, *, done: bool = True) -> None:
-    """Have it do something: ``publish SUBJECT BYTES TIMES`` or ``close``.
+    """Have it do something: ``publish SUBJECT BYTES TIMES`` or ``close``; a `client` knows ``subscriptions COUNT``.
 
     Args:
-        child: of `service`.
+        child: of `service` or `client`.
         words: what.
         done: wait until it has done so.
     """

@@ -65,24 +65,24 @@ class Inboxes:
         for inbox in list(self._open.values()):
             _tell(inbox, error)
 
-    def subject_in_trouble(self, folded_subject: str, error: Exception) -> bool:
-        """Tell the inboxes that asked on a subject (lower case, as nats-py reports it); returns whether any did."""
-        askers = self._asked.get(folded_subject, set())
+    def subject_in_trouble(self, subject: str, error: Exception) -> bool:
+        """Tell the inboxes that asked on a subject; returns whether any did."""
+        askers = self._asked.get(subject, set())
         for inbox in list(askers):
             _tell(inbox, error)
         return bool(askers)
 
     def _note(self, subject: str, inbox: "OpenInbox") -> None:
-        self._asked.setdefault(subject.lower(), set()).add(inbox)
+        self._asked.setdefault(subject, set()).add(inbox)
 
     def _forget(self, inbox: "OpenInbox", subjects: set[str]) -> None:
         self._open.pop(inbox.name, None)
         for subject in subjects:
-            askers = self._asked.get(subject.lower())
+            askers = self._asked.get(subject)
             if askers is not None:
                 askers.discard(inbox)
                 if not askers:
-                    del self._asked[subject.lower()]
+                    del self._asked[subject]
 
     def reply_subject(self, name: str, token: int) -> str:
         """The full reply subject of one token of one inbox."""

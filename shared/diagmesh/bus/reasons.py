@@ -96,6 +96,6 @@ def _certificate_hint(message: str) -> str:
 
 
 def permission_subject(error: BaseException) -> tuple[str, str] | None:
-    """``("publish" | "subscription", subject)`` when the server refused one; nats-py gives it in lower case."""
+    """``("publish" | "subscription", subject)`` when the server refused one."""
     found = _permission.search(str(error))
     return (found[1].lower(), found[2]) if found else None

@@ -105,10 +105,10 @@ class Missing:
         """Whether this question was one that repeats another; then its 503 says nothing, it is asked again."""
         return self._repeated.pop(token, None) is not None
 
-    def is_repetition(self, folded_subject: str) -> bool:
-        """Whether somebody was asked once more there (subject in lower case)."""
+    def is_repetition(self, subject: str) -> bool:
+        """Whether somebody was asked once more there."""
         kind = self._plan.kind
-        return folded_subject in {_ask_of(key).subject(kind).lower() for key in self._repeated.values()}
+        return subject in {_ask_of(key).subject(kind) for key in self._repeated.values()}
 
     async def explain(self, waiting: Collection[Key], *, complete: bool) -> None:
         """Find the reason for everybody who is still missing.

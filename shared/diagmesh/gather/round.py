@@ -227,11 +227,8 @@ class Gather:
         if not isinstance(error, NotPermitted):
             self._end(Ended.CONNECTION_LOST)
             return
-        refused = [
-            (token, ask)
-            for token, ask in enumerate(self._plan.asks)
-            if error.subject == ask.subject(self._plan.kind).lower()
-        ]
+        kind = self._plan.kind
+        refused = [(token, ask) for token, ask in enumerate(self._plan.asks) if error.subject == ask.subject(kind)]
         if self._missing.is_repetition(error.subject):
             return  # the first question was not refused, so this costs the repetition only
         absence = Absence(InstanceState.UNKNOWN, str(error))

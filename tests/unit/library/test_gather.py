@@ -565,7 +565,7 @@ class _Forbidding(MemoryBus):
 
     async def publish(self, subject: str, data: bytes = b"", **more: object) -> None:
         if subject in self._forbidden:
-            error = NotPermitted(f"not permitted: this role may not publish {subject} (role x)", subject.lower())
+            error = NotPermitted(f"not permitted: this role may not publish {subject} (role x)", subject)
             asyncio.get_running_loop().call_soon(self._inboxes.subject_in_trouble, subject, error)
             return
         await super().publish(subject, data, **more)  # type: ignore[arg-type]

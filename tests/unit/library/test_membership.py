@@ -213,8 +213,8 @@ class _Forbidding(MemoryBus):
 
     async def publish(self, subject: str, data: bytes = b"", **more: object) -> None:
         self.asked += 1
-        error = NotPermitted(f"not permitted: this role may not publish {subject.lower()}")
-        asyncio.get_running_loop().call_soon(self._inboxes.subject_in_trouble, subject.lower(), error)
+        error = NotPermitted(f"not permitted: this role may not publish {subject}")
+        asyncio.get_running_loop().call_soon(self._inboxes.subject_in_trouble, subject, error)
 
 
 async def test_a_role_that_may_not_ask_is_told_so_and_does_not_insist() -> None:

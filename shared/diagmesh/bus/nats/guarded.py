@@ -7,6 +7,7 @@ from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
+from nats.protocol.parser import ERR_RE
 
 from diagmesh.bus.core import Handler, Message
 
@@ -32,6 +33,8 @@ class GuardedClient(Client):
         """By the callback that nats-py was given in its place."""
         self._tls_wanted = tls_wanted
         self._told = refused
+        self.said = ""
+        """The last error of the server, as it wrote it: nats-py folds it, and with it the subject that was refused."""
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         try:
@@ -55,6 +58,9 @@ class GuardedClient(Client):
             log.exception("a handler of %s failed", message.subject)
 
     async def _process_err(self, err_msg: str) -> None:
+        line = ERR_RE.match(self._ps.buf)  # still at the head of what was read
+        written = (line[1] or b"").decode(errors="replace") if line is not None else ""
+        self.said = written if written.lower() == err_msg else err_msg
         self._told(err_msg)
         await super()._process_err(err_msg)
 

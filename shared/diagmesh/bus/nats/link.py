@@ -33,7 +33,7 @@ FAILURES: Final = (OSError, nats.errors.Error, TimeoutError, ValueError)
 """What opening a link can raise."""
 
 Refused = Callable[[str, str], None]
-"""Hears what the server did not permit: ``publish`` or ``subscription``, and the subject in lower case."""
+"""Hears what the server did not permit: ``publish`` or ``subscription``, and the subject."""
 
 _PING_INTERVAL_S: Final = 5
 _PINGS_OUTSTANDING: Final = 2
@@ -232,8 +232,7 @@ class Link:
 
     async def _on_error(self, error: Exception) -> None:
         try:
-            refused = permission_subject(error)
-            if refused is not None:
+            if permission_subject(error) is not None and (refused := permission_subject(Exception(self._client.said))):
                 self._refused(*refused)
                 return
             self._cause = self._cause or error

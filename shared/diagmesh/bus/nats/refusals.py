@@ -11,7 +11,7 @@ __all__ = ["Refusals"]
 log = logging.getLogger("diagmesh.bus")
 
 _MOST_TOLD: Final = 64
-_INBOXES: Final = ("_inbox", "_r_.")
+_INBOXES: Final = ("_INBOX", "_R_.")
 
 
 class Refusals:
@@ -36,12 +36,12 @@ class Refusals:
         self._told.clear()
 
     def hear(self, action: str, subject: str) -> bool:
-        """The server refused ``publish`` or ``subscription`` to a subject (lower case); whether that lasts."""
+        """The server refused ``publish`` or ``subscription`` to a subject; whether that lasts."""
         verb = "publish" if action == "publish" else "subscribe"
         error = NotPermitted(f"not permitted: this role may not {verb} {subject} ({self._role})", subject)
         if verb == "publish" and self._inboxes.subject_in_trouble(subject, error):
             return False
-        if verb == "subscribe" and subject == self._inboxes.subject.lower():
+        if verb == "subscribe" and subject == self._inboxes.subject:
             self._inboxes.all_in_trouble(error)
             return False
         if verb == "publish" and subject.startswith(_INBOXES):
