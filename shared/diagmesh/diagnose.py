@@ -21,6 +21,7 @@ _MOST_FACTS: Final = 20
 _MOST_STEPS: Final = 5
 """What depends on what was seen is another line for each instance."""
 _MOST_HITS: Final = 10_000
+_MOST_NAMED: Final = 3
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -268,11 +269,33 @@ def _broken(module: Broken) -> RuleVerdict:
     return RuleVerdict(code=module.module, title="module of a rule pack", verdict=Verdict.BROKEN, reason=module.reason)
 
 
+def _distinct(hits: Sequence[Hit]) -> list[Hit]:
+    """One for each thing that they are about: what many see of the same stream is the same."""
+    first: dict[str | Key, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.about or hit.where, hit)
+    return list(first.values())
+
+
+def _title(one: RuleSpec, hits: Sequence[Hit], distinct: Sequence[Hit]) -> str:
+    if len(hits) == 1:
+        return hits[0].title
+    count = f"{len(hits)} instances"
+    if not all(hit.about for hit in hits):
+        return f"{one.title}: {count}"
+    if len(distinct) == 1:
+        return f"{hits[0].title} ({count})"
+    more = f" and {len(distinct) - _MOST_NAMED} more" if len(distinct) > _MOST_NAMED else ""
+    return f"{one.title}: {', '.join(hit.about for hit in distinct[:_MOST_NAMED])}{more} ({count})"
+
+
 def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
     """One finding of hits of one severity: who has it, what was seen where, and the advice."""
-    first, many = hits[0], len(hits) > 1
+    first, distinct = hits[0], _distinct(hits)
     facts = [
-        msgspec.structs.replace(fact, at=label(hit.where)) if many else fact for hit in hits for fact in hit.evidence
+        msgspec.structs.replace(fact, at=label(hit.where)) if len(distinct) > 1 else fact
+        for hit in distinct
+        for fact in hit.evidence
     ]
     advice = advice_for(advice, first.where.service, first.where.instance)
     now = tuple(dict.fromkeys(line for hit in hits for line in hit.now))[:_MOST_STEPS] + advice.now
@@ -280,7 +303,7 @@ def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
         code=one.code,
         severity=first.severity or one.severity,
         class_=one.issue,
-        title=f"{one.title}: {len(hits)} instances" if many else first.title,
+        title=_title(one, hits, distinct),
         instances=tuple(label(hit.where) for hit in hits),
         evidence=tuple(facts[:_MOST_FACTS]),
         advice=Advice(now=now[:_MOST_FACTS], soon=advice.soon, later=advice.later),

@@ -58,6 +58,7 @@ def hit(where: Key, answer: Connection, doors: tuple[Door, ...], what: str) -> H
         title=f"{first.url}{others}: {what}{rest}",
         severity=Severity.WARNING if open_ else Severity.ERROR,
         evidence=tuple(fact for door in doors for fact in door_facts(door)),
+        about=", ".join(door.url for door in doors),
     )
 
 

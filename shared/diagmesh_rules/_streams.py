@@ -23,12 +23,14 @@ class Found(NamedTuple):
         facts: what was seen.
         now: what to do about this very one.
         severity: where it differs from that of the rule.
+        about: its name.
     """
 
     title: str
     facts: tuple[Fact, ...] = ()
     now: tuple[str, ...] = ()
     severity: Severity | None = None
+    about: str = ""
 
 
 def consumers_with(
@@ -42,7 +44,11 @@ def consumers_with(
         judge: says what is found, or None.
     """
     for where, answer in seen.each(Streams):
-        found = [one for each in answer.consumers if each.cause in causes and (one := judge(each, answer)) is not None]
+        found = [
+            one._replace(about=each.full_name)
+            for each in answer.consumers
+            if each.cause in causes and (one := judge(each, answer)) is not None
+        ]
         yield from told(where, found, unseen(answer, "consumers"))
 
 
@@ -64,6 +70,7 @@ def hit(where: Key, found: Sequence[Found]) -> Hit:
         evidence=tuple(fact for one in ordered[:_MOST] for fact in one.facts),
         severity=first.severity,
         now=tuple(dict.fromkeys(line for one in ordered[:_MOST] for line in one.now)),
+        about=", ".join(dict.fromkeys(one.about for one in ordered if one.about)),
     )
 
 

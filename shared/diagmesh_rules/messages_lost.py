@@ -60,7 +60,12 @@ def _judged(one: ConsumerState, stream: StreamState | None, limits: LossLimits) 
         facts.append(Fact(what="overtaken in", value=one.lost_in_s, unit="s", limit=limits.soon_s))
     now = (f"see how far behind it is: {info_of(one)}",)
     if lost:
-        return Found(f"{one.full_name}: {one.lost} messages were dropped before it got them", tuple(facts), now)
+        return Found(
+            f"{one.full_name}: {one.lost} messages were dropped before it got them",
+            tuple(facts),
+            now,
+            about=one.full_name,
+        )
     left = duration(one.lost_in_s or 0.0)
     title = f"{one.full_name}: in {left} messages will be dropped before it gets them"
-    return Found(title, tuple(facts), now, Severity.WARNING)
+    return Found(title, tuple(facts), now, Severity.WARNING, one.full_name)

@@ -26,6 +26,7 @@ def no_stream(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
                 f"no stream takes {subject}: what is published there is lost",
                 (Fact(what="no stream takes", value=subject),),
                 ("see which subjects are taken: `nats stream ls`",),
+                about=subject,
             )
             for subject in answer.unheard_subjects
         ]
@@ -34,6 +35,7 @@ def no_stream(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
                 f"there is no {'consumer' if '/' in name else 'stream'} {name}",
                 (Fact(what="not there", value=name),),
                 ("see which there are: `nats stream ls`",),
+                about=name,
             )
             for name in answer.missing
         ]

@@ -52,7 +52,7 @@ def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
                 Fact(what=f"{stream.name}: operations behind on {peer.name}", value=peer.lag, limit=limits.lag_count),
                 Fact(what="heard by the leader", value=peer.active_s, unit="s", limit=limits.replica_s),
             )
-            yield Found(f"{stream.name}: its replica on {peer.name} {why}", facts, now)
+            yield Found(f"{stream.name}: its replica on {peer.name} {why}", facts, now, about=stream.name)
     for source in stream.sources:
         if why := _source(source, limits):
             facts = (
@@ -60,7 +60,7 @@ def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
                 Fact(what="heard", value=source.active_s, unit="s", limit=limits.source_s),
             )
             copies = "mirrors" if source.mirror else "takes from"
-            yield Found(f"{stream.name} {copies} {source.name}, {why}", facts, now)
+            yield Found(f"{stream.name} {copies} {source.name}, {why}", facts, now, about=stream.name)
 
 
 def _replica(peer: Replica, limits: ReplicaLimits) -> str:

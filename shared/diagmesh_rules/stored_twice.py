@@ -69,4 +69,4 @@ def _found(one: StreamState, ids: MessageIds) -> Found:
         ),
         Fact(what=f"{one.name}: read, of which without an id", value=f"{ids.read}, {ids.without}"),
     )
-    return Found(title, facts, (f"Compare them: `nats stream get {one.name} {last.first_seq}`.",))
+    return Found(title, facts, (f"Compare them: `nats stream get {one.name} {last.first_seq}`.",), about=one.name)

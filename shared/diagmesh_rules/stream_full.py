@@ -63,4 +63,4 @@ def _judged(one: StreamState, limits: FullLimits) -> Found | None:
     become = ": new ones are refused" if full else until
     title = f"{one.name} holds {percent(share)} of the {of} that it may{become}"
     command = f"see what it holds: `nats stream info {shlex.quote(one.name)}`"
-    return Found(title, tuple(facts), (command,), Severity.ERROR if full else Severity.WARNING)
+    return Found(title, tuple(facts), (command,), Severity.ERROR if full else Severity.WARNING, one.name)

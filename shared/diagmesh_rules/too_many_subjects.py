@@ -36,6 +36,7 @@ def too_many_subjects(seen: Evidence, limits: SubjectLimits) -> Iterator[Hit | U
             Found(
                 f"{one.name} holds messages of {one.distinct_subjects} subjects",
                 (Fact(what=f"{one.name}: subjects", value=one.distinct_subjects, limit=limits.subjects_count),),
+                about=one.name,
             )
             for one in answer.streams
             if one.distinct_subjects >= limits.subjects_count

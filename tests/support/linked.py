@@ -56,7 +56,10 @@ for sid, subject in enumerate(given.get("subscribe", []), 1):
     plug.sendall(f"SUB {subject} {sid}\\r\\n".encode())
 def read():
     while True:
-        line = rest.readline()
+        try:
+            line = rest.readline()
+        except OSError:  # a server that has enough of us resets the connection
+            return
         if not line:
             return
         if line.startswith(b"PING"):

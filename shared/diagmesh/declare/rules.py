@@ -36,6 +36,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         evidence: what was seen.
         severity: where it differs from that of the rule.
         now: what to do at once, where that depends on what was seen; before the advice of the rule.
+        about: which stream, consumer or server it concerns, where several instances may see one and the same.
         instead_of: codes of milder rules that keep quiet about this instance, so that one event has one code.
     """
 
@@ -44,6 +45,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Fact, ...] = ()
     severity: Severity | None = None
     now: tuple[str, ...] = ()
+    about: str = ""
     instead_of: tuple[str, ...] = ()
 
 

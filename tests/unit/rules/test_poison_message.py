@@ -27,6 +27,21 @@ def test_several_at_one_instance_are_one_finding() -> None:
     assert finding.title == "ORDERS/worker: message 7 was given up after 5 deliveries, 60 s ago (and 1 more)"
 
 
+def test_the_same_consumer_seen_from_several_instances_is_named_once() -> None:
+    here, there = answered(streams(BAD)), answered(streams(BAD), at="payments/i1")
+    (finding,) = judged(poison_message, here, there).findings
+    assert finding.title == "ORDERS/worker: message 7 was given up after 5 deliveries, 60 s ago (2 instances)"
+    assert finding.instances == ("orders/i1", "payments/i1")
+    assert [fact.what for fact in finding.evidence] == ["ORDERS/worker: deliveries of message 7"]
+
+
+def test_another_consumer_at_another_instance_is_named_too() -> None:
+    here, there = answered(streams(BAD)), answered(streams(replace(BAD, name="other")), at="payments/i1")
+    (finding,) = judged(poison_message, here, there).findings
+    assert finding.title == "Poison message: ORDERS/worker, ORDERS/other (2 instances)"
+    assert [fact.at for fact in finding.evidence] == ["orders/i1", "payments/i1"]
+
+
 def test_what_is_below_the_threshold_is_clear() -> None:
     for mild in (
         replace(BAD, cause=Cause.NONE),
