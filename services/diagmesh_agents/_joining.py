@@ -17,9 +17,9 @@ from diagmesh.contract.answers.connection import (
     ServerView,
     SubscriptionView,
 )
-from diagmesh.target import MetConnections, TcpLink
+from diagmesh.target import MetConnections, Target, TcpLink
 
-__all__ = ["LATELY_S", "best", "ended", "joined", "lately", "links", "mark_linked", "own_closed", "view"]
+__all__ = ["LATELY_S", "best", "ended", "joined", "lately", "links", "mark_linked", "own_closed", "sockets_of", "view"]
 
 LATELY_S: Final = 300.0
 _OWN_NAMES: Final = ("diag-preflight/", "diag-observer/", "diag-monitor/", "diag/")
@@ -46,6 +46,16 @@ def joined(sockets: Sequence[TcpLink], seen: Sequence[Seen]) -> dict[TcpLink, Se
         elif len(same) == 1 and ports[socket.local_port] == 1 and not socket.local_address.startswith("127."):
             found[socket] = same[0]
     return found
+
+
+def sockets_of(target: Target) -> Sequence[TcpLink]:
+    """The TCP connections of the process; reads many files, so not in the event loop.
+
+    Raises:
+        NotRunning: it ended.
+        Unreadable: its descriptors may not be read.
+    """
+    return target.process.tcp_links()
 
 
 def mark_linked(doors: Sequence[Door], sockets: Sequence[TcpLink]) -> tuple[Door, ...]:

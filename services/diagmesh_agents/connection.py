@@ -14,7 +14,7 @@ from diagmesh.contract.wire import Blind
 from diagmesh.declare import agent
 from diagmesh.errors import BusError, NotRunning, Unavailable, Unreadable
 from diagmesh.target import Target, TcpLink
-from diagmesh_agents._joining import best, ended, joined, lately, links, mark_linked, own_closed
+from diagmesh_agents._joining import best, ended, joined, lately, links, mark_linked, own_closed, sockets_of
 
 __all__ = ["connection"]
 
@@ -68,16 +68,12 @@ async def _knock(question: ConnectionQuestion, target: Target, blinds: list[Blin
 
 async def _sockets(target: Target, blinds: list[Blind]) -> Sequence[TcpLink] | None:
     try:
-        return await asyncio.to_thread(_links_of, target)
+        return await asyncio.to_thread(sockets_of, target)
     except NotRunning as gone:
         blinds.append(Blind(what="links", why=str(gone), fix="ask for health: it tells what became of the process"))
     except Unreadable as refusal:
         blinds.append(Blind(what="links", why=str(refusal), fix=refusal.fix))
     return None
-
-
-def _links_of(target: Target) -> Sequence[TcpLink]:
-    return target.process.tcp_links()
 
 
 async def _told(

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from diagmesh.contract.answers.streams import ConsumerState, PoisonMessage, Streams, StreamsQuestion
 from diagmesh.declare import agent
 from diagmesh.target import Target
+from diagmesh_agents._used import with_use
 
 __all__ = ["streams"]
 
@@ -13,6 +14,8 @@ __all__ = ["streams"]
 async def streams(question: StreamsQuestion, target: Target) -> Streams:
     """How far behind the consumers of the service are, what holds them up, and what its streams are about to lose."""
     answer = await target.streams.look(question)
+    if not answer.named:
+        answer = await with_use(answer, target)
     if not question.head:
         return answer
     return replace(answer, consumers=tuple(map(_redacted, answer.consumers)))

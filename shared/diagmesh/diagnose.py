@@ -273,7 +273,7 @@ def _distinct(hits: Sequence[Hit]) -> list[Hit]:
     """One for each thing that they are about: what many see of the same stream is the same."""
     first: dict[str | Key, Hit] = {}
     for hit in hits:
-        first.setdefault(hit.about or hit.where, hit)
+        first.setdefault(hit.same or hit.where, hit)
     return list(first.values())
 
 
@@ -281,12 +281,13 @@ def _title(one: RuleSpec, hits: Sequence[Hit], distinct: Sequence[Hit]) -> str:
     if len(hits) == 1:
         return hits[0].title
     count = f"{len(hits)} instances"
-    if not all(hit.about for hit in hits):
-        return f"{one.title}: {count}"
     if len(distinct) == 1:
         return f"{hits[0].title} ({count})"
-    more = f" and {len(distinct) - _MOST_NAMED} more" if len(distinct) > _MOST_NAMED else ""
-    return f"{one.title}: {', '.join(hit.about for hit in distinct[:_MOST_NAMED])}{more} ({count})"
+    names = list(dict.fromkeys(hit.about for hit in distinct))
+    if not all(names):
+        return f"{one.title}: {count}"
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{one.title}: {', '.join(names[:_MOST_NAMED])}{more} ({count})"
 
 
 def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:

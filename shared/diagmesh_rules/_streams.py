@@ -4,13 +4,15 @@ import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from diagmesh.contract.answers.streams import Cause, ConsumerState, Streams
 from diagmesh.contract.findings import Fact, Severity
 from diagmesh.declare import Hit, Unjudged
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 
-__all__ = ["Found", "consumers_with", "hit", "info_of", "told", "unseen"]
+__all__ = ["Found", "consumers_with", "each_answer", "hit", "info_of", "told", "unseen"]
 
 _MOST: Final = 3
 
@@ -24,6 +26,7 @@ class Found(NamedTuple):
         now: what to do about this very one.
         severity: where it differs from that of the rule.
         about: its name.
+        same: its identity.
     """
 
     title: str
@@ -31,6 +34,32 @@ class Found(NamedTuple):
     now: tuple[str, ...] = ()
     severity: Severity | None = None
     about: str = ""
+    same: str = ""
+
+
+def each_answer(seen: Evidence) -> Iterator[tuple[Key, Streams]]:
+    """Every answer, without what is somebody else's.
+
+    Where the settings do not say which streams a service uses, it tells of all of the account. Of these it leaves to
+    others what the settings of others name, and the consumers whose messages are pushed to others.
+    """
+    answers = list(seen.each(Streams))
+    theirs = {one for _, answer in answers for one in _own(answer)}
+    for where, answer in answers:
+        others = theirs - _own(answer)
+        if others:
+            streams = tuple(one for one in answer.streams if one.identity not in others)
+            consumers = tuple(one for one in answer.consumers if one.identity not in others)
+            yield where, replace(answer, streams=streams, consumers=consumers)
+        else:
+            yield where, answer
+
+
+def _own(answer: Streams) -> set[str]:
+    """The streams and consumers that are known as those of the service."""
+    if answer.named:
+        return {one.identity for one in answer.streams} | {one.identity for one in answer.consumers}
+    return {one.identity for one in answer.consumers if one.used}
 
 
 def consumers_with(
@@ -43,9 +72,9 @@ def consumers_with(
         causes: which of them.
         judge: says what is found, or None.
     """
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         found = [
-            one._replace(about=each.full_name)
+            one._replace(about=each.full_name, same=each.identity)
             for each in answer.consumers
             if each.cause in causes and (one := judge(each, answer)) is not None
         ]
@@ -70,7 +99,8 @@ def hit(where: Key, found: Sequence[Found]) -> Hit:
         evidence=tuple(fact for one in ordered[:_MOST] for fact in one.facts),
         severity=first.severity,
         now=tuple(dict.fromkeys(line for one in ordered[:_MOST] for line in one.now)),
-        about=", ".join(dict.fromkeys(one.about for one in ordered if one.about)),
+        about=", ".join(dict.fromkeys(one.about for one in ordered)),
+        same=", ".join(one.same for one in ordered) if all(one.same for one in ordered) else "",
     )
 
 

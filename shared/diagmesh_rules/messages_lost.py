@@ -6,7 +6,7 @@ from diagmesh.contract.answers.streams import ConsumerState, Streams, StreamStat
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, info_of, told, unseen
+from diagmesh_rules._streams import Found, each_answer, info_of, told, unseen
 from diagmesh_rules._words import duration
 
 __all__ = ["LossLimits", "messages_lost"]
@@ -34,7 +34,7 @@ class LossLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 )
 def messages_lost(seen: Evidence, limits: LossLimits) -> Iterator[Hit | Unjudged]:
     """A stream keeps messages until every consumer of the service got them."""
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         streams = {one.name: one for one in answer.streams}
         found = [
             one for each in answer.consumers if (one := _judged(each, streams.get(each.stream), limits)) is not None
@@ -60,12 +60,8 @@ def _judged(one: ConsumerState, stream: StreamState | None, limits: LossLimits) 
         facts.append(Fact(what="overtaken in", value=one.lost_in_s, unit="s", limit=limits.soon_s))
     now = (f"see how far behind it is: {info_of(one)}",)
     if lost:
-        return Found(
-            f"{one.full_name}: {one.lost} messages were dropped before it got them",
-            tuple(facts),
-            now,
-            about=one.full_name,
-        )
+        title = f"{one.full_name}: {one.lost} messages were dropped before it got them"
+        return Found(title, tuple(facts), now, about=one.full_name, same=one.identity)
     left = duration(one.lost_in_s or 0.0)
     title = f"{one.full_name}: in {left} messages will be dropped before it gets them"
-    return Found(title, tuple(facts), now, Severity.WARNING, one.full_name)
+    return Found(title, tuple(facts), now, Severity.WARNING, one.full_name, one.identity)

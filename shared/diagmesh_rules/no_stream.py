@@ -6,7 +6,7 @@ from diagmesh.contract.answers.streams import Streams
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, told, unseen
+from diagmesh_rules._streams import Found, each_answer, told, unseen
 
 __all__ = ["no_stream"]
 
@@ -20,7 +20,7 @@ __all__ = ["no_stream"]
 )
 def no_stream(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
     """Every stream, consumer and subject that the settings name for the service is there."""
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         found = [
             Found(
                 f"no stream takes {subject}: what is published there is lost",

@@ -6,7 +6,7 @@ from diagmesh.contract.answers.streams import Streams, Threshold
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, told, unseen
+from diagmesh_rules._streams import Found, each_answer, told, unseen
 
 __all__ = ["own_thresholds"]
 
@@ -20,10 +20,14 @@ __all__ = ["own_thresholds"]
 )
 def own_thresholds(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
     """Streams and consumers keep within the thresholds that their own metadata sets."""
-    for where, answer in seen.each(Streams):
-        assets = [(one.name, one.exceeded, one.unreadable) for one in answer.streams]
-        assets += [(one.full_name, one.exceeded, one.unreadable) for one in answer.consumers]
-        found = [one for name, exceeded, unreadable in assets for one in _judged(name, exceeded, unreadable)]
+    for where, answer in each_answer(seen):
+        assets = [(one.name, one.exceeded, one.unreadable, one.identity) for one in answer.streams]
+        assets += [(one.full_name, one.exceeded, one.unreadable, one.identity) for one in answer.consumers]
+        found = [
+            one._replace(about=name, same=identity)
+            for name, exceeded, unreadable, identity in assets
+            for one in _judged(name, exceeded, unreadable)
+        ]
         yield from told(where, found, unseen(answer, "consumers", "streams"))
 
 
@@ -32,6 +36,6 @@ def _judged(name: str, exceeded: Sequence[Threshold], unreadable: Sequence[str])
         unit = " s" if one.unit == "s" else ""
         fact = Fact(what=f"{name}: {one.key}", value=one.value, unit=one.unit, limit=one.limit)
         title = f"{name} breaks its own {one.key}: {one.value:g}{unit} against {one.limit:g}{unit}"
-        yield Found(title, (fact,), (), Severity.WARNING if one.warns else Severity.ERROR, name)
+        yield Found(title, (fact,), (), Severity.WARNING if one.warns else Severity.ERROR)
     for text in unreadable:
-        yield Found(f"{name} has a threshold that cannot be read: {text}", (), (), Severity.WARNING, name)
+        yield Found(f"{name} has a threshold that cannot be read: {text}", (), (), Severity.WARNING)

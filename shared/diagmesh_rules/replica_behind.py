@@ -7,7 +7,7 @@ from diagmesh.contract.answers.streams import Replica, SourceState, Streams, Str
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, told, unseen
+from diagmesh_rules._streams import Found, each_answer, told, unseen
 from diagmesh_rules._words import duration
 
 __all__ = ["ReplicaLimits", "replica_behind"]
@@ -39,7 +39,7 @@ class ReplicaLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 )
 def replica_behind(seen: Evidence, limits: ReplicaLimits) -> Iterator[Hit | Unjudged]:
     """All replicas of a stream are there and follow, and a stream that copies others follows these."""
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         found = [one for stream in answer.streams for one in _judged(stream, limits)]
         yield from told(where, found, unseen(answer, "streams"))
 
@@ -52,7 +52,9 @@ def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
                 Fact(what=f"{stream.name}: operations behind on {peer.name}", value=peer.lag, limit=limits.lag_count),
                 Fact(what="heard by the leader", value=peer.active_s, unit="s", limit=limits.replica_s),
             )
-            yield Found(f"{stream.name}: its replica on {peer.name} {why}", facts, now, about=stream.name)
+            yield Found(
+                f"{stream.name}: its replica on {peer.name} {why}", facts, now, about=stream.name, same=stream.identity
+            )
     for source in stream.sources:
         if why := _source(source, limits):
             facts = (
@@ -60,7 +62,9 @@ def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
                 Fact(what="heard", value=source.active_s, unit="s", limit=limits.source_s),
             )
             copies = "mirrors" if source.mirror else "takes from"
-            yield Found(f"{stream.name} {copies} {source.name}, {why}", facts, now, about=stream.name)
+            yield Found(
+                f"{stream.name} {copies} {source.name}, {why}", facts, now, about=stream.name, same=stream.identity
+            )
 
 
 def _replica(peer: Replica, limits: ReplicaLimits) -> str:

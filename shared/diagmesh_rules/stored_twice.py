@@ -6,7 +6,7 @@ from diagmesh.contract.answers.streams import MessageIds, Streams, StreamState
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, told, unseen
+from diagmesh_rules._streams import Found, each_answer, told, unseen
 from diagmesh_rules._words import duration
 
 __all__ = ["RepeatedLimits", "stored_twice"]
@@ -34,7 +34,7 @@ class RepeatedLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 )
 def stored_twice(seen: Evidence, limits: RepeatedLimits) -> Iterator[Hit | Unjudged]:
     """No message is stored twice under one id."""
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         blind = unseen(answer, "ids of messages")
         if not blind and all(one.ids is None for one in answer.streams):
             why = "ids of messages are read of streams that ids in [targets.streams] names, and of no others"
@@ -69,4 +69,10 @@ def _found(one: StreamState, ids: MessageIds) -> Found:
         ),
         Fact(what=f"{one.name}: read, of which without an id", value=f"{ids.read}, {ids.without}"),
     )
-    return Found(title, facts, (f"Compare them: `nats stream get {one.name} {last.first_seq}`.",), about=one.name)
+    return Found(
+        title,
+        facts,
+        (f"Compare them: `nats stream get {one.name} {last.first_seq}`.",),
+        about=one.name,
+        same=one.identity,
+    )

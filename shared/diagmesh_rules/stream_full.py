@@ -7,7 +7,7 @@ from diagmesh.contract.answers.streams import Streams, StreamState
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, told, unseen
+from diagmesh_rules._streams import Found, each_answer, told, unseen
 from diagmesh_rules._words import duration, percent
 
 __all__ = ["FullLimits", "stream_full"]
@@ -37,7 +37,7 @@ class FullLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 )
 def stream_full(seen: Evidence, limits: FullLimits) -> Iterator[Hit | Unjudged]:
     """A stream that refuses what does not fit has room for what comes."""
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         found = [one for each in answer.streams if (one := _judged(each, limits)) is not None]
         yield from told(where, found, unseen(answer, "streams"))
 
@@ -63,4 +63,4 @@ def _judged(one: StreamState, limits: FullLimits) -> Found | None:
     become = ": new ones are refused" if full else until
     title = f"{one.name} holds {percent(share)} of the {of} that it may{become}"
     command = f"see what it holds: `nats stream info {shlex.quote(one.name)}`"
-    return Found(title, tuple(facts), (command,), Severity.ERROR if full else Severity.WARNING, one.name)
+    return Found(title, tuple(facts), (command,), Severity.ERROR if full else Severity.WARNING, one.name, one.identity)

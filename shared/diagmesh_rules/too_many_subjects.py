@@ -6,7 +6,7 @@ from diagmesh.contract.answers.streams import Streams
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, told, unseen
+from diagmesh_rules._streams import Found, each_answer, told, unseen
 
 __all__ = ["SubjectLimits", "too_many_subjects"]
 
@@ -31,12 +31,13 @@ class SubjectLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 )
 def too_many_subjects(seen: Evidence, limits: SubjectLimits) -> Iterator[Hit | Unjudged]:
     """No stream holds a million distinct subjects."""
-    for where, answer in seen.each(Streams):
+    for where, answer in each_answer(seen):
         found = [
             Found(
                 f"{one.name} holds messages of {one.distinct_subjects} subjects",
                 (Fact(what=f"{one.name}: subjects", value=one.distinct_subjects, limit=limits.subjects_count),),
                 about=one.name,
+                same=one.identity,
             )
             for one in answer.streams
             if one.distinct_subjects >= limits.subjects_count

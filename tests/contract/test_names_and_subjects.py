@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagmesh.bus.memory import matches
 from diagmesh.contract import subjects
 from diagmesh.contract.names import NAME_PATTERN, check_token, legalise, shown
 from diagmesh.errors import BadName
@@ -71,11 +70,11 @@ def test_exactly_one_address_hears_each_question(service: str, kind: str, instan
     ]
     addresses = addresses_of_instance(service, instance)
     for question in questions:
-        assert sum(matches(address.subject, question) for address in addresses) == 1, question
+        assert sum(subjects.matches(address.subject, question) for address in addresses) == 1, question
         assert subjects.kind_of(question) == kind
     for question in (subjects.ask_mesh(kind), subjects.ask_mesh(kind, "all"), subjects.ask_mesh(kind, instance)):
-        assert sum(matches(address.subject, question) for address in addresses_of_coordinator(instance)) == 1
-        assert sum(matches(address.subject, question) for address in addresses) == 0
+        assert sum(subjects.matches(address.subject, question) for address in addresses_of_coordinator(instance)) == 1
+        assert sum(subjects.matches(address.subject, question) for address in addresses) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """A mesh beside the Go demo: a base that nobody touches, and fresh copies that are broken one after the other."""
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,7 @@ SHOP: Final = "shop"
 """The service of the copies that have a nats-server of their own."""
 _LOAD_PER_S: Final = 20.0
 _AGAIN_S: Final = 30.0
+_DISMISSED_S: Final = 10.0
 _KEEPS: Final = 'registry = { keep = "required" }'
 _LINGER_S: Final = 300  # longer than anybody waits here
 _STARVE: Final = """
@@ -110,6 +113,8 @@ class Copy:
         if self.twin is not None:
             self.twin.stop()
         self.disperse()
+        if self._pid_file is None:
+            self._dismiss_launcher()
         self.sidecar.stop()
         self._demo.close()
 
@@ -117,6 +122,13 @@ class Copy:
         """Wait until its launcher has started another process instead of that one, and it works."""
         wait_until(lambda: self.service.pid != instead_of, _AGAIN_S, "it is started again")
         self._demo.connected(self.service)
+
+    def _dismiss_launcher(self) -> None:
+        """Told again and again: the first word ends the service, another one the time in which it is told how."""
+        deadline = time.monotonic() + _DISMISSED_S
+        while self.sidecar.running and time.monotonic() < deadline:
+            self.sidecar.send(signal.SIGTERM)
+            time.sleep(0.5)
 
     def _name_process(self) -> Path:
         assert self._pid_file is not None, "a launcher knows its process"

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import nats
 import nats.errors
 import pytest
 from nats.js.api import ConsumerConfig
 
-from diagmesh.contract.answers.streams import Cause
+from diagmesh.contract.answers.streams import Cause, Streams, StreamsQuestion
 from diagmesh.errors import Unavailable
 from diagmesh.settings import NatsSettings, RuleSettings, StreamsSettings
+from diagmesh_agents.streams import streams
 from diagmesh_cli.local.roles import make_keyring, server_config
+from faults.shop import USERS
+from support.children import Child
+from support.linked import Linked, linked, login, service
 from support.natsserver import MakeServer, NatsServer
 from support.ports import free_port
 from support.ruling import codes, found, judge
@@ -155,3 +160,32 @@ async def test_the_commands_of_findings_and_their_remedies_work(
         ran(nats_cli, tmp_path, server.url, remedy)
         assert (await lab.look()).consumers[0].max_ack_pending == 1000
         assert "JS-001" not in codes(judge([await lab.look()], *SOON))
+
+
+async def test_a_pushed_consumer_is_of_the_service_that_subscribes_to_where_it_is_pushed(
+    make_server: MakeServer,
+) -> None:
+    async def prepare(url: str) -> None:
+        async with await nats.connect(url) as app:
+            await app.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+            for name in ("mailer", "poster", "nobody"):
+                config = ConsumerConfig(durable_name=name, deliver_subject=f"out.{name}")
+                await app.jetstream().add_consumer("ORDERS", config)
+            await app.jetstream().add_consumer("ORDERS", ConsumerConfig(durable_name="worker"))
+
+    async def used(by: Linked) -> dict[str, bool | None]:
+        answer = await streams.look(StreamsQuestion(), by.neighbour)
+        assert isinstance(answer, Streams)
+        return {one.name: one.used for one in answer.consumers}
+
+    with make_server(jetstream=True, config=USERS) as server:
+        await prepare(login(server.url, "app"))
+        with (
+            service(server, "orders", subscribe=["out.mailer"]) as orders,
+            service(server, "other", subscribe=["out.poster"]),
+        ):
+            async with linked(pid=orders.pid, observer=login(server.url, "eye")) as it:
+                assert await used(it) == {"mailer": True, "poster": False, "nobody": None, "worker": None}
+            with Child("print('ready', flush=True); import time; time.sleep(60)") as idle:
+                async with linked(pid=idle.pid, observer=login(server.url, "eye")) as blind:
+                    assert set((await used(blind)).values()) == {None}, "nobody knows what it subscribes to"

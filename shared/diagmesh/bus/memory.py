@@ -8,22 +8,12 @@ from typing import Final
 
 from diagmesh.bus.core import BusState, Handler, Held, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
+from diagmesh.contract.subjects import matches
 from diagmesh.errors import ConnectionLost, MessageTooLarge, NotConnected
 
-__all__ = ["MemoryBus", "MemoryServer", "matches"]
+__all__ = ["MemoryBus", "MemoryServer"]
 
 _DEFAULT_MAX_PAYLOAD: Final = 1024 * 1024
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """Whether a subject falls under a subscription pattern (``*`` one token, ``>`` one or more at the end)."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for position, part in enumerate(wanted):
-        if part == ">":
-            return len(given) > position
-        if position >= len(given) or part not in ("*", given[position]):
-            return False
-    return len(wanted) == len(given)
 
 
 class MemoryServer:

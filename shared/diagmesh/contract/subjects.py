@@ -17,6 +17,7 @@ __all__ = [
     "heartbeats",
     "is_inbox",
     "kind_of",
+    "matches",
 ]
 
 # A prefix, then tokens without blanks, control characters and wildcards, none of them empty.
@@ -87,3 +88,14 @@ def kind_of(subject: str) -> str:
     """The kind token of a question's subject (``diag.<service>.<kind>…``); empty when there is none."""
     tokens = subject.split(".", 3)
     return tokens[2] if len(tokens) > 2 else ""
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a subject falls under a subscription pattern (``*`` one token, ``>`` one or more at the end)."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for position, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > position
+        if position >= len(given) or part not in ("*", given[position]):
+            return False
+    return len(wanted) == len(given)

@@ -36,7 +36,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         evidence: what was seen.
         severity: where it differs from that of the rule.
         now: what to do at once, where that depends on what was seen; before the advice of the rule.
-        about: which stream, consumer or server it concerns, where several instances may see one and the same.
+        about: which stream, consumer or server it concerns.
+        same: what tells that thing from all others, where several instances may see the same one.
         instead_of: codes of milder rules that keep quiet about this instance, so that one event has one code.
     """
 
@@ -46,6 +47,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity | None = None
     now: tuple[str, ...] = ()
     about: str = ""
+    same: str = ""
     instead_of: tuple[str, ...] = ()
 
 

@@ -2,6 +2,8 @@
 
 from diagmesh.contract.findings import Severity
 from diagmesh.settings import ConnectionSettings
+from diagmesh.testing import answered, judged
+from diagmesh_rules.nats_server_down import nats_server_down
 from support.linked import APP, linked, login
 from support.natsserver import MakeServer
 from support.ruling import codes, found
@@ -28,6 +30,15 @@ async def test_with_another_server_it_is_a_warning(make_server: MakeServer) -> N
             finding = found(await it.judged(), "NATS-001")
     assert finding.severity is Severity.WARNING
     assert "1 of 2 servers can be used" in finding.title
+
+
+async def test_at_several_instances_the_server_is_named_and_what_each_saw_is_told(make_server: MakeServer) -> None:
+    server = make_server()
+    async with linked(connection=ConnectionSettings(url=server.url)) as it:
+        answer = await it.answer()
+    (finding,) = judged(nats_server_down, answered(answer), answered(answer, at="payments/i1")).findings
+    assert finding.title == f"NATS server is down: {server.url} (2 instances)"
+    assert {fact.at for fact in finding.evidence} == {"orders/i1", "payments/i1"}, "localhost is another at each"
 
 
 async def test_no_secret_of_the_url_is_told(make_server: MakeServer) -> None:

@@ -1,8 +1,11 @@
 """JS-005: a message that was given up or comes again and again is found."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 from msgspec.structs import replace
 
-from diagmesh.contract.answers.streams import Cause, PoisonMessage
+from diagmesh.contract.answers.streams import Cause, PoisonMessage, Streams
 from diagmesh.contract.verdicts import Verdict
 from diagmesh.contract.wire import Blind
 from diagmesh.settings import RuleSettings
@@ -27,8 +30,12 @@ def test_several_at_one_instance_are_one_finding() -> None:
     assert finding.title == "ORDERS/worker: message 7 was given up after 5 deliveries, 60 s ago (and 1 more)"
 
 
-def test_the_same_consumer_seen_from_several_instances_is_named_once() -> None:
-    here, there = answered(streams(BAD)), answered(streams(BAD), at="payments/i1")
+MADE: Final = datetime(2026, 11, 27, 14, 2, tzinfo=UTC)
+ONE: Final = replace(BAD, created=MADE)
+
+
+def test_the_same_consumer_seen_from_several_instances_is_told_once() -> None:
+    here, there = answered(streams(ONE)), answered(streams(ONE), at="payments/i1")
     (finding,) = judged(poison_message, here, there).findings
     assert finding.title == "ORDERS/worker: message 7 was given up after 5 deliveries, 60 s ago (2 instances)"
     assert finding.instances == ("orders/i1", "payments/i1")
@@ -36,10 +43,37 @@ def test_the_same_consumer_seen_from_several_instances_is_named_once() -> None:
 
 
 def test_another_consumer_at_another_instance_is_named_too() -> None:
-    here, there = answered(streams(BAD)), answered(streams(replace(BAD, name="other")), at="payments/i1")
+    here, there = answered(streams(ONE)), answered(streams(replace(ONE, name="other")), at="payments/i1")
     (finding,) = judged(poison_message, here, there).findings
     assert finding.title == "Poison message: ORDERS/worker, ORDERS/other (2 instances)"
     assert [fact.at for fact in finding.evidence] == ["orders/i1", "payments/i1"]
+
+
+def test_one_of_the_same_name_in_another_account_is_another() -> None:
+    other = replace(ONE, created=MADE + timedelta(seconds=1))
+    (finding,) = judged(poison_message, answered(streams(ONE)), answered(streams(other), at="payments/i1")).findings
+    assert finding.title == "Poison message: ORDERS/worker (2 instances)"
+    assert [fact.at for fact in finding.evidence] == ["orders/i1", "payments/i1"]
+
+
+def test_whose_settings_name_it_has_it_and_not_all_who_see_the_account() -> None:
+    named, unnamed = answered(streams(ONE, named=True)), answered(streams(ONE), at="payments/i1")
+    diagnosis = judged(poison_message, named, unnamed)
+    assert [finding.instances for finding in diagnosis.findings] == [("orders/i1",)]
+    assert diagnosis.verdicts[0].judged == ("orders/i1", "payments/i1")
+    other = answered(streams(replace(ONE, created=MADE + timedelta(seconds=1))), at="payments/i1")
+    assert judged(poison_message, named, other).findings[0].instances == ("orders/i1", "payments/i1")
+
+
+def test_who_subscribes_to_where_it_is_pushed_has_it_and_else_all() -> None:
+    def pushed(*, used: bool | None) -> Streams:
+        return streams(replace(ONE, push=True, push_bound=True, push_to="mail.out", used=used))
+
+    there = answered(pushed(used=False), at="payments/i1")
+    diagnosis = judged(poison_message, answered(pushed(used=True)), there)
+    assert [finding.instances for finding in diagnosis.findings] == [("orders/i1",)]
+    diagnosis = judged(poison_message, answered(pushed(used=None)), there)
+    assert [finding.instances for finding in diagnosis.findings] == [("orders/i1", "payments/i1")], "nobody's is lost"
 
 
 def test_what_is_below_the_threshold_is_clear() -> None:

@@ -50,6 +50,7 @@ def stream_state(info: StreamInfo, now: datetime) -> StreamState:
         replicas=_replicas(info.cluster),
         sources=tuple(_sources(info)),
         keeps_last=config.max_msgs_per_subject > 0,
+        created=info.created,
     )
     exceeded, unreadable = of_stream(config.metadata, told)
     return msgspec.structs.replace(told, exceeded=exceeded, unreadable=unreadable)
@@ -75,6 +76,7 @@ def consumer_state(info: ConsumerInfo, now: datetime, subjects: Collection[str] 
         name=info.name,
         push=bool(config.deliver_subject),
         push_bound=info.push_bound,
+        push_to=config.deliver_subject,
         filtered=_filtered(info, subjects),
         whole=config.deliver_policy not in ("last", "last_per_subject"),
         ack=config.ack_policy,
@@ -91,6 +93,7 @@ def consumer_state(info: ConsumerInfo, now: datetime, subjects: Collection[str] 
         acked_seq=info.ack_floor.stream_seq,
         acked_deliveries=info.ack_floor.consumer_seq,
         acked_age_s=_age(info.ack_floor.last_active, at),
+        created=info.created,
         created_age_s=created,
         still_s=min(ages, default=created),
         paused_s=max(0.0, (_aware(config.pause_until) - _aware(at)).total_seconds())

@@ -164,6 +164,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         replicas_wanted: as it is configured.
         leader: missing on a server without a cluster; empty while there is none.
         keeps_last: it keeps so many messages per subject only, older ones are replaced by design.
+        created: when it was made: tells it from another of this name in another account.
         in_per_s: messages that came.
         gone_per_s: messages that were dropped or deleted from its beginning.
         ids: what their ids told; missing where the settings do not ask for it.
@@ -197,11 +198,17 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     replicas: tuple[Replica, ...] = ()
     sources: tuple[SourceState, ...] = ()
     keeps_last: bool = False
+    created: datetime | None = None
     ids: MessageIds | None = None
     in_per_s: float | None = None
     gone_per_s: float | None = None
     exceeded: tuple[Threshold, ...] = ()
     unreadable: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What no other stream has."""
+        return f"{self.name} {self.created}"
 
 
 class PoisonMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -231,6 +238,9 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     Args:
         push: whether messages are pushed to a subject; else they are pulled.
         push_bound: whether somebody subscribes to it.
+        push_to: the subject that messages are pushed to.
+        used: whether the service subscribes to that subject; missing where its subscriptions could not be seen, and
+            for pulled ones: no server tells who pulls.
         filtered: whether it takes only some subjects of the stream.
         whole: whether it takes every message of these, not only the last of each subject.
         ack: whether each message is acknowledged (``explicit``), all up to one (``all``), or none (``none``).
@@ -247,7 +257,8 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         acked_seq: up to here every message was acknowledged.
         acked_deliveries: likewise, counted in deliveries.
         acked_age_s: how long ago the last acknowledgement was; missing before the first one.
-        created_age_s: how long ago it was made.
+        created: when it was made: tells it from another of this name in another account.
+        created_age_s: how long ago that was.
         still_s: for how long nothing has moved: no delivery and no acknowledgement, since its making at most.
         paused_s: for how much longer it is paused.
         delivered_per_s: first deliveries.
@@ -269,6 +280,8 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     name: str
     push: bool = False
     push_bound: bool = False
+    push_to: str = ""
+    used: bool | None = None
     filtered: bool = False
     whole: bool = True
     ack: str = "explicit"
@@ -285,6 +298,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     acked_seq: int = 0
     acked_deliveries: int = 0
     acked_age_s: float | None = None
+    created: datetime | None = None
     created_age_s: float | None = None
     still_s: float | None = None
     paused_s: float | None = None
@@ -307,6 +321,11 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def full_name(self) -> str:
         """STREAM/CONSUMER."""
         return f"{self.stream}/{self.name}"
+
+    @property
+    def identity(self) -> str:
+        """What no other consumer has."""
+        return f"{self.full_name} {self.created}"
 
 
 class AdvisorySeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -358,7 +377,8 @@ class Streams(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The streams and consumers that the service uses.
 
     Args:
-        named: whether they were named (in the settings or the question); else they are all of the account.
+        named: whether they were named (in the settings or the question); else they are all of the account, of which a
+            rule leaves those to others that others name or subscribe to.
         worst: the worst cause among all consumers.
         totals: of all of them.
         streams: those that need a look first.
