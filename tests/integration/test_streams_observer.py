@@ -159,6 +159,11 @@ async def test_the_commands_of_findings_and_their_remedies_work(
         remedy = next(line for line in finding.advice.soon if "--max-pending" in line)
         ran(nats_cli, tmp_path, server.url, remedy)
         assert (await lab.look()).consumers[0].max_ack_pending == 1000
+        at_once = next(line for line in finding.advice.now if "--wait" in line)
+        ran(nats_cli, tmp_path, server.url, at_once)
+        held = {1, 2}
+        while held:  # the ack wait was half a minute: what is held comes before that is over
+            held -= {one.metadata.sequence.stream for one in await sub.fetch(1, timeout=5)}
         assert "JS-001" not in codes(judge([await lab.look()], *SOON))
 
 
