@@ -1,5 +1,6 @@
 """Asks the servers, through the observer, for connections of the application's account: who is there, who has gone."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -63,7 +64,7 @@ async def scan(nats: AppNats, timeout_s: float) -> Scan:
 async def detail(
     nats: AppNats, cids: Sequence[int], timeout_s: float, *, ended: bool = False
 ) -> dict[tuple[str, int], Seen]:
-    """These connections with every subscription, by server and number; one question for each number.
+    """These connections with every subscription, by server and number; one question for each number, side by side.
 
     Args:
         nats: the observer.
@@ -75,10 +76,18 @@ async def detail(
         BusError: as `AppNats.gather`.
     """
     found: dict[tuple[str, int], Seen] = {}
-    for cid in dict.fromkeys(cids):
+
+    async def one_of(cid: int) -> None:
         asked = {"auth": True, "cid": cid, "subscriptions_detail": True, **({"state": _CLOSED} if ended else {})}
         seen, _ = await _ask(nats, asked, timeout_s)
-        found |= {one.key: one for one in seen if one.one.cid == cid}
+        found.update((one.key, one) for one in seen if one.one.cid == cid)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for cid in dict.fromkeys(cids):
+                group.create_task(one_of(cid))
+    except ExceptionGroup as all_of_them:
+        raise all_of_them.exceptions[0] from None
     return found
 
 
