@@ -1,5 +1,6 @@
 """`connection`: whether NATS can be reached, then each real connection, then why earlier ones went."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,8 +29,6 @@ _MOST_SUBS: Final = 5
 def _page(answer: Connection) -> RenderableType:
     parts: list[RenderableType] = [_headline(answer)]
     parts += bounded(sorted(answer.doors, key=lambda door: door.verdict is DoorVerdict.OPEN), _door)
-    if answer.links is not None and not answer.links:
-        parts += [Text(), Text("the process has no connection to NATS", "bold red")]
     parts += bounded(answer.links or (), _link)
     if answer.ended:
         parts += [Text(), Text("ended connections, the latest first", "bold")]
@@ -39,22 +38,37 @@ def _page(answer: Connection) -> RenderableType:
 
 def _headline(answer: Connection) -> Text:
     """The worst that there is, first."""
+    doors = Counter(door.verdict for door in answer.doors)
+    unknown = doors[DoorVerdict.BLIND]
     shut = [door for door in answer.doors if door.verdict not in {DoorVerdict.OPEN, DoorVerdict.BLIND}]
-    if answer.doors and len(shut) == len(answer.doors):
-        return Text(f"no NATS server can be used: {shut[0].verdict} ({shut[0].url})", "bold red")
-    said = (
-        [f"{len(answer.doors) - len(shut)} of {plural(len(answer.doors), 'server')} can be used"]
-        if answer.doors
-        else []
-    )
-    if answer.connections is not None:
-        said.append(plural(answer.connections, "connection"))
+    closed = bool(shut) and len(shut) == len(answer.doors)
+    said = []
+    if closed:
+        said.append(f"no NATS server can be used: {shut[0].verdict} ({shut[0].url})")
+    if answer.links == ():
+        said.append(_unlinked(answer))
+    if answer.doors and not closed:
+        said.append(f"{doors[DoorVerdict.OPEN]} of {plural(len(answer.doors), 'server')} can be used")
+    if unknown:
+        said.append(f"of {unknown:,} nothing is known")
+    if answer.connections:
+        said.append(f"{plural(answer.connections, 'connection')}{' that stood before' if closed else ''}")
     if answer.ended_lately:
         said.append(f"{answer.ended_lately:,} ended in five minutes")
     if answer.pending_bytes:
         said.append(f"{size(answer.pending_bytes)} pending")
-    style = "yellow" if shut or answer.ended_lately or answer.pending_bytes else "green"
+    if closed or answer.links == ():
+        style = "bold red"
+    else:
+        style = "yellow" if shut or unknown or answer.ended_lately or answer.pending_bytes else "green"
     return Text(", ".join(said) or "nothing was looked at", style)
+
+
+def _unlinked(answer: Connection) -> str:
+    """Only where the servers were asked, too, is it sure that the process is at none of them."""
+    if answer.blind:
+        return "the process has no connection to a server that its settings name"
+    return "the process has no connection to NATS"
 
 
 def _door(door: Door) -> Iterator[RenderableType]:

@@ -125,9 +125,11 @@ def _around(answer: Server) -> Iterator[RenderableType]:
         flow = f"{amount(one.in_msgs)} messages in, {amount(one.out_msgs)} out"
         yield Text(f"account {one.name}: {plural(one.connections, 'connection')}, {flow}", "dim")
     for door in answer.certificates:
-        left = door.left_s / _DAY_S
-        style = "yellow" if left < _SOON_DAYS else "dim"
-        yield Text(f"certificate for {door.door}: {duration(max(0.0, door.left_s))} left", style)
+        if door.left_s <= 0:
+            yield Text(f"certificate for {door.door}: expired {duration(-door.left_s)} ago", "red")
+        else:
+            style = "yellow" if door.left_s < _SOON_DAYS * _DAY_S else "dim"
+            yield Text(f"certificate for {door.door}: {duration(door.left_s)} left", style)
 
 
 def _sum(answer: Server) -> RenderableType:

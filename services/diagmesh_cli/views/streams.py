@@ -82,9 +82,10 @@ def _until(one: ConsumerState) -> Text:
     """When nothing waits any more, or when something is lost, whichever matters more."""
     if one.lost_in_s is not None:
         return Text(f"loss {duration(one.lost_in_s)}", "red")
-    if not one.pending:
-        return Text(MISSING)
-    return Text(duration(one.drain_s)) if one.drain_s is not None else Text("never", "yellow")
+    if one.pending and one.drain_s is not None:
+        return Text(duration(one.drain_s))
+    rated = one.pending and one.pending_per_s is not None  # without rates nobody knows
+    return Text("never", "yellow") if rated else Text(MISSING)
 
 
 def _rate(value: float | None) -> str:
