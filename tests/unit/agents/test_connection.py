@@ -12,6 +12,7 @@ from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.observer import Observer
 from diagmesh.bus.nats import NatsBus
 from diagmesh.contract.answers.connection import AuthVerdict, Connection, ConnectionQuestion, DoorVerdict, PortKind
+from diagmesh.contract.codec import problem_of
 from diagmesh.errors import Unavailable
 from diagmesh.settings import ConnectionSettings, NatsSettings, TargetSettings
 from diagmesh.target import MetConnections, TcpLink
@@ -21,6 +22,7 @@ from diagmesh_agents.connection import connection
 from support.certificates import Authority
 from support.linked import APP, client, linked, login, service, tell
 from support.natsserver import MakeServer
+from support.ruling import judge, reply
 
 SOCKET: Final = TcpLink(
     local_address="10.0.0.7",
@@ -76,6 +78,9 @@ async def test_without_servers_and_observer_it_says_how_to_name_them() -> None:
     assert refused.value.code == 501
     assert "[targets.connection]" in refused.value.hint
     assert "[targets.nats]" in refused.value.hint
+    diagnosis = judge([reply(problem_of(refused.value), Connection)])
+    told = [one for one in diagnosis.verdicts if one.code in ("NATS-001", "NATS-010", "NATS-024")]
+    assert [missing.not_here for one in told for missing in one.not_judged] == [True, True, True]
 
 
 async def test_both_views_of_one_real_connection_are_joined(make_server: MakeServer) -> None:

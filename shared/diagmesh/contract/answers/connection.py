@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -384,6 +384,8 @@ class Connection(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
         observer: where the observer connection stands; empty where the settings give none.
         blind: what could not be seen.
     """
+
+    may_lack: ClassVar[bool] = True  # beside a nats-server, or where nobody said where the service connects to
 
     verdict: Annotated[DoorVerdict | None, Ranked(tuple(DoorVerdict))] = None
     doors: tuple[Door, ...] = ()
