@@ -75,9 +75,15 @@ def _waiting(told: ConsumerState) -> Cause:
         return Cause.UNHEARD
     if not told.pending:
         return Cause.NONE
-    if not told.push and not told.waiting and not told.delivered_per_s:
+    if not told.push and not told.waiting and not told.delivered_per_s and not _at_work(told):
         return Cause.NOBODY
     return Cause.SLOW if told.pending >= _BEHIND else Cause.NONE
+
+
+def _at_work(told: ConsumerState) -> bool:
+    """Whether somebody may still handle what he got last, and asks for no more meanwhile."""
+    age_s, wait_s = told.delivered_age_s, told.ack_wait_s
+    return bool(told.ack_pending) and age_s is not None and wait_s is not None and age_s < wait_s
 
 
 def _sent_back(told: ConsumerState, lately: Lately | None) -> bool:
