@@ -1,5 +1,6 @@
 """nobody-listens: a message on a subject would get to nobody."""
 
+import shlex
 from collections.abc import Iterator
 
 from diagmesh.contract.answers.route import Route, RouteState, StepKind
@@ -35,5 +36,5 @@ def nobody_listens(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]: 
             Fact(what="servers that looked", value=float(len(answer.hops)), unit="count"),
             Fact(what="account", value=accounts),
         )
-        now = (f"start whoever should listen, or correct the subject: nats sub {answer.subject}",)
+        now = (f"start whoever should listen, or correct the subject: `nats sub {shlex.quote(answer.subject)}`",)
         yield Hit(where=where, title=title, evidence=facts, now=now)

@@ -1,5 +1,6 @@
 """stored-twice: a stream holds messages of one id twice, because the second came after its duplicate window."""
 
+import shlex
 from collections.abc import Iterator
 
 from diagmesh.contract.answers.streams import MessageIds, Streams, StreamState
@@ -69,10 +70,5 @@ def _found(one: StreamState, ids: MessageIds) -> Found:
         ),
         Fact(what=f"{one.name}: read, of which without an id", value=f"{ids.read}, {ids.without}"),
     )
-    return Found(
-        title,
-        facts,
-        (f"Compare them: `nats stream get {one.name} {last.first_seq}`.",),
-        about=one.name,
-        same=one.identity,
-    )
+    now = (f"compare the two: `nats stream get {shlex.quote(one.name)} {last.first_seq}`",)
+    return Found(title, facts, now, about=one.name, same=one.identity)

@@ -5,6 +5,7 @@ the sequence and the time is kept of them.
 """
 
 import hashlib
+import shlex
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -106,7 +107,7 @@ class StreamIds:
         try:
             replies = await nats.gather(subject, body, timeout_s=_WAIT_S, most=_BATCH + 1)
         except NoResponders:
-            fix = f"nats stream edit {stream} --allow-direct --force"
+            fix = f"nats stream edit {shlex.quote(stream)} --allow-direct --force"
             return Blind(what=WHAT, why=f"{stream} does not let its messages be read directly", fix=fix)
         except BusError as error:
             return cannot_ask(error, WHAT, subject)
