@@ -11,7 +11,7 @@ from diagmesh.declare import Hit, Limits, RuleSpec, Scope, Unjudged
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label
 from diagmesh.packs import Broken, RulePack
-from diagmesh.pages import advice_for
+from diagmesh.pages import advice_for, unsaid
 from diagmesh.settings import RuleSettings
 from diagmesh.thresholds import check_setting, is_for
 
@@ -298,8 +298,9 @@ def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
         for hit in distinct
         for fact in hit.evidence
     ]
-    advice = advice_for(advice, first.where.service, first.where.instance)
-    now = tuple(dict.fromkeys(line for hit in hits for line in hit.now))[:_MOST_STEPS] + advice.now
+    advice = advice_for(advice, first.where.service, first.where.instance, first.names)
+    steps = tuple(dict.fromkeys(line for hit in hits for line in hit.now))[:_MOST_STEPS]
+    now = steps + unsaid(advice.now, steps)
     return Finding(
         code=one.code,
         severity=first.severity or one.severity,

@@ -1,6 +1,8 @@
 """The page of a rule: Markdown beside its module, shown by `diagmesh explain`, and the source of its advice."""
 
 import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping
 from importlib import resources
 from typing import Final
 
@@ -9,7 +11,7 @@ import msgspec
 from diagmesh.contract.findings import Advice
 from diagmesh.errors import DiagmeshError
 
-__all__ = ["SECTIONS", "Page", "advice_for", "page_of", "parse_page"]
+__all__ = ["SECTIONS", "Page", "advice_for", "page_of", "parse_page", "unsaid"]
 
 SECTIONS: Final = (
     "What should hold",
@@ -25,7 +27,6 @@ SECTIONS: Final = (
 _HEADING: Final = re.compile(r"^## (.+)$", re.MULTILINE)
 _BULLET: Final = re.compile(r"^- (.*(?:\n {2,}\S.*)*)", re.MULTILINE)
 _COMMAND: Final = re.compile(r"`[^`]+`")
-_EXAMPLE: Final = re.compile(r"(?<![\w-])orders(/i1)?(?![\w/-])")
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,17 +50,31 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(" ".join(found.split()) for found in _BULLET.findall(self.sections[section]))
 
 
-def advice_for(advice: Advice, service: str, instance: str) -> Advice:
-    """The same advice for one instance: pages write their commands for ``orders`` and ``orders/i1``."""
+def advice_for(advice: Advice, service: str, instance: str, names: Mapping[str, str] | None = None) -> Advice:
+    """The same advice for one instance: the examples in the commands of a page become what they stand for.
 
-    def name(found: re.Match[str]) -> str:
-        return f"{service}/{instance}" if found[1] else service
+    Args:
+        advice: of the page.
+        service: that ``orders`` stands for.
+        instance: that ``orders/i1`` stands for.
+        names: what else the page names as an example (``ORDERS``, ``HOST``), and what that is here.
+    """
+    meant = {example: shlex.quote(name) for example, name in (names or {}).items()}
+    meant |= {"orders": service, "orders/i1": f"{service}/{instance}"}
+    longest_first = "|".join(re.escape(example) for example in sorted(meant, key=len, reverse=True))
+    example = re.compile(rf"(?<![\w-])(?:{longest_first})(?![\w/-])")
 
     def line(text: str) -> str:
-        return _COMMAND.sub(lambda command: _EXAMPLE.sub(name, command[0]), text)
+        return _COMMAND.sub(lambda command: example.sub(lambda found: meant[found[0]], command[0]), text)
 
     now, soon, later = (tuple(line(text) for text in part) for part in (advice.now, advice.soon, advice.later))
     return Advice(now=now, soon=soon, later=later)
+
+
+def unsaid(lines: Iterable[str], steps: Collection[str]) -> tuple[str, ...]:
+    """The lines without those whose commands all stand in the steps."""
+    said = {command for step in steps for command in _COMMAND.findall(step)}
+    return tuple(line for line in lines if not (found := set(_COMMAND.findall(line))) or found - said)
 
 
 def parse_page(text: str, code: str) -> Page:

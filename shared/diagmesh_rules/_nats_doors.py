@@ -59,7 +59,14 @@ def hit(where: Key, answer: Connection, doors: tuple[Door, ...], what: str) -> H
         severity=Severity.WARNING if open_ else Severity.ERROR,
         evidence=tuple(fact for door in doors for fact in door_facts(door)),
         about=", ".join(door.url for door in doors),
+        names=_names(first.url),
     )
+
+
+def _names(url: str) -> dict[str, str]:
+    """What stands for the server on the pages."""
+    place = url.partition("://")[2]
+    return {"HOST:4222": place, "HOST": place.rpartition(":")[0].strip("[]")}
 
 
 def door_facts(door: Door) -> Iterator[Fact]:

@@ -1,7 +1,7 @@
 """What the rules on streams share: one hit an instance, however many consumers have it, the worst one first."""
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from diagmesh.declare import Hit, Unjudged
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 
-__all__ = ["Found", "consumers_with", "each_answer", "hit", "info_of", "told", "unseen"]
+__all__ = ["Found", "consumers_with", "each_answer", "hit", "info_of", "names_of", "told", "unseen"]
 
 _MOST: Final = 3
 
@@ -25,6 +25,7 @@ class Found(NamedTuple):
         facts: what was seen.
         now: what to do about this very one.
         severity: where it differs from that of the rule.
+        names: what the examples of the page are here, see `diagmesh.declare.Hit`.
         about: its name.
         same: its identity.
     """
@@ -33,6 +34,7 @@ class Found(NamedTuple):
     facts: tuple[Fact, ...] = ()
     now: tuple[str, ...] = ()
     severity: Severity | None = None
+    names: Mapping[str, str] = {}
     about: str = ""
     same: str = ""
 
@@ -74,7 +76,7 @@ def consumers_with(
     """
     for where, answer in each_answer(seen):
         found = [
-            one._replace(about=each.full_name, same=each.identity)
+            one._replace(names={**names_of(each), **one.names}, about=each.full_name, same=each.identity)
             for each in answer.consumers
             if each.cause in causes and (one := judge(each, answer)) is not None
         ]
@@ -101,6 +103,7 @@ def hit(where: Key, found: Sequence[Found]) -> Hit:
         now=tuple(dict.fromkeys(line for one in ordered[:_MOST] for line in one.now)),
         about=", ".join(dict.fromkeys(one.about for one in ordered)),
         same=", ".join(one.same for one in ordered) if all(one.same for one in ordered) else "",
+        names=first.names,
     )
 
 
@@ -112,6 +115,11 @@ def unseen(answer: Streams, *parts: str) -> str:
     if answer.no_quorum is not None and not answer.consumers and not answer.streams:
         return "JetStream could not say: it has no quorum"
     return ""
+
+
+def names_of(one: ConsumerState) -> dict[str, str]:
+    """What stands for the stream and the consumer on the pages."""
+    return {"ORDERS": one.stream, "worker": one.name}
 
 
 def info_of(one: ConsumerState) -> str:

@@ -47,4 +47,5 @@ def account_near_limit(seen: Evidence, limits: AccountLimits) -> Iterator[Hit | 
                         title=f"account {one.name} uses {percent(used / most)} of its {what}",
                         evidence=(Fact(what=what, value=used, unit=unit, limit=float(most), at=one.name),),
                         severity=Severity.ERROR if used >= most else None,
+                        names={"NAME": one.name},
                     )

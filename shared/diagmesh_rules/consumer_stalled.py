@@ -43,12 +43,15 @@ def consumer_stalled(seen: Evidence, limits: StalledLimits) -> Iterator[Hit | Un
         facts = (
             Fact(what=f"{one.full_name}: not acknowledged", value=one.ack_pending, limit=one.max_ack_pending),
             Fact(what="waiting behind them", value=one.pending),
-            Fact(what="last acknowledgement", value=still_s, unit="s", limit=limit),
+            Fact(
+                what="made, and none acknowledged" if never else "last acknowledgement",
+                value=still_s,
+                unit="s",
+                limit=limit,
+            ),
         )
-        since = "ever" if never else duration(still_s)
-        title = (
-            f"{one.full_name}: {one.ack_pending} of {one.max_ack_pending} messages held, none acknowledged for {since}"
-        )
+        since = "ever acknowledged" if never else f"acknowledged for {duration(still_s)}"
+        title = f"{one.full_name}: {one.ack_pending} of {one.max_ack_pending} messages held, none {since}"
         return Found(title, facts, (f"see who holds them: {info_of(one)}",))
 
     yield from consumers_with(seen, {Cause.STALLED}, judge)

@@ -6,7 +6,7 @@ from diagmesh.contract.answers.streams import ConsumerState, Streams, StreamStat
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, each_answer, info_of, told, unseen
+from diagmesh_rules._streams import Found, each_answer, info_of, names_of, told, unseen
 from diagmesh_rules._words import duration
 
 __all__ = ["LossLimits", "messages_lost"]
@@ -58,10 +58,10 @@ def _judged(one: ConsumerState, stream: StreamState | None, limits: LossLimits) 
             facts.append(Fact(what="dropped from its beginning", value=stream.gone_per_s, unit="/s"))
     if one.lost_in_s is not None:
         facts.append(Fact(what="overtaken in", value=one.lost_in_s, unit="s", limit=limits.soon_s))
-    now = (f"see how far behind it is: {info_of(one)}",)
+    now, names = (f"see how far behind it is: {info_of(one)}",), names_of(one)
     if lost:
         title = f"{one.full_name}: {one.lost} messages were dropped before it got them"
-        return Found(title, tuple(facts), now, about=one.full_name, same=one.identity)
+        return Found(title, tuple(facts), now, names=names, about=one.full_name, same=one.identity)
     left = duration(one.lost_in_s or 0.0)
     title = f"{one.full_name}: in {left} messages will be dropped before it gets them"
-    return Found(title, tuple(facts), now, Severity.WARNING, one.full_name, one.identity)
+    return Found(title, tuple(facts), now, Severity.WARNING, names, one.full_name, one.identity)

@@ -45,4 +45,4 @@ def meta_member_offline(seen: Evidence, limits: MetaAwayLimits) -> Iterator[Hit 
             names = ", ".join(one.name for one in away)
             facts = tuple(Fact(what="last heard", value=one.heard_s, unit="s", at=one.name) for one in away)
             title = f"{names} of the JetStream meta group ({answer.meta.size} members) is away"
-            yield Hit(where=where, title=title, evidence=facts)
+            yield Hit(where=where, title=title, evidence=facts, names={"NAME": away[0].name})

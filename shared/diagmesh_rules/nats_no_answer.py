@@ -48,7 +48,12 @@ def nats_no_answer(seen: Evidence, limits: AnswerLimits) -> Iterator[Hit | Unjud
             continue
         found = [view for view in must if _mute(view, limits)]
         if found and not _unread(answer.links or ()):  # else NATS-011 says why
-            yield Hit(where=where, title=_title(found[0]), evidence=tuple(f for one in found for f in _facts(one)))
+            yield Hit(
+                where=where,
+                title=_title(found[0]),
+                evidence=tuple(f for one in found for f in _facts(one)),
+                names={"orders.get": _busiest(found[0])},
+            )
 
 
 def _asked_per_s(view: ServerView) -> float:
@@ -66,9 +71,12 @@ def _unread(links: tuple[Link, ...]) -> bool:
 
 
 def _title(view: ServerView) -> str:
-    busiest = max((sub for sub in view.subs if sub.answers), key=lambda sub: sub.msgs_per_s or 0.0)
     sends = f"{view.in_msgs_per_s or 0.0:.3g}"
-    return f"{_asked_per_s(view):.3g} requests a second reach it on {busiest.subject}, and it sends {sends} messages"
+    return f"{_asked_per_s(view):.3g} requests a second reach it on {_busiest(view)}, and it sends {sends} messages"
+
+
+def _busiest(view: ServerView) -> str:
+    return max((sub for sub in view.subs if sub.answers), key=lambda sub: sub.msgs_per_s or 0.0).subject
 
 
 def _facts(view: ServerView) -> Iterator[Fact]:

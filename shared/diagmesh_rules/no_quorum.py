@@ -27,4 +27,5 @@ def no_quorum(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
         if lost.error_code:
             facts.append(Fact(what="code of the error", value=str(lost.error_code)))
         title = f"{of or 'JetStream'} has no leader: nothing is stored there, nothing delivered"
-        yield Hit(where=where, title=title, evidence=tuple(facts))
+        names = {"ORDERS": lost.streams[0].partition("/")[0]} if lost.streams else {}
+        yield Hit(where=where, title=title, evidence=tuple(facts), names=names)

@@ -25,7 +25,7 @@ def no_stream(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
             Found(
                 f"no stream takes {subject}: what is published there is lost",
                 (Fact(what="no stream takes", value=subject),),
-                ("see which subjects are taken: `nats stream ls`",),
+                names={"orders.new": subject},
                 about=subject,
             )
             for subject in answer.unheard_subjects
@@ -34,7 +34,6 @@ def no_stream(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
             Found(
                 f"there is no {'consumer' if '/' in name else 'stream'} {name}",
                 (Fact(what="not there", value=name),),
-                ("see which there are: `nats stream ls`",),
                 about=name,
             )
             for name in answer.missing

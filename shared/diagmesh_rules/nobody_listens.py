@@ -37,4 +37,5 @@ def nobody_listens(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]: 
             Fact(what="account", value=accounts),
         )
         now = (f"start whoever should listen, or correct the subject: `nats sub {shlex.quote(answer.subject)}`",)
-        yield Hit(where=where, title=title, evidence=facts, now=now)
+        names = {"SUBJECT": answer.subject, "orders.new": answer.subject}
+        yield Hit(where=where, title=title, evidence=facts, now=now, names=names)

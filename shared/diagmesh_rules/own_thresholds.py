@@ -32,10 +32,12 @@ def own_thresholds(seen: Evidence, _: Limits) -> Iterator[Hit | Unjudged]:
 
 
 def _judged(name: str, exceeded: Sequence[Threshold], unreadable: Sequence[str]) -> Iterator[Found]:
+    stream, _, consumer = name.partition("/")
+    names = {"ORDERS": stream, **({"worker": consumer} if consumer else {})}
     for one in exceeded:
         unit = " s" if one.unit == "s" else ""
         fact = Fact(what=f"{name}: {one.key}", value=one.value, unit=one.unit, limit=one.limit)
         title = f"{name} breaks its own {one.key}: {one.value:g}{unit} against {one.limit:g}{unit}"
-        yield Found(title, (fact,), (), Severity.WARNING if one.warns else Severity.ERROR)
+        yield Found(title, (fact,), (), Severity.WARNING if one.warns else Severity.ERROR, names)
     for text in unreadable:
-        yield Found(f"{name} has a threshold that cannot be read: {text}", (), (), Severity.WARNING)
+        yield Found(f"{name} has a threshold that cannot be read: {text}", (), (), Severity.WARNING, names)

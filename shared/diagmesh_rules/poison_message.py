@@ -44,7 +44,8 @@ def poison_message(seen: Evidence, limits: PoisonLimits) -> Iterator[Hit | Unjud
         title = f"{one.full_name}: message {last.seq} {_become(last)}"
         if len(bad) > 1:
             title = f"{title}, and {len(bad) - 1} others"
-        return Found(title, facts, (f"look at it: {command}",), Severity.ERROR if last.given_up else Severity.WARNING)
+        severity = Severity.ERROR if last.given_up else Severity.WARNING
+        return Found(title, facts, (f"look at it: {command}",), severity, {"42": str(last.seq)})
 
     yield from consumers_with(seen, {Cause.POISON}, judge)
 

@@ -38,4 +38,5 @@ def receiver_refused(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]
             facts.append(Fact(what=f"{step.name or step.cid} on {hop.server}", value=step.error))
         severity = Severity.WARNING if answer.state is RouteState.REACHED else Severity.ERROR
         now = (f"allow its role to subscribe to {answer.subject}, or end the subscription that covers it",)
-        yield Hit(where=where, title=title, evidence=tuple(facts), severity=severity, now=now)
+        names = {"SUBJECT": answer.subject, "orders.new": answer.subject}
+        yield Hit(where=where, title=title, evidence=tuple(facts), severity=severity, now=now, names=names)

@@ -46,6 +46,7 @@ def replica_behind(seen: Evidence, limits: ReplicaLimits) -> Iterator[Hit | Unju
 
 def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
     now = (f"see all of them: `nats stream info {shlex.quote(stream.name)}`",)
+    names = {"ORDERS": stream.name}
     for peer in stream.replicas:
         if why := _replica(peer, limits):
             facts = (
@@ -53,7 +54,12 @@ def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
                 Fact(what="heard by the leader", value=peer.active_s, unit="s", limit=limits.replica_s),
             )
             yield Found(
-                f"{stream.name}: its replica on {peer.name} {why}", facts, now, about=stream.name, same=stream.identity
+                f"{stream.name}: its replica on {peer.name} {why}",
+                facts,
+                now,
+                names={**names, "SERVER": peer.name},
+                about=stream.name,
+                same=stream.identity,
             )
     for source in stream.sources:
         if why := _source(source, limits):
@@ -62,9 +68,8 @@ def _judged(stream: StreamState, limits: ReplicaLimits) -> Iterator[Found]:
                 Fact(what="heard", value=source.active_s, unit="s", limit=limits.source_s),
             )
             copies = "mirrors" if source.mirror else "takes from"
-            yield Found(
-                f"{stream.name} {copies} {source.name}, {why}", facts, now, about=stream.name, same=stream.identity
-            )
+            title = f"{stream.name} {copies} {source.name}, {why}"
+            yield Found(title, facts, now, names=names, about=stream.name, same=stream.identity)
 
 
 def _replica(peer: Replica, limits: ReplicaLimits) -> str:

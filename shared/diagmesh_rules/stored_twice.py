@@ -1,6 +1,5 @@
 """stored-twice: a stream holds messages of one id twice, because the second came after its duplicate window."""
 
-import shlex
 from collections.abc import Iterator
 
 from diagmesh.contract.answers.streams import MessageIds, Streams, StreamState
@@ -70,5 +69,5 @@ def _found(one: StreamState, ids: MessageIds) -> Found:
         ),
         Fact(what=f"{one.name}: read, of which without an id", value=f"{ids.read}, {ids.without}"),
     )
-    now = (f"compare the two: `nats stream get {shlex.quote(one.name)} {last.first_seq}`",)
-    return Found(title, facts, now, about=one.name, same=one.identity)
+    names = {"ORDERS": one.name, "17": str(last.first_seq), "18": str(last.seq)}
+    return Found(title, facts, names=names, about=one.name, same=one.identity)

@@ -1,6 +1,5 @@
 """stream-full: a stream that refuses new messages when it is full is full, or nearly so."""
 
-import shlex
 from collections.abc import Iterator
 
 from diagmesh.contract.answers.streams import Streams, StreamState
@@ -62,5 +61,5 @@ def _judged(one: StreamState, limits: FullLimits) -> Found | None:
     until = f", full in {duration(one.full_in_s)}" if one.full_in_s is not None and not full else ""
     become = ": new ones are refused" if full else until
     title = f"{one.name} holds {percent(share)} of the {of} that it may{become}"
-    command = f"see what it holds: `nats stream info {shlex.quote(one.name)}`"
-    return Found(title, tuple(facts), (command,), Severity.ERROR if full else Severity.WARNING, one.name, one.identity)
+    severity = Severity.ERROR if full else Severity.WARNING
+    return Found(title, tuple(facts), (), severity, {"ORDERS": one.name}, one.name, one.identity)

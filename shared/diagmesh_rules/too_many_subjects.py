@@ -36,6 +36,7 @@ def too_many_subjects(seen: Evidence, limits: SubjectLimits) -> Iterator[Hit | U
             Found(
                 f"{one.name} holds messages of {one.distinct_subjects} subjects",
                 (Fact(what=f"{one.name}: subjects", value=one.distinct_subjects, limit=limits.subjects_count),),
+                names={"ORDERS": one.name},
                 about=one.name,
                 same=one.identity,
             )

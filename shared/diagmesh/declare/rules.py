@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         about: which stream, consumer or server it concerns.
         same: what tells that thing from all others, where several instances may see the same one.
         instead_of: codes of milder rules that keep quiet about this instance, so that one event has one code.
+        names: what the examples in the commands of the page are here (``ORDERS``: ``INVOICES``); ``orders`` and
+            ``orders/i1`` become the service and the instance by themselves.
     """
 
     where: Key
@@ -49,6 +51,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     same: str = ""
     instead_of: tuple[str, ...] = ()
+    names: Mapping[str, str] = {}
 
 
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True):

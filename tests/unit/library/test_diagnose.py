@@ -17,7 +17,7 @@ from diagmesh.errors import DiagmeshError, SettingsError
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh.packs import RulePack
-from diagmesh.pages import SECTIONS, advice_for, parse_page
+from diagmesh.pages import SECTIONS, advice_for, parse_page, unsaid
 from diagmesh.settings import RuleSettings
 
 
@@ -358,6 +358,18 @@ def test_advice_names_the_instance_and_not_the_example() -> None:
     assert finding.advice.now[1] == (
         "ask: `diagmesh ask depth pay-1/x2`, `ask depth pay-1`, `app=pay-1 -- ./pay-1`, then orders at last"
     )
+
+
+def test_advice_names_what_the_rule_says_that_the_examples_stand_for() -> None:
+    names = {"ORDERS": "IN VOICES", "HOST:4222": "n1:4333", "HOST": "n1"}
+    lines = ("see `nats stream info ORDERS`, `ping HOST`, `nc HOST:4222`, `MY-ORDERS` and `orders`, not ORDERS",)
+    said = "see `nats stream info 'IN VOICES'`, `ping n1`, `nc n1:4333`, `MY-ORDERS` and `pay`, not ORDERS"
+    assert advice_for(Advice(now=lines), "pay", "i1", names).now == (said,)
+
+
+def test_a_command_is_not_advised_twice() -> None:
+    lines = ("see it: `a 1`", "think", "see both: `a 1`, `b 2`")
+    assert unsaid(lines, ("look at it: `a 1`",)) == ("think", "see both: `a 1`, `b 2`")
 
 
 def test_the_advice_of_the_page_is_told_however_many_have_steps_of_their_own() -> None:

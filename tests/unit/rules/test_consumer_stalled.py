@@ -48,7 +48,8 @@ def test_one_that_never_acknowledged_has_a_threshold_of_its_own() -> None:
     never = replace(BAD, acked_age_s=None, created_age_s=8.0)
     assert judged(consumer_stalled, answered(streams(never))).findings == ()
     (finding,) = judged(consumer_stalled, answered(streams(replace(never, created_age_s=11.0)))).findings
-    assert finding.title == "ORDERS/worker: 10 of 10 messages held, none acknowledged for ever"
+    assert finding.title == "ORDERS/worker: 10 of 10 messages held, none ever acknowledged"
+    assert (finding.evidence[2].what, finding.evidence[2].value) == ("made, and none acknowledged", 11.0)
     at_once = RuleSettings(code="JS-001", limits={"never_s": 0.0})
     assert judged(consumer_stalled, answered(streams(never)), settings=[at_once]).findings != ()
     assert judged(consumer_stalled, answered(streams(replace(BAD, acked_age_s=2.0))), settings=[at_once]).findings == ()

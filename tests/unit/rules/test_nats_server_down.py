@@ -19,6 +19,7 @@ async def test_a_server_that_was_killed_is_named_and_clear_once_it_is_back(make_
             finding = found(diagnosis, "NATS-001")
             assert finding.severity is Severity.ERROR
             assert finding.title.startswith(f"{server.url}: server down or wrong port: connection refused")
+            assert f"`nats server check connection --server {server.url}`" in finding.advice.now[1]
             server.start()
             assert codes(await it.judged()) == []
 
