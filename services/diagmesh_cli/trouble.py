@@ -85,7 +85,7 @@ def _mesh(error: BusError) -> tuple[Exit, Problem]:
         hint = _JUDGE_HERE if "diag.mesh.check" in str(error) else "see who is: diagmesh services"
         return Exit.NOBODY, Problem(code=503, error="nobody there", detail=str(error), hint=hint)
     if isinstance(error, NotPermitted):
-        hint = _OTHER_INBOX if "subscribe _inbox" in str(error) else _OTHER_ROLE
+        hint = _OTHER_INBOX if error.subject.startswith("_INBOX") else _OTHER_ROLE
         # The mesh is there, and a refusal is a reply: as that of an agent that does not know the key.
         return Exit.UNSURE, Problem(code=403, error="not permitted", detail=str(error), hint=hint)
     if isinstance(error, NoAnswer):

@@ -150,6 +150,16 @@ def test_without_a_coordinator_the_way_to_check_is_told() -> None:
     assert "diagmesh services" in explain(NoResponders("nobody listens on diag.orders.health"))[1].hint
 
 
+@pytest.mark.parametrize(
+    ("subject", "hint"),
+    [("_INBOX_priv.1f00.*.*", "--inbox-prefix PREFIX"), ("diag.mesh.health", "use the key of another role")],
+)
+def test_who_is_refused_his_inbox_is_told_of_the_prefix_and_not_of_another_key(subject: str, hint: str) -> None:
+    _, problem = explain(NotPermitted(f"not permitted: this role may not … {subject} (role x)", subject))
+    assert hint in problem.hint
+    assert ("each role has an inbox" in problem.hint) == subject.startswith("_INBOX")
+
+
 def test_a_wrong_choice_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--fail-on", "bogus"]) == 64
     assert '"critical"; see `diagmesh --help`' in capsys.readouterr().err
