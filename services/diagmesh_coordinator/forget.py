@@ -1,8 +1,8 @@
 """`diagctl.mesh.forget.<coordinator>`: an operator's signed word that somebody is not expected any longer."""
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Final
 
+from diagmesh.accept import FORGET
 from diagmesh.contract.control import ForgetQuestion, Forgotten
 from diagmesh.contract.mesh import Where
 from diagmesh.control_door import ControlKind, Done
@@ -11,8 +11,6 @@ from diagmesh.serve import Asked
 from diagmesh_coordinator.directory import Directory
 
 __all__ = ["forgetting"]
-
-_KIND: Final = "forget"
 
 
 def forgetting(directory: Directory, after: Callable[[Asked], Awaitable[None]] | None = None) -> ControlKind:
@@ -23,7 +21,7 @@ def forgetting(directory: Directory, after: Callable[[Asked], Awaitable[None]] |
         answer = Forgotten(forgotten=_wheres(gone), kept=_wheres(kept))
         return Done(answer, f"{len(gone)} forgotten, {len(kept)} kept")
 
-    return ControlKind(_KIND, ForgetQuestion, _asks, forget, "Stop expecting an instance (signed).", after)
+    return ControlKind(FORGET, ForgetQuestion, _asks, forget, "Stop expecting an instance (signed).", after)
 
 
 def _asks(question: ForgetQuestion) -> str:

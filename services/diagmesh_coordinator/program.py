@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
-from diagmesh.accept import check_coordinator
+from diagmesh.accept import FORGET, check_coordinator
 from diagmesh.alive import alive
 from diagmesh.bus.core import Bus, Store
 from diagmesh.bus.nats import NatsBus
@@ -85,7 +85,9 @@ class Running:
         self.member.responder.observe = measures.asked
         self.itself.responder = self.member.responder
         self._own_log = OwnLog()
-        self._relay = Relay(bus, self.directory, self.identity, settings.operators)
+        # What may not be asked of us is not done on a way round either.
+        believed = settings.operators if FORGET in settings.control else ()
+        self._relay = Relay(bus, self.directory, self.identity, believed)
         self._control = ControlDoor(
             bus,
             self.identity,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from diagmesh.accept import FORGET
 from diagmesh.bus.core import Bus, Message, Subscription
 from diagmesh.contract import subjects
 from diagmesh.contract.codec import decode_question, encode
@@ -31,7 +32,6 @@ __all__ = ["Relay"]
 
 log = logging.getLogger("diagmesh.coordinator")
 
-_KIND: Final = "forget"
 _LARGEST_BYTES: Final = 4096
 _AT_A_TIME: Final = 8
 
@@ -76,7 +76,7 @@ class Relay:
     async def start(self) -> None:
         """Listen, where anybody is believed at all."""
         if self._guard is not None:
-            self._subscription = await self._bus.subscribe(subjects.event("mesh", _KIND), self._heard)
+            self._subscription = await self._bus.subscribe(subjects.event("mesh", FORGET), self._heard)
 
     async def stop(self) -> None:
         """Listen no more, and end what is being done."""
@@ -94,13 +94,13 @@ class Relay:
             service=self._us.service,
             instance=self._us.instance,
             boot=self._us.boot,
-            kind=_KIND,
+            kind=FORGET,
             at=datetime.now(UTC),
             what="handed on: what an operator signed for this coordinator holds for the others too",
             detail={"body": asked.body.decode(), "auth": (asked.headers or {}).get(AUTH_HEADER, "")},
         )
         try:
-            await self._bus.publish(subjects.event("mesh", _KIND), encode(event))
+            await self._bus.publish(subjects.event("mesh", FORGET), encode(event))
         except BusError as error:
             log.warning("the other coordinators could not be told what to forget: %s", error)
 
@@ -136,7 +136,7 @@ class Relay:
         boots = {boot.boot for one in known if one.key == Key("mesh", handed.instance) for boot in one.boots}
         if handed.boot not in boots or self._guard is None:
             raise Declined("its sender is no coordinator that is known here")
-        subject, body = subjects.control("mesh", _KIND, handed.instance), handed.detail.body.encode()
+        subject, body = subjects.control("mesh", FORGET, handed.instance), handed.detail.body.encode()
         by = self._guard.check({AUTH_HEADER: handed.detail.auth}, subject, body, time.time(), boot=handed.boot)
         return decode_question(body, ForgetQuestion), by
 

@@ -15,6 +15,7 @@ from diagmesh.settings import CoordinatorSettings, SidecarSettings, TargetSettin
 __all__ = [
     "CONTROL_KINDS",
     "COORDINATOR_CONTROL_KINDS",
+    "FORGET",
     "LOG_LEVEL",
     "check_control",
     "check_coordinator",
@@ -24,10 +25,11 @@ __all__ = [
     "log_number",
 ]
 
+FORGET: Final = "forget"
 LOG_LEVEL: Final = "log-level"
 CONTROL_KINDS: Final = (LOG_LEVEL,)
 """What operators can be allowed to do with a sidecar."""
-COORDINATOR_CONTROL_KINDS: Final = ("forget", LOG_LEVEL)
+COORDINATOR_CONTROL_KINDS: Final = (FORGET, LOG_LEVEL)
 """What operators can be allowed to do with a coordinator."""
 
 

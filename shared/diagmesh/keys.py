@@ -13,8 +13,8 @@ from diagmesh.errors import SettingsError
 __all__ = ["UserKey", "generate", "public_key_of", "read_seed", "signed", "write_seed"]
 
 _SEED_BYTES: Final = 32
-_FILE_LIMIT_BYTES: Final = 4096
-"""A seed is 58 characters; whatever is longer than this is not read at all."""
+_FILE_LIMIT_BYTES: Final = 64 * 1024
+"""A seed is 58 characters, but in a credentials file it stands behind a JWT with every permission of its user."""
 
 
 class UserKey(msgspec.Struct, frozen=True, gc=False):

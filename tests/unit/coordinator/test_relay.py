@@ -94,6 +94,21 @@ async def test_nobody_is_forgotten_on_the_word_of_a_stranger(two: Two) -> None:
     await until(lambda: two.knows(two.second) == [])
 
 
+async def test_who_may_not_be_asked_to_forget_does_not_do_it_on_the_way_round(two: Two) -> None:
+    closed = CoordinatorSettings(heartbeat_s=BEAT_S, operators=(OPERATOR.public,), control=("log-level",))
+    third = Running(two.crowd.server.bus(), closed, "c3")
+    await third.start()
+    try:
+        await two.beat("orders", "lost", interval_s=0.01)
+        await until(lambda: two.knows(third) == ["lost"])
+        await asyncio.sleep(2 * BEAT_S)
+        await two.bus.publish("diagev.ev.mesh.forget", two.event(two.auth()))
+        await until(lambda: two.knows(two.second) == [])
+        assert two.knows(third) == ["lost"]
+    finally:
+        await third.stop()
+
+
 async def test_what_is_too_large_to_be_handed_on_is_not_even_read(two: Two, caplog: pytest.LogCaptureFixture) -> None:
     good = two.event(two.auth(), what="")
     room = 4096 - len(good)

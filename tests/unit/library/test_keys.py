@@ -41,10 +41,11 @@ def test_a_seed_file_is_only_ours_and_reads_back(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["user.nk"]
 
 
-def test_a_credentials_file_holds_a_seed_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jwt", ["abc", "e" * 20_000], ids=["short", "of a user with many permissions"])
+def test_a_credentials_file_holds_a_seed_too(tmp_path: Path, jwt: str) -> None:
     key, path = keys.generate(), tmp_path / "user.creds"
     path.write_text(
-        f"-----BEGIN NATS USER JWT-----\nabc\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{key.seed.decode()}\n------END USER NKEY SEED------\n"
     )
     assert keys.public_key_of(path) == key.public
