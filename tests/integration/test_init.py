@@ -36,8 +36,8 @@ def made(directory: Path, *more: str) -> int:
     return run(["init", str(directory), "--services", "orders,payments", *more])
 
 
-def server_of(make_server: MakeServer, directory: Path) -> NatsServer:
-    server = make_server(jetstream=True)
+def server_of(make_server: MakeServer, directory: Path, *, jetstream: bool = True) -> NatsServer:
+    server = make_server(jetstream=jetstream)
     path = os.path.relpath(directory / SERVER_FILE, server.directory)  # an include is relative, whatever it says
     server.configure(f"server_name: test\ninclude '{path}'\n")  # a name from the command line forbids a reload
     return server.start()
@@ -129,6 +129,25 @@ def test_the_settings_say_where_to_connect_and_how_to_go_on(tmp_path: Path) -> N
         assert f"diagmesh {name.partition('-')[0]} --config FILE" in text
         assert 'url = "nats://127.0.0.1:4222"\n' in text
         assert all(len(line) <= 80 for line in text.splitlines() if line.startswith("#"))
+
+
+def test_it_tells_that_the_server_has_no_jetstream_by_itself_and_what_gives_it_one(
+    make_server: MakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "mesh"
+    assert made(directory) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = lines.index('no JetStream until it says where to keep data: jetstream { store_dir: "/DIR" };')
+    assert max(map(len, lines[told - 1 :])) <= 80
+    path = directory / SERVER_FILE
+    text = path.read_text("utf-8")
+    (line,) = (line for line in text.splitlines() if line.startswith("# jetstream {"))
+    path.write_text(text.replace(line, line.removeprefix("# ").replace("/var/lib/nats", str(tmp_path / "js"))), "utf-8")
+    server_of(make_server, directory, jetstream=False)
+    assert (tmp_path / "js" / "jetstream").is_dir()
+    assert run(["init", str(directory), "--add", "billing"]) == 0
+    assert "JetStream" not in capsys.readouterr().out, "it was told already"
+    assert str(tmp_path / "js") in path.read_text("utf-8")
 
 
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """`diagmesh init`: keys, a server configuration and settings, to put the mesh beside services of your own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -16,6 +16,11 @@ from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.views.init import Handed, Made, made_view
 
 __all__ = ["init"]
+
+_NO_STORE: Final = (
+    'no JetStream until it says where to keep data: jetstream { store_dir: "/DIR" };',
+    "without that, coordinators that have all stopped no longer know who was expected",
+)
 
 
 def init(  # noqa: PLR0913  options of a command line
@@ -70,6 +75,7 @@ def init(  # noqa: PLR0913  options of a command line
         handed=tuple(_handed(changed.issued, role) for role in changed.issued.roles if role.name in only),
         changed=changed.settings,
         left=(*changed.left, *_operators(changed.issued, only)),
+        notes=_NO_STORE if services else (),
     )
     output.show(made, made_view(made), wrap=False)
     return Exit.WELL

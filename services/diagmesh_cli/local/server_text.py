@@ -17,7 +17,8 @@ ping_interval: "20s"   # by default a frozen sidecar stays in its queue group fo
 ping_max: 2
 max_payload: 1MB
 write_deadline: "10s"
-# Diagnostic data of its own is kept on disk; say where: jetstream { store_dir: "/var/lib/nats" }
+# JetStream is off until the server is told where to keep data, here or in the file that includes this one:
+# jetstream { store_dir: "/var/lib/nats" }
 system_account: SYS
 """
 

@@ -38,6 +38,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         rotating: roles whose key before is still accepted.
         changed: settings that were changed besides.
         left: what has to be changed by hand.
+        notes: what the server does not do by itself.
     """
 
     did: str
@@ -47,6 +48,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     rotating: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def made_view(made: Made) -> RenderableType:
@@ -58,6 +60,7 @@ def made_view(made: Made) -> RenderableType:
         lines.append(Text(f"{one.holder:<{width}}  {files}"))
     lines += [Text(""), Text(f"in {made.directory}: give each holder these files, and nobody else")]
     lines += [Text(f"{made.server_file} (public keys only) is for the server; read again: kill -HUP PID")]
+    lines += [Text(note) for note in made.notes]
     lines += [Text(f"changed too, so restart who has it: {name}") for name in made.changed]
     lines += [Text(f"by hand: {one}", "yellow") for one in made.left]
     if made.rotating:
