@@ -1,9 +1,10 @@
 """``make bench``: measures beside peers in one run; prints tables, writes JSON, judges nothing.
 
-Words: names of parts; none means all. ``--quick`` measures less; ``--write``
-puts the figures into deploy/BENCHMARKS.md.
+Words: names of parts; none means all. ``--quick`` measures less; ``--write`` puts the figures of all parts into
+deploy/BENCHMARKS.md.
 """
 
+import argparse
 import sys
 import tempfile
 import time
@@ -48,24 +49,32 @@ PARTS: Final[dict[str, tuple[str, Callable[[Lab, Pace], list[Row]]]]] = {
     "commands": ("Commands: the whole process", commands),
 }
 """In the order in which they run."""
-_OPTIONS: Final = ("--quick", "--write")
 
 
 def main(words: Sequence[str]) -> int:
     """Run the chosen parts; returns the exit code."""
-    chosen = [word for word in words if word not in _OPTIONS]
-    if unknown := set(chosen) - set(PARTS):
-        named = f"parts: {', '.join(PARTS)}; options: {', '.join(_OPTIONS)}"
-        print(f"not known here: {', '.join(sorted(unknown))}; {named}", file=sys.stderr)
+    parser = argparse.ArgumentParser("make bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="a first impression, in a quarter of the time or so")
+    parser.add_argument("--write", action="store_true", help="all parts, and the figures of deploy/BENCHMARKS.md")
+    try:
+        given = parser.parse_args(list(words))
+    except SystemExit as error:
+        return 64 if error.code else 0
+    if unknown := set(given.parts) - set(PARTS):
+        print(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}", file=sys.stderr)
+        return 64
+    if given.write and (given.parts or given.quick):
+        print("--write keeps the figures of all parts, measured in full: leave out the rest", file=sys.stderr)
         return 64
     started = time.monotonic()
     command = f'make bench ARGS="{" ".join(words)}"' if words else "make bench"
-    report = measured(command, chosen or list(PARTS), QUICK if "--quick" in words else FULL)
+    report = measured(command, given.parts or list(PARTS), QUICK if given.quick else FULL)
     if lines := verdicts(report):
         print("\n".join(["\nTargets", *lines, report.caution()]))
     report.save(_OUT)
     print(f"\nin {time.monotonic() - started:.0f} s; the numbers are in {_OUT.relative_to(_OUT.parents[1])}")
-    if "--write" in words:
+    if given.write:
         PAGE.write_text(with_figures(PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
     return 0
 

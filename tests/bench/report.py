@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -140,23 +141,36 @@ def table(rows: list[Row]) -> list[str]:
     rows = [row for row in rows if row.values]
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     ratios = list(dict.fromkeys(name for row in rows for name in row.ratios))
-    widths = [max(8, len(name) + 2) for name in (*names, *ratios, "spread")]
+    strays = any(row.spread is not None for row in rows)
+    head = [*names, *ratios, *(["spread"] if strays else [])]
+    cells = [_cells(row, names, ratios)[: len(head)] for row in rows]
+    needed = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    longest = max((len(f"    {row.who}") for row in rows), default=0)
+    gap = 2 if longest + sum(needed) + 2 * len(needed) <= _COLUMNS else 1
+    widths = [gap + one for one in needed]
     left = _COLUMNS - sum(widths)
-    lines = ["".ljust(left) + _right([*names, *ratios, "spread"], widths)]
+    lines = ["".ljust(left) + _right(head, widths)]
     case = ""
-    for row in rows:
+    for row, told in zip(rows, cells, strict=True):
         if row.case != case:
             case = row.case
             lines.append(f"  {case}")
-        spread = "" if row.spread is None else f"{row.spread:.0%}"
-        numbers = [_number(row.values.get(name)) for name in names]
-        cells = [*numbers, *(_ratio(row.ratios.get(name)) for name in ratios), spread]
-        lines.append(f"    {row.who}".ljust(left) + _right(cells, widths))
+        lines.append(f"    {row.who}".ljust(left) + _right(told, widths))
     return [line.rstrip() for line in lines]
 
 
+def _cells(row: Row, names: list[str], ratios: list[str]) -> list[str]:
+    spread = "" if row.spread is None else f"{row.spread:.0%}"
+    return [
+        *(_number(row.values.get(name)) for name in names),
+        *(_ratio(row.ratios.get(name)) for name in ratios),
+        spread,
+    ]
+
+
 def _notes(rows: list[Row]) -> list[str]:
-    return [f"  {row.case}, {row.who}: {row.note}" for row in rows if row.note]
+    folded = textwrap.TextWrapper(_COLUMNS, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return [line for row in rows if row.note for line in folded.wrap(f"{row.case}, {row.who}: {row.note}")]
 
 
 def _right(cells: list[str], widths: list[int]) -> str:

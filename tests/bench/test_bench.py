@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.__main__ import PARTS
+from bench.__main__ import PARTS, main
 from bench.estate import Estate, real_answers
 from bench.judge import only_decoded, only_parsed, well_judged
 from bench.lab import Lab
@@ -107,6 +107,44 @@ def test_table() -> None:
         "  c=1, Go: no Go toolchain",
         "  (1 s; others used 25% of the machine)",
     ]
+
+
+def test_many_columns_stand_below_their_names() -> None:
+    values = dict.fromkeys(("CPU ms", "slowest", "took", "loop", "KiB", "read", "read MiB", "idle"), 1234.5)
+    head, _, line = table([Row(part="p", case="c", who="goroutine", values=values, spread=7.39)])
+    assert line.startswith("    goroutine  ")
+    assert (len(head), len(line)) == (80, 80), "so the last cell ends below its name, and the table fits a terminal"
+    ends = [head.index(f" {name}") + 1 + len(name) for name in values]
+    assert [line[end - 5 : end] for end in ends] == ["1,234"] * 8
+
+
+def test_a_long_note_is_folded() -> None:
+    (part,) = reported("p", Row(part="p", case="c", who="columns", note="word " * 40)).parts
+    lines = part.lines()[2:-1]
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()) == "c, columns: " + " ".join(["word"] * 40)
+
+
+def test_a_column_that_nobody_fills_is_left_out() -> None:
+    head, _, line = table([Row(part="p", case="c", who="counts", values={"pause ms": 1.0})])
+    assert (head.split(), line.split()) == (["pause", "ms"], ["counts", "1.00"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--help"], 0, "nats-looks"),
+        (["nonsense"], 64, "no such part: nonsense; there are: responding, "),
+        (["responding", "--write"], 64, "leave out the rest"),
+        (["--quick", "--write"], 64, "leave out the rest"),
+        (["--loud"], 64, "unrecognized arguments: --loud"),
+    ],
+)
+def test_words_that_measure_nothing(words: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == code
+    told = capsys.readouterr()
+    assert says in " ".join((told.out if code == 0 else told.err).split())
 
 
 def test_a_busy_machine_is_told_and_a_quiet_one_is_not() -> None:
