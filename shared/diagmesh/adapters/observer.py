@@ -58,6 +58,7 @@ class Observer:
         try:
             to = inbox.reply_to(0, subject)
             if reply_header:
+                inbox.reply_to(0, to)  # where answers arrive by our own right to publish, a refusal concerns us, too
                 await self._bus.publish(subject, data, headers={**(headers or {}), reply_header: to})
             else:
                 await self._bus.publish(subject, data, reply=to, headers=headers)

@@ -42,7 +42,7 @@ async def followed(nats: AppNats, subject: str, *, timeout_s: float = 1.5) -> Ro
         timeout_s: for each of the two questions; the second is put again where servers did not tell in time.
 
     Raises:
-        Declined: it is no subject to follow (400), or this role may not publish there (403).
+        Declined: it is no subject to follow (400), or this role may not publish there or on its own inbox (403).
         Unavailable: an older server could take part, there is no observer (501), or nobody tells (503).
     """
     check_subject(subject)
@@ -51,10 +51,8 @@ async def followed(nats: AppNats, subject: str, *, timeout_s: float = 1.5) -> Ro
     if told and missing_hops(told):
         told = await _traced(nats, subject, timeout_s, _PATIENT_S) or told
     if not told:
-        raise Unavailable(
-            "no server told anything of the trace",
-            hint="allow the role of this connection to publish on its own inbox, too: that is where traces arrive",
-        )
+        hint = "ask again; if that lasts, see whether the server is overloaded"
+        raise Unavailable("no server told anything of the trace", hint=hint)
     if why := denied(told):
         raise _may_not(subject, why)
     return path_of(subject, told)
@@ -128,7 +126,7 @@ async def _traced(nats: AppNats, subject: str, timeout_s: float, quiet_s: float)
             reply_header=_DEST,
         )
     except NotPermitted as error:
-        raise _may_not(subject, str(error)) from None
+        raise (_may_not(subject, str(error)) if error.subject == subject else _no_inbox(error)) from None
     except BusError as error:
         raise _no_connection(error) from None
     told = []
@@ -146,6 +144,16 @@ def _may_not(subject: str, why: str) -> Declined:
         code=403,
         error="not allowed",
         hint=f"allow the role of this connection to publish on {subject}; what is traced is never delivered",
+    )
+
+
+def _no_inbox(error: NotPermitted) -> Declined:
+    prefix = error.subject.partition(".")[0]
+    return Declined(
+        f"traces arrive in the inbox of this role, on which it may not publish: {error}",
+        code=403,
+        error="not allowed",
+        hint=f"allow the role of this connection to publish on {prefix}.>",
     )
 
 
