@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from diagmesh.bus.nats import exposed
+from diagmesh.bus.nats import exposed, urls_of
+from diagmesh.bus.reasons import redact
 from diagmesh.client import Mesh
 from diagmesh_cli.local import rundir
 from diagmesh_cli.options import Common, connection
@@ -32,7 +33,7 @@ async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
         )
     for warning in exposed(settings, "options"):
         output.note(f"warning: {warning}")
-    async with output.waiting(f"connecting to {settings.url}"):
+    async with output.waiting(f"connecting to {', '.join(map(redact, urls_of(settings)))}"):
         mesh = await Mesh.connect(
             name="diag-cli", timeout_s=max(common.timeout, 1.0), **msgspec.structs.asdict(settings)
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -66,6 +67,13 @@ async def test_connect_says_why_not_at_once() -> None:
         await NatsBus.connect(NatsSettings(url=f"nats://user:secret@127.0.0.1:{free_port()}"), "test", timeout_s=20)
 
 
+async def test_a_port_that_says_nothing_is_told_as_what_it_may_be_however_little_time_there_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        settings = NatsSettings(url=f"nats://127.0.0.1:{mute.getsockname()[1]}")
+        with pytest.raises(CannotConnect, match=r"no answer in time \(frozen server, a firewall that drops,"):
+            await NatsBus.connect(settings, "test", timeout_s=0.2)
+
+
 async def test_no_secret_of_a_url_is_told() -> None:
     with pytest.raises(CannotConnect) as caught:
         await NatsBus.connect(NatsSettings(url=f"nats://user:secret@127.0.0.1:{free_port()}"), "test")
@@ -89,6 +97,9 @@ async def test_bad_credentials_are_reported_not_hung(make_server: MakeServer, tm
     [
         (NatsSettings(url=""), "no server URL"),
         (NatsSettings(url="nats://host:notaport"), "malformed"),
+        (NatsSettings(url="nats:/host:4222"), "malformed"),
+        (NatsSettings(url="nats://host:4222,http://host:8222"), r"nats\.url: http:// is not spoken here"),
+        (NatsSettings(url="ws://host:4222"), r"nats\.url: ws:// is not spoken here"),
         (NatsSettings(nkey_file="/nowhere/seed"), r"nats\.nkey_file: .*/nowhere/seed: No such file"),
         (NatsSettings(creds_file="/nowhere/creds"), r"nats\.creds_file: .*/nowhere/creds: No such file"),
         (NatsSettings(tls_ca_file="/nowhere/ca"), r"nats\.tls_ca_file: there is no file /nowhere/ca"),

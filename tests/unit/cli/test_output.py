@@ -3,12 +3,16 @@
 import asyncio
 import io
 import json
+import socket
 
 import pytest
 from rich.text import Text
 
 from diagmesh.contract.wire import Problem
+from diagmesh.errors import CannotConnect
+from diagmesh_cli.options import Common
 from diagmesh_cli.output import Output, sentence
+from diagmesh_cli.session import connected
 from diagmesh_cli.terminal import Terminal
 
 
@@ -25,6 +29,18 @@ async def test_what_is_awaited_is_said_after_half_a_second_on_a_terminal(monkeyp
         await asyncio.sleep(0.2)
     assert "health of [everybody] …" in shown.getvalue()
     assert shown.getvalue().rindex("\x1b[?25h") > shown.getvalue().rindex("\x1b[?25l"), "the cursor is back"
+
+
+async def test_no_password_of_a_url_is_shown_while_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diagmesh_cli.output._PATIENCE_S", 0.0)
+    output, shown = on_a_terminal()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        connecting = connected(Common(nats=f"nats://somebody:secret@127.0.0.1:{port}", timeout=0.5), output)
+        with pytest.raises(CannotConnect):
+            await connecting.__aenter__()
+    assert f"connecting to nats://127.0.0.1:{port} …" in shown.getvalue()
+    assert "secret" not in shown.getvalue()
 
 
 async def test_what_is_quick_is_not_said() -> None:

@@ -2,6 +2,6 @@
 
 from diagmesh.bus.nats.bus import NatsBus
 from diagmesh.bus.nats.exposed import exposed
-from diagmesh.bus.nats.usable import check_usable
+from diagmesh.bus.nats.usable import check_usable, urls_of
 
-__all__ = ["NatsBus", "check_usable", "exposed"]
+__all__ = ["NatsBus", "check_usable", "exposed", "urls_of"]

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from diagmesh.bus.core import BusState, Handler, Held, Message, StateChange, Subscription, header_bytes
 from diagmesh.bus.inbox import Inboxes, OpenInbox, request
 from diagmesh.bus.nats.exposed import exposed
+from diagmesh.bus.nats.handshake import why_not
 from diagmesh.bus.nats.link import FAILURES, Link
 from diagmesh.bus.nats.pool import Pool
 from diagmesh.bus.nats.refusals import Refusals
@@ -113,7 +114,7 @@ class NatsBus:
             stop()
         if bus._state.state is BusState.CONNECTED:
             return bus
-        reason = bus._trouble or f"no answer within {timeout_s:g} s"
+        reason = bus._trouble or why_not(TimeoutError(), settings, {})
         await bus.close()
         raise CannotConnect(f"cannot connect to {', '.join(map(redact, bus._pool.named))}: {reason}")
 

@@ -18,6 +18,7 @@ __all__ = ["check_usable", "credentials", "expired", "role_of", "tls_context", "
 
 _JWT: Final = re.compile(rb"^[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\s*$", re.MULTILINE)
 _CREDS_LIMIT_BYTES: Final = 64 * 1024
+_SCHEMES: Final = ("nats", "tls")
 
 
 def urls_of(settings: NatsSettings) -> list[str]:
@@ -40,6 +41,10 @@ def check_usable(settings: NatsSettings, where: str = "nats") -> None:
         raise SettingsError(f"{where}.url: no server URL; set it, or DIAGMESH_NATS__URL, or --nats")
     if not all(map(_well_formed, urls)):
         raise SettingsError(f"{where}.url: malformed; it looks like nats://host:4222")
+    if foreign := [scheme for scheme in map(_scheme, urls) if scheme not in _SCHEMES]:
+        raise SettingsError(
+            f"{where}.url: {foreign[0]}:// is not spoken here; the client port of a server is nats://host:4222 or tls://"
+        )
     for what, path in (("nkey_file", settings.nkey_file), ("creds_file", settings.creds_file)):
         if path:
             from diagmesh.keys import read_seed  # noqa: PLC0415  the signing library only where keys are used
@@ -156,6 +161,10 @@ def role_of(settings: NatsSettings) -> str:
 def _well_formed(url: str) -> bool:
     try:
         parts = urlsplit(url if "//" in url else f"nats://{url}")
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0) and parts.path in ("", "/")
     except ValueError:
         return False
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme if "//" in url else _SCHEMES[0]
