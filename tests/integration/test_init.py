@@ -383,6 +383,9 @@ def test_people_source_their_settings_and_ask(
         (["--add", "orders"], "was not made by diagmesh init"),
         (["--add", ","], "--add: name at least one"),
         (["--add", "orders", "--services", "payments"], "say one of"),
+        (["--services", "orders", "--nats", ""], "nats.url: no server URL"),
+        (["--services", "orders", "--nats", "nats://a b"], "nats.url: malformed"),
+        (["--services", "orders", "--nats", "http://a:8222"], "nats.url: http:// is not spoken here"),
     ],
 )
 def test_mistakes_are_told_in_a_line(

@@ -5,7 +5,9 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from diagmesh.bus.nats import check_usable
 from diagmesh.contract.names import check_token
+from diagmesh.settings import NatsSettings
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.local import initial
 from diagmesh_cli.local.issued import SERVER_FILE, Issued, seed_path, settings_file
@@ -102,6 +104,7 @@ def _create(directory: Path, services: str, layout: Layout, nats: str, tls_ca: P
     names = _names(services, "--services")
     if tls_ca is not None and not tls_ca.is_file():
         raise UsageError(f"--tls-ca: there is no file {tls_ca}")
+    check_usable(NatsSettings(url=nats))
     bundle = str(tls_ca.absolute()) if tls_ca is not None else ""
     return initial.create(directory, Issued(layout=layout, services=names, url=nats, tls_ca_file=bundle), force=force)
 

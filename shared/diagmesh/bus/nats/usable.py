@@ -161,9 +161,11 @@ def role_of(settings: NatsSettings) -> str:
 def _well_formed(url: str) -> bool:
     try:
         parts = urlsplit(url if "//" in url else f"nats://{url}")
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0) and parts.path in ("", "/")
+        port = parts.port
     except ValueError:
         return False
+    host = parts.hostname or ""
+    return bool(host) and not any(map(str.isspace, host)) and port != 0 and parts.path in ("", "/")
 
 
 def _scheme(url: str) -> str:
