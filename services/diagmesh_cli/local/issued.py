@@ -33,6 +33,10 @@ _OF_SIDECAR: Final = """\
 # is found (exe, or port, pid_file, command, systemd, container) and what is
 # probed ([[targets.probes]]) is yours to say; see diagmesh config check FILE.
 """
+_OF_PEOPLE: Final = """\
+# As {name}: `. {file}`, then diagmesh as usual. Start no sidecar and
+# no coordinator from that shell: the environment wins over their settings.
+"""
 
 
 class Issued(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,4 +122,4 @@ def texts(issued: Issued, directory: Path) -> Iterator[tuple[str, str]]:
 
 def _environment(name: str, connection: dict[str, Any]) -> str:
     lines = [f"export DIAGMESH_NATS__{key.upper()}={shlex.quote(value)}" for key, value in connection.items() if value]
-    return f"# As {name}: `. {settings_file(name)}`, then diagmesh as usual.\n" + "\n".join(lines) + "\n"
+    return _OF_PEOPLE.format(name=name, file=settings_file(name)) + "\n".join(lines) + "\n"
