@@ -6,9 +6,11 @@ Requests are parsed by the standard library. One request per connection, no requ
 import asyncio
 import contextlib
 import email.utils
+import errno
 import http
 import io
 import logging
+import os
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Final, NamedTuple
@@ -74,7 +76,7 @@ class Web:
             self._server = await asyncio.start_server(self._came, self._host, self._port, limit=_HEAD_BYTES)
         except OSError as error:
             shown = f"{self._host}:{self._port}"
-            raise SettingsError(f"metrics: cannot listen on {shown}: {error.strerror or error}") from None
+            raise SettingsError(f"metrics: cannot listen on {shown}: {_reason(error)}") from None
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -128,6 +130,12 @@ class Web:
             log.exception("the page %s cannot be made", asked.path[:100])
             page = Page(b"our own fault; see the log\n", http.HTTPStatus.INTERNAL_SERVER_ERROR)
         return _written(page, body=asked.command == "GET")
+
+
+def _reason(error: OSError) -> str:
+    """Why, without the address, which asyncio tells once more."""
+    known = error.errno is not None and error.errno in errno.errorcode
+    return os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
 
 
 def _written(page: Page, *, body: bool = True) -> bytes:

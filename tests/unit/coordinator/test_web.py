@@ -86,8 +86,15 @@ async def test_many_who_say_nothing_do_not_hold_the_door_for_ever(port: int) -> 
 
 
 async def test_a_taken_address_is_named(port: int) -> None:
-    with pytest.raises(SettingsError, match=re.escape(f"metrics: cannot listen on 127.0.0.1:{port}: ")):
+    with pytest.raises(
+        SettingsError, match=re.escape(f"metrics: cannot listen on 127.0.0.1:{port}: address already in use") + "\\Z"
+    ):
         await Web("127.0.0.1", port, {}).open()
+
+
+async def test_a_host_that_is_not_known_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"metrics: cannot listen on nowhere\.invalid:0: .*[Nn]ame"):
+        await Web("nowhere.invalid", 0, {}).open()
 
 
 @pytest.mark.parametrize(
