@@ -208,7 +208,7 @@ def make_app(instead: Mapping[str, Callable[..., Any]] | None = None) -> App:
         read.command(module, name=one.name, help=one.help, usage=one.usage, sort_key=position)
     app.command(read)
     for name, tells in _PROCESSES:
-        app.command(_elsewhere, name=name, help=tells, sort_key=len(_COMMANDS) + 1)
+        app.command((instead or {}).get(name, _elsewhere), name=name, help=tells, sort_key=len(_COMMANDS) + 1)
     app["--help"].sort_key = app["--version"].sort_key = len(_COMMANDS) + 2
     return app
 

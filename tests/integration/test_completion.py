@@ -2,14 +2,18 @@
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from diagmesh.accept import CONTROL_KINDS, COORDINATOR_CONTROL_KINDS
 from diagmesh_cli.main import run
+from diagmesh_cli.processes import PROCESSES
 
 DIAGMESH = Path(sys.executable).parent / "diagmesh"
 
@@ -52,6 +56,9 @@ CASES = [
     (("explain", "RES-00"), {"RES-001", "RES-004"}),
     (("check", "--code", "PR"), {"PROC", "PROC-001"}),
     (("control", "log-level", "orders/i1", "de"), {"debug"}),
+    (("sidecar", "--pro"), {"--probe-http", "--probe-tcp"}),
+    (("sidecar", "--service", "orders", "--restart", "on"), {"on-failure"}),
+    (("coordinator", "--registry", ""), {"auto", "off", "required"}),
 ]
 
 
@@ -94,6 +101,22 @@ def test_every_command_is_in_every_script(capsys: pytest.CaptureFixture[str]) ->
             word in text
             for word in ("status", "explain", "forget", "log-level", "coordinator", "--junit", "RES-004", "resources")
         )
+
+
+@pytest.mark.parametrize("program", PROCESSES)
+def test_the_options_of_the_programs_are_those_that_they_have(program: str) -> None:
+    done = subprocess.run([DIAGMESH, program, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    told = dict(re.findall(r"^  (--[a-z-]+)(?: (\S+))?", done.stdout, re.MULTILINE))
+    assert told.pop("--version") == ""
+    assert told.keys() == PROCESSES[program].keys()
+    for option, takes in PROCESSES[program].items():
+        assert (told[option] == "") == (takes is bool), option
+        if told[option].startswith("{"):
+            assert told[option] == f"{{{','.join(get_args(takes))}}}"
+        if told[option] in ("FILE", "DIRECTORY"):
+            assert takes is Path, option
+    assert get_args(PROCESSES["sidecar"]["--control"]) == CONTROL_KINDS
+    assert get_args(PROCESSES["coordinator"]["--control"]) == COORDINATOR_CONTROL_KINDS
 
 
 def test_another_shell_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from diagmesh.packs import load_agents, load_rules
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
 from diagmesh_cli.output import Output
+from diagmesh_cli.processes import PROCESSES, looked_at
 
 __all__ = ["completion"]
 
@@ -51,6 +52,7 @@ def _choosing() -> dict[str, Callable[..., Any]]:
         "ask": _taking(ask, kind=_one_of(kinds)),
         "explain": _taking(explain, code=_one_of(codes)),
         "check": _taking(check, code=GenericAlias(tuple, (_one_of((*codes, *families)), ...))),
+        **{name: looked_at(options) for name, options in PROCESSES.items()},
     }
 
 
