@@ -55,7 +55,7 @@ _NOW = {
     _Cause.LIMIT: "give it more memory, or take the growth out of it: near GOMEMLIMIT collecting costs more and more",
     _Cause.GOGC: "raise GOGC (100 is usual), with GOMEMLIMIT as the bound where memory is scarce",
     _Cause.TARGET: "give the heap room: GOGC=400, or GOGC=off with GOMEMLIMIT, where there is memory",
-    _Cause.RATE: "see what allocates: diagmesh ask runtime tells how much, an allocation profile where",
+    _Cause.RATE: "see what allocates: diagmesh profile {0} --type allocs --seconds 5s",
 }
 
 
@@ -88,8 +88,8 @@ def gc_pressure(seen: Evidence, limits: PressureLimits) -> Iterator[Hit | Unjudg
             continue
         title = f"garbage is collected {per_s:.3g} times a second, for {percent(share)} of {of}: {cause}"
         severity = Severity.ERROR if share >= limits.error_share else Severity.WARNING
-        facts = tuple(_facts(answer, share, limit))
-        yield Hit(where=where, title=title, evidence=facts, severity=severity, now=(_NOW[cause],))
+        facts, now = tuple(_facts(answer, share, limit)), _NOW[cause].format("/".join(where))
+        yield Hit(where=where, title=title, evidence=facts, severity=severity, now=(now,))
 
 
 def _share(answer: Runtime, cause: _Cause, limits: PressureLimits) -> tuple[float | None, float, str]:

@@ -23,7 +23,7 @@ def busy(memory: Limit = RUNS.memory, rates: Rates = RUNS.rates, **gc: float | N
 @pytest.mark.parametrize(
     ("answer", "cause", "now"),
     [
-        (busy(), "it allocates much", "see what allocates"),
+        (busy(), "it allocates much", "diagmesh profile orders/i1 --type allocs"),
         (busy(target_bytes=4 * MIB), "its heap is small for what it allocates", "GOGC=400"),
         (busy(gogc_percent=5), "GOGC is small", "raise GOGC"),
         (busy(NEAR, cpu_share=0.12), "its memory limit is nearly used", "give it more memory"),
