@@ -47,4 +47,4 @@ async def remember(question: ProfileQuestion, target: Target, answer: Profile) -
 
 
 def _same(question: ProfileQuestion) -> ProfileQuestion:
-    return replace(question, timeout_ms=None, chunks=False)
+    return replace(question, timeout_ms=None, chunks=False, token="")

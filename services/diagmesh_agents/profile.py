@@ -25,6 +25,7 @@ from diagmesh.target import Target
 from diagmesh.workers import current_budget_s
 from diagmesh_agents._profile_again import remember, told_before
 from diagmesh_agents._profile_files import kept_files_of, raw_of
+from diagmesh_agents._profile_stop import stop, stoppable
 from diagmesh_agents._profile_told import answer_of, blind_locks, cost_words
 from diagmesh_agents._profiles import MOST_KEPT_BYTES, Take, kept_of, nothing_kept, takes_of
 
@@ -42,14 +43,22 @@ _SHARE: Final = 0.8
 _PERIOD: Final = "sampling period="
 
 
-@agent(budget=BUDGET_S, concurrency=2)
+@agent(budget=BUDGET_S, concurrency=3)  # one at work, one that waits for its turn, and whoever stops one
 async def profile(question: ProfileQuestion, target: Target) -> Profile:
     """Where does it spend CPU and memory, and who holds its locks?"""
+    if question.stop:
+        return stop(target, question.stop)
     if question.file:
         return await kept_files_of(target).piece(question)
     if (again := told_before(question, target)) is not None:
         return again
+    async with stoppable(target, question.token):
+        return await _looked(question, target)
+
+
+async def _looked(question: ProfileQuestion, target: Target) -> Profile:
     takes = takes_of(question)
+    _check_patterns(question)
     longest_s = max(take.seconds for take in takes)
     _check_time(longest_s)
     with tempfile.TemporaryDirectory(prefix="diagmesh-profile-", ignore_cleanup_errors=True) as name:
@@ -84,6 +93,14 @@ async def _read(question: ProfileQuestion, parts: tuple[Part, ...]) -> tuple[Tol
         if not question.raw:
             raise
         return Told(), (Blind(what="what is counted", why=why.detail, fix="look at the file: go tool pprof FILE"),)
+
+
+def _check_patterns(question: ProfileQuestion) -> None:
+    """Before the service is asked for anything."""
+    from diagmesh.adapters.pprof.cut import pattern  # noqa: PLC0415  most questions have none
+
+    for name in ("focus", "ignore", "peek"):
+        pattern(getattr(question, name), name)
 
 
 def _check_time(longest_s: int) -> None:

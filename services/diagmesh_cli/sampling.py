@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -76,7 +77,7 @@ def seconds_of(text: str, option: str) -> int:
 def question_of(
     type_: ProfileType, seconds: int | None, looked: Looked, base: Base, keep: Keep, *, raw: bool
 ) -> ProfileQuestion:
-    """The question that every instance is asked."""
+    """The question that every instance is asked; its token is good for stopping what it asks for."""
     return ProfileQuestion(
         type=type_,
         seconds=seconds,
@@ -89,6 +90,7 @@ def question_of(
         base=base,
         keep=keep,
         raw=raw,
+        token=secrets.token_hex(16),
         detail=Detail.NORMAL,
     )
 

@@ -1,7 +1,9 @@
 """`diagmesh profile` and the check by its rules on a real mesh: added up, set against siblings, drawn, kept."""
 
+import asyncio
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from faults.mesh import Copy, DemoMesh
 from support.godemo import ask, build
 from support.golang import Go
 from support.pprof import Tool
+from support.programs import Program, wait_until
 
 
 class Replicas(NamedTuple):
@@ -121,6 +124,26 @@ def test_the_time_that_is_asked_for_is_enough(replicas: Replicas, capsys: pytest
     for whom in ("payments/i2", "payments"):
         assert asked(replicas, "ask", "profile", whom, "--timeout", wanted) in (0, 1, 2)
         assert "do not fit into" not in capsys.readouterr().out.replace("\n", " ")
+
+
+def sampling(replicas: Replicas, name: str) -> bool:
+    """Whether somebody is at an instance: what costs next to nothing has to wait then."""
+    _, reply = ask(replicas.mesh.url, f"diag.payments.profile.{name}", {"type": "threadcreate"})
+    return bool(reply.get("problem", {}).get("code") == 429)
+
+
+@pytest.mark.parametrize(("target", "whom"), [("payments/i2", ["i2"]), ("payments", ["i1", "i2"])])
+def test_whoever_is_interrupted_ends_the_sampling_too(
+    replicas: Replicas, target: str, whom: list[str], tmp_path: Path
+) -> None:
+    words = ["python", "-m", "diagmesh_cli", "profile", target, "--cpu", "30s", "--nats", replicas.mesh.url]
+    with Program(words, tmp_path / "log", {"PYTHONUNBUFFERED": "1"}) as command:
+        wait_until(lambda: all(sampling(replicas, name) for name in whom), 20, "all are sampled")
+        command.send(signal.SIGINT)
+        assert asyncio.run(command.ended()) == 130
+        wait_until(lambda: not any(sampling(replicas, name) for name in whom), 10, "nobody is sampled any more")
+        assert "interrupted" in command.log_text()
+    assert asked(replicas, "profile", target, "--cpu", "1s") in (0, 1), "nor does Go itself go on: it would refuse"
 
 
 def test_a_usual_check_samples_nobody(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:

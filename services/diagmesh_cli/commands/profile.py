@@ -31,6 +31,7 @@ from diagmesh_cli.sampling import (
     without_files,
 )
 from diagmesh_cli.session import connected
+from diagmesh_cli.stopping import stopped_with_us
 from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_reply
@@ -106,10 +107,13 @@ async def profile(  # noqa: PLR0913  each is an option
     check_token(service, "service")
     wait_s = (over_s or 0) + max(common.timeout, _REST_S)
     async with connected(common, output) as mesh:
-        what = f"{kind.value} profile of {target}"
-        async with counting_down(output, what, over_s or 0):
-            if instance and not diff_sibling:
-                each = [await mesh.one(Profile, service, question, instance=instance, timeout_s=wait_s)]
+        what, alone = f"{kind.value} profile of {target}", instance if not diff_sibling else ""
+        async with (
+            counting_down(output, what, over_s or 0),
+            stopped_with_us(mesh, service, alone, question.token),
+        ):
+            if alone:
+                each = [await mesh.one(Profile, service, question, instance=alone, timeout_s=wait_s)]
                 silent: tuple[Silent, ...] = ()
             else:
                 result = await mesh.all(Profile, question, services=(service,), labels=common.labels, timeout_s=wait_s)

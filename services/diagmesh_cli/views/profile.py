@@ -63,7 +63,11 @@ def _page(answer: Profile) -> RenderableType:
             Text(f"cost: {cost.words}; {size(cost.fetched_bytes)} sent in {took(cost.took_ms)}{read}", "dim"),
         ]
     for raw in answer.raw:
-        where = raw.object or "in the answer (--json has it; diagmesh profile --raw FILE keeps it)"
+        where = raw.object or (
+            f"kept by its sidecar for {duration(raw.kept_s)}: it fits into no reply"
+            if raw.kept_s
+            else "in the answer (--json has it; diagmesh profile --raw FILE keeps it)"
+        )
         parts.append(Text(f"file: {raw.type}, {size(raw.size_bytes)}, {where}", "dim"))
     return Group(*parts, *blind_lines(answer.blind))
 

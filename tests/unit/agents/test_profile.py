@@ -192,6 +192,34 @@ async def test_whoever_stops_waiting_ends_the_reader() -> None:
     assert not [one for one in readers if one.is_running()]
 
 
+async def test_whoever_asked_stops_his_look_and_no_other_one() -> None:
+    mine, other = "a" * 32, "b" * 32
+    target = beside(**{"profile?seconds=1": packed(made([(f"main.{'a' * 80}", 1)]))})
+    task = asyncio.create_task(asked(target, type=ProfileType.CPU, focus="(a+)+b", token=mine))
+    while not (readers := psutil.Process().children()):
+        await asyncio.sleep(0.05)
+    with pytest.raises(Declined, match="no look with this token") as refusal:
+        await asked(target, stop=other)
+    assert (refusal.value.code, task.done()) == (404, False)
+    assert (await asked(target, stop=mine)).counted == ()
+    with pytest.raises(Declined, match="stopped it") as refusal:
+        await task
+    assert refusal.value.code == 499
+    assert not [one for one in readers if one.is_running()]
+    with pytest.raises(Declined, match="no look with this token"):
+        await asked(target, stop=mine)
+    assert (await asked(target, token=mine, type=ProfileType.HEAP)).counted, "it is as good as new"
+
+
+@pytest.mark.parametrize("field", ["focus", "ignore", "peek"])
+async def test_a_bad_expression_costs_the_service_nothing(field: str) -> None:
+    target = beside()
+    with pytest.raises(Declined, match=f"{field} is no regular expression"):
+        await asked(target, type=ProfileType.CPU, seconds=30, **{field: "("})
+    assert isinstance(target.go, FakeGo)
+    assert target.go.asked == []
+
+
 async def test_a_file_that_no_reply_holds_is_kept_and_handed_over_in_pieces() -> None:
     large = gzip.compress(os.urandom(600 << 10), 0)
     target = beside(heap=[large, HEAP])

@@ -39,6 +39,7 @@ PIECE_BYTES: Final = 4 << 20
 _ADDED_ROWS: Final = 100
 """Of each replica, where they are added up."""
 _Pattern = Annotated[str, Meta(max_length=500)]
+_Token = Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")]
 
 
 class ProfileType(StrEnum):
@@ -82,12 +83,14 @@ class ProfileQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields
         ignore: only stacks without any.
         peek: functions (a regular expression) of which callers and callees are told.
         top: so many rows.
-        lines: rows are lines instead of functions.
+        lines: rows by line, too.
         base: what it is compared with.
         keep: whether to keep it as the baseline.
         raw: the file as it came, too.
         file: no look, but a piece of a file of the last one with ``raw``, by its SHA-256.
         offset: where in that file the piece begins.
+        token: made up by whoever asks, so that he can stop this look: 32 hexadecimal digits that nobody guesses.
+        stop: no look, but the end of the one with this token.
     """
 
     type: ProfileType = ProfileType.SURVEY
@@ -103,6 +106,8 @@ class ProfileQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fields
     raw: bool = False
     file: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
     offset: Annotated[int, Meta(ge=0, le=MOST_FILE_BYTES)] = 0
+    token: _Token = ""
+    stop: _Token = ""
 
     def to_each(self) -> Self:
         """More rows than are told in the end: what is little in one replica may be much in all of them."""
