@@ -1,6 +1,8 @@
 """The past of a Go runtime at even distances: as many values as a line on a terminal shows."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from diagmesh.contract.answers.runtime import Past
@@ -11,6 +13,9 @@ __all__ = ["past_of", "rate"]
 _VALUES: Final = 30
 _LEAST_SAMPLES: Final = 3
 _LEAST_EVERY_S: Final = 1.0
+_PACE_OF: Final = 5
+_WIDER: Final = 1.25
+"""A slot is wider than the pace of the looks, so that one without any is a look that is missing."""
 
 
 def rate(before: float | None, now: float | None, over_s: float | None) -> float | None:
@@ -30,7 +35,7 @@ def past_of(samples: Sequence[GoSample], now: float, window_s: float) -> Past | 
     """
     if len(samples) < _LEAST_SAMPLES:
         return None
-    every_s = max(_LEAST_EVERY_S, min(window_s, now - samples[0].at) / _VALUES)
+    every_s = max(_LEAST_EVERY_S, min(window_s, now - samples[0].at) / _VALUES, _WIDER * _pace_s(samples))
     slots: list[GoSample | None] = [None] * _VALUES
     for one in samples:
         back = int((now - one.at) / every_s)
@@ -47,6 +52,11 @@ def past_of(samples: Sequence[GoSample], now: float, window_s: float) -> Past | 
         cycles_per_s=tuple(_rounded(_rate(pair, "gc_cycles"), 3) for pair in pairs),
         gc_available_share=tuple(_rounded(_share(pair), 4) for pair in pairs),
     )
+
+
+def _pace_s(samples: Sequence[GoSample]) -> float:
+    """How far the last looks are from each other; at a start they come faster than later."""
+    return median(later.at - earlier.at for earlier, later in pairwise(samples[-1 - _PACE_OF :]))
 
 
 Pair = tuple[GoSample, GoSample] | None

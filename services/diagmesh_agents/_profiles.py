@@ -104,7 +104,11 @@ class _Shelf:
 
 def nothing_kept(one: ProfileType, base: Base) -> Declined:
     """What to tell somebody who wants to compare with what is not there."""
-    hint = "ask once more: this look is kept now" if base is Base.PREVIOUS else 'ask with "keep": "baseline" first'
+    hint = (
+        "ask once more: this look is kept now"
+        if base is Base.PREVIOUS
+        else 'ask with "keep": "baseline" first (diagmesh profile --keep)'
+    )
     return Declined(f"there was no {base.value} look at {one.value} here to compare with", hint=hint)
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "question_of",
     "seconds_of",
     "stacks_of",
+    "together",
     "without_files",
 ]
 
@@ -137,6 +138,12 @@ def _elsewhere(where: str, raw: RawProfile) -> Unreadable:
         fix = f"nats object get {bucket} {name}, as a user who may read it"
         return Unreadable(where, f"its file is in the object store {bucket}", fix)
     return Unreadable(where, "its file is too large for a reply", "look at that instance alone")
+
+
+def together(stacks: Mapping[str, Stacks]) -> Stacks:
+    """All replicas added up; they were sampled in the same seconds, so that what they used per second adds up, too."""
+    longest_ns = max(one.duration_ns for one in stacks.values())
+    return replace(merged(list(stacks.values())), duration_ns=longest_ns)
 
 
 def against_siblings(stacks: Mapping[str, Stacks], whom: str, looked: Looked) -> tuple[str, Pair]:

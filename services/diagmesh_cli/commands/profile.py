@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from diagmesh.adapters.pprof.merge import merged
 from diagmesh.client import Heard
 from diagmesh.contract.answers.profile import Base, Keep, Profile, ProfileQuestion, ProfileType
 from diagmesh.contract.mesh import Silent
@@ -28,6 +27,7 @@ from diagmesh_cli.sampling import (
     question_of,
     seconds_of,
     stacks_of,
+    together,
     without_files,
 )
 from diagmesh_cli.session import connected
@@ -181,7 +181,7 @@ def _combined(
     stacks = stacks_of(well) if question.raw else {}
     if not stacks:
         return Sampled(replies=()), []
-    name, pair = wishes.target, Pair(merged(list(stacks.values())))
+    name, pair = wishes.target, Pair(together(stacks))
     if wishes.diff_sibling:
         name, pair = against_siblings(stacks, wishes.target if "/" in wishes.target else "", looked)
     if wishes.html is not None:

@@ -18,6 +18,7 @@ from diagmesh_cli.views.words import MISSING, amount, cores, duration, plural, q
 __all__ = ["VIEW"]
 
 _MOST_VALUES: Final = 16
+"""Of the past, the last ones are drawn; the JSON has them all."""
 _MUCH: Final = 0.2
 _NEAR: Final = 0.9
 _HOW: Final = {
@@ -47,7 +48,7 @@ def _headline(answer: Runtime) -> Iterator[str]:
     if (rates := answer.rates).over_s is not None:
         yield f"rates over {duration(rates.over_s)}"
     if answer.past is not None:
-        yield f"past over {duration(answer.past.every_s * len(answer.past.goroutines))}"
+        yield f"past over {duration(answer.past.every_s * min(_MOST_VALUES, len(answer.past.goroutines)))}"
 
 
 def _heap(answer: Runtime, past: Past) -> Iterator[Line]:
@@ -84,10 +85,10 @@ def _collector(answer: Runtime, past: Past) -> Iterator[Line]:
     might = f"{share(gc.available_share)} of what it may use" if gc.available_share is not None else ""
     yield "their CPU", _much(gc.cpu_share), past.gc_available_share, _more(used, might)
     if (pauses := gc.pauses) is not None:
-        most = f"p99 {took(pauses.p99_ms)}" if pauses.p99_ms is not None else ""
-        longest = f"longest {took(pauses.most_ms)}" if pauses.most_ms is not None else ""
+        most = f"p99 {_pause(pauses.p99_ms)}" if pauses.p99_ms is not None else ""
+        longest = f"longest {_pause(pauses.most_ms)}" if pauses.most_ms is not None else ""
         of = f"of {pauses.count} over {duration(pauses.over_s)}" if pauses.count is not None else ""
-        yield "pause p50", took(pauses.p50_ms), (), _more(most, longest, of)
+        yield "pause p50", _pause(pauses.p50_ms), (), _more(most, longest, of)
 
 
 def _bounds(answer: Runtime) -> Iterator[Line]:
@@ -136,6 +137,11 @@ def _near(text: str, of_limit: float | None) -> Text:
     return Text(text, "yellow" if (of_limit or 0.0) >= _NEAR else "")
 
 
+def _pause(ms: float | None) -> str:
+    """Most pauses of Go are a matter of microseconds: ``43 µs``, ``1.2 ms``."""
+    return f"{1000 * ms:.0f} µs" if ms is not None and ms < 1 else took(ms)
+
+
 def _more(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
@@ -149,7 +155,7 @@ def _row(answer: Runtime) -> tuple[Cell, ...]:
         Text(quantity(answer.heap.allocated_bytes_per_s, "bytes/s")),
         Text(quantity(gc.cycles_per_s, "/s")),
         _much(gc.cpu_share),
-        Text(took(gc.pauses.p99_ms) if gc.pauses is not None else MISSING),
+        Text(_pause(gc.pauses.p99_ms) if gc.pauses is not None else MISSING),
         Text(f"{amount(scheduler.gomaxprocs)}{quota}"),
         Text(answer.version),
     )

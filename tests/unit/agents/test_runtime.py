@@ -172,6 +172,18 @@ async def test_the_past_is_told_at_even_distances_and_left_out_when_asked_for_br
     assert (brief.past, brief.heap.trend, brief.goroutines) == (None, None, 40)
 
 
+async def test_only_a_look_that_is_missing_is_a_gap_in_the_past() -> None:
+    quick = [NOW - 50 + number / 2 for number in range(10)]  # the pace at a start
+    usual = [NOW - 45 + 5 * number for number in range(9)]
+    whole = (await seen(LOOK, *(replace(BEFORE, at=at) for at in (*quick, *usual)))).past
+    assert whole is not None
+    assert None not in whole.goroutines
+    assert whole.every_s * len(whole.goroutines) == pytest.approx(50, abs=7)
+    missed = (await seen(LOOK, *(replace(BEFORE, at=at) for at in (*quick, *usual[:2], *usual[6:])))).past
+    assert missed is not None
+    assert None in missed.goroutines
+
+
 async def test_the_pages_tell_even_where_the_process_cannot_be_seen() -> None:
     go = FakeGoRuntime(replace(LOOK, pid=0), samples=(replace(BEFORE, pid=0),))
     answer = await runtime.look(RuntimeQuestion(), FakeTarget(go_runtime=go))

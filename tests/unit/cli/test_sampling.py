@@ -1,13 +1,16 @@
-"""The files of profiles: a file that did not come with the reply is never written as an empty one."""
+"""The files of profiles: what did not come with the reply is never written as empty; replicas are added up."""
 
 from pathlib import Path
 
 import pytest
 
+from diagmesh.adapters.pprof.decode import decode
 from diagmesh.client import Heard
 from diagmesh.contract.answers.profile import Profile, RawProfile
 from diagmesh.errors import Unreadable
-from diagmesh_cli.sampling import keep_raw, stacks_of
+from diagmesh_cli.profiles import Looked, Pair, tell
+from diagmesh_cli.sampling import keep_raw, stacks_of, together
+from support.pprof import made
 from support.replies import heard
 
 
@@ -35,3 +38,13 @@ def test_one_that_did_not_come_is_told_with_where_it_is(tmp_path: Path, raw: dic
     with pytest.raises(Unreadable, match=words):
         stacks_of(sent(**raw))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_replicas_that_were_sampled_in_the_same_seconds_use_as_much_as_all_of_them_do() -> None:
+    replicas = {}
+    for name, used_ns in (("orders/i1", 2_000_000_000), ("orders/i2", 1_000_000_000)):
+        raw = made([("main.main;main.work", used_ns)])
+        raw.duration_nanos = 2_000_000_000
+        replicas[name] = decode(raw.SerializeToString())
+    (cpu,) = tell(Pair(together(replicas)), Looked(), full=False, type_="cpu").counted
+    assert (cpu.total, cpu.over_s, cpu.per_s) == (3_000_000_000, 2.0, 1.5)

@@ -48,3 +48,12 @@ def test_the_thresholds_can_be_set() -> None:
 def test_without_a_sample_it_is_blind(reply: object) -> None:
     (verdict,) = judged(hot_function, reply).verdicts  # type: ignore[arg-type]  # a reply, in a list of any
     assert verdict.verdict is Verdict.BLIND
+
+
+def test_an_instance_without_go_pages_has_nothing_to_be_judged() -> None:
+    none = refused(Profile, at="orders/i2")
+    assert none.problem is not None
+    absent = msgspec.structs.replace(none, problem=msgspec.structs.replace(none.problem, code=501))
+    (one,) = judged(hot_function, answered(surveyed(cpu={"harm.compute": 1})), absent).verdicts
+    assert (one.verdict, one.judged) == (Verdict.CLEAR, ("orders/i1",))
+    assert [(missing.instance, missing.not_here) for missing in one.not_judged] == [("orders/i2", True)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
 from msgspec import Meta
@@ -170,6 +170,8 @@ class Profile(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         comments: what the profile says of itself.
         blind: what could not be seen.
     """
+
+    may_lack: ClassVar[bool] = True  # a service need not be written in Go
 
     cpu_cores: Annotated[float | None, Measure("cores")] = None
     heap_bytes: Annotated[int | None, Measure("bytes")] = None
