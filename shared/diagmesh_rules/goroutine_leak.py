@@ -71,7 +71,7 @@ def _grown(where: Key, answer: Goroutines, sure: list[Growth], leaked: int, limi
     started = "started at" if answer.states else "at"
     title = f"{many(worst.count)} {started} {at(worst.site)}, growing {worst.per_second:.3g}/s{_since(worst, answer)}"
     facts = [
-        Fact(what=f"goroutines {started} {at(one.site)}", value=one.count, unit="count", limit=one.before)
+        Fact(what=f"goroutines {started} {at(one.site)} (before: {one.before:,})", value=one.count, unit="count")
         for one in sure[:3]
     ]
     facts.append(Fact(what="growth", value=worst.per_second, unit="per s"))

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +90,21 @@ def test_one_against_its_siblings(replicas: Replicas, tmp_path: Path, capsys: py
     assert cpu["rows"][0]["function"] == "diagmesh.test/demo/internal/harm.compute"
     assert cpu["rows"][0]["flat"] > 0
     assert [reply["instance"] for reply in told["replies"]] == ["i1", "i2"]
-    assert "harm.compute" in html.read_text()
+    document = unescape(html.read_text())
+    assert "harm.compute" in document
+    assert "cpu of payments/i1 against payments/i2" in document
+    assert '"before":"in payments/i2","now":"here"' in document
+    assert "than before" not in document, "its sibling is no earlier look"
+
+
+def test_a_finding_that_ends_a_command_with_1_is_told(replicas: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(replicas, "profile", "payments", "--cpu", "2s", "--diff-sibling") in (0, 1)
+    shown = capsys.readouterr().out
+    assert "cpu: against payments/i2; " in shown
+    assert "cost for each: CPU sampled" in " ".join(shown.split())
+    code = asked(replicas, "profile", "payments", "--cpu", "2s")
+    shown = capsys.readouterr().out
+    assert ("PROF-001 harm.compute (running.go:" in shown) is (code == 1)
 
 
 def test_the_files_are_kept_as_they_came(replicas: Replicas, tmp_path: Path, go: Go) -> None:

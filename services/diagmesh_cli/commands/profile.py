@@ -1,6 +1,6 @@
 """`diagmesh profile`: sample running instances, add them up, set one against its siblings, draw it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -35,7 +35,7 @@ from diagmesh_cli.stopping import stopped_with_us
 from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_reply
-from diagmesh_cli.views.parts import silent_lines
+from diagmesh_cli.views.parts import finding_lines, silent_lines
 from diagmesh_cli.views.profile import VIEW
 from diagmesh_cli.views.replies import page
 from diagmesh_cli.wholefiles import completed
@@ -165,13 +165,25 @@ def _shown(
         raise UsageError(str(error)) from None
     each = [Heard(without_files(one.reply), Profile, one.hedged) for one in each]
     replies = tuple(one.reply for one in each)
-    single = each if not parts else [one for one in each if one.problem is not None]
-    parts += [part for one in single for part in (Text(), page(one))][0 if parts else 1 :]
-    output.show(msgspec.structs.replace(sampled, replies=replies), Group(*parts, *silent_lines(silent)))
+    shown = Group(*_pages(each, parts), *silent_lines(silent))
+    output.show(msgspec.structs.replace(sampled, replies=replies), shown)
     if not each and not silent:
         return Exit.NOBODY
     unsure = bool(silent) or any(one.reply.status is not Status.ANSWERED for one in each)
     return Exit.UNSURE if unsure else max((of_reply(one.reply) for one in each), default=Exit.WELL)
+
+
+def _pages(each: Sequence[Heard[Profile]], combined: Sequence[RenderableType]) -> Iterator[RenderableType]:
+    """What replicas came to together, with what it cost and means; in full those who are not in it."""
+    single = each
+    if combined:
+        yield from combined
+        single, well = ([one for one in each if (one.problem is None) is fine] for fine in (False, True))
+        if (cost := well[0].answer.cost) is not None:
+            yield from (Text(), Text(f"cost for each: {cost.words}", "dim"))
+        yield from finding_lines(finding for one in well for finding in one.reply.findings)
+    for position, one in enumerate(single):
+        yield from (*([Text()] if combined or position else []), page(one))
 
 
 def _combined(
@@ -186,7 +198,8 @@ def _combined(
         name, pair = against_siblings(stacks, wishes.target if "/" in wishes.target else "", looked)
     if wishes.html is not None:
         about = f"{question.type.value} profile; {', '.join(stacks)}"
-        write_html(wishes.html, f"{question.type.value} of {name}", about, pair, looked)
+        against = f" against {pair.base_words}" if pair.base is not None else ""
+        write_html(wishes.html, f"{question.type.value} of {name}{against}", about, pair, looked)
         output.note(f"wrote {wishes.html}")
     if wishes.folded is not None:
         write_folded(wishes.folded, pair, looked)

@@ -62,7 +62,7 @@
     name.textContent = node.name;
     const change = node.now - node.base;
     const words = tree.view.differs
-      ? `${value(node.base)} before, ${value(node.now)} now: ${change > 0 ? "+" : ""}${value(change)}`
+      ? `${value(node.base)} ${tree.view.before}, ${value(node.now)} ${tree.view.now}: ${change > 0 ? "+" : ""}${value(change)}`
       : `${value(node.now)}, ${share(node.now, root.now)} of all; in itself ${value(own)}`;
     told.append(name, document.createElement("br"), words);
   }

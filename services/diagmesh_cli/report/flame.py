@@ -11,7 +11,7 @@ from minijinja import Environment
 
 from diagmesh.contract.answers.profile import Counted, Row
 from diagmesh_cli.report.render import NO_HTML
-from diagmesh_cli.views.profile import place, value
+from diagmesh_cli.views.profile import is_earlier, place, value
 from diagmesh_cli.views.words import share
 
 __all__ = ["Flames", "flame_html"]
@@ -66,16 +66,36 @@ def flame_html(title: str, about: str, flames: Sequence[Flames], shown: int = 0)
         script_hash=_hash(script),
         data=data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
         shown=shown,
-        differs=any(one.base is not None for one in flames),
-        views=[_told(one.counted) for one in flames],
+        base=_than(flames[0].counted.base) if flames[0].base is not None else "",
+        views=[_told(one) for one in flames],
     )
     return document.translate(NO_HTML)
 
 
-def _told(counted: Counted) -> dict[str, Any]:
-    heading = f"{counted.sample}: {value(counted.total, counted.unit)}{' before' if counted.base else ''}"
+def _than(base: str) -> str:
+    """Than what it may be more."""
+    return "before" if is_earlier(base) else base
+
+
+def _told(flames: Flames) -> dict[str, Any]:
+    counted = flames.counted
+    heading = f"{counted.sample}: {value(counted.total, counted.unit)}"
+    if flames.base is not None:
+        # The total may be another one: where the base has nothing, shares are of what came.
+        was, is_now = (sum(filter(lambda one: one > 0, (part or {}).values())) for part in (flames.base, flames.now))
+        words = f"{value(was, counted.unit)} {_base_at(counted)}, {value(is_now, counted.unit)} {_now_at(counted)}"
+        heading = f"{counted.sample}: {words}"
     rows = [_row(row, counted) for row in counted.rows[:_MOST_ROWS]]
     return {"name": counted.sample, "heading": heading, "rows": rows}
+
+
+def _base_at(counted: Counted) -> str:
+    """Where the numbers are from with which it is compared."""
+    return "before" if is_earlier(counted.base) else f"in {counted.base}"
+
+
+def _now_at(counted: Counted) -> str:
+    return "now" if is_earlier(counted.base) else "here"
 
 
 def _row(row: Row, counted: Counted) -> dict[str, str]:
@@ -112,7 +132,8 @@ def _drawn(flames: Flames) -> dict[str, Any]:
         (depth, names.setdefault(name, len(names)), node.now, node.base) for depth, name, node in _walk(root, least)
     ]
     unit, differs = flames.counted.unit, flames.base is not None
-    return {"unit": unit, "differs": differs, "names": list(names), "nodes": nodes[:_MOST_NODES]}
+    told = {"unit": unit, "differs": differs, "names": list(names), "nodes": nodes[:_MOST_NODES]}
+    return told | ({"before": _base_at(flames.counted), "now": _now_at(flames.counted)} if differs else {})
 
 
 def _grow(root: _Node, stacks: Mapping[str, int], *, is_base: bool) -> None:

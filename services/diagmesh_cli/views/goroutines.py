@@ -77,7 +77,8 @@ def _cycle(cycle: Cycle) -> Iterator[RenderableType]:
     steps = cycle.steps
     for number, step in enumerate(steps):
         holder = steps[(number + 1) % len(steps)].goroutine
-        yield Text(f"  goroutine {step.goroutine} waits for the lock {step.waits_for}, which {holder} seems to hold")
+        words = f"goroutine {step.goroutine} waits for the lock {step.waits_for}, which {holder} seems to hold"
+        yield indented(Text(words))
         yield frame_line(step.frame, 4)
     if cycle.held_up:
         yield Text(f"  {plural(cycle.held_up, 'more goroutine')} {_wait_s(cycle.held_up)} for these locks", "dim")
@@ -96,7 +97,7 @@ def _waited(waited: Sequence[Waited]) -> Iterator[RenderableType]:
             yield frame_line(one.frame)
         for holder in one.holders[:2]:
             also = f", waits for {holder.waits_for}" if holder.waits_for else f", {holder.state}"
-            yield Text(f"  goroutine {holder.goroutine} may hold it: {_WHY[holder.why]}{also}", "dim")
+            yield indented(Text(f"goroutine {holder.goroutine} may hold it: {_WHY[holder.why]}{also}", "dim"))
             yield frame_line(holder.frame, 4)
 
 

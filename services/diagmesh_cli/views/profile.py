@@ -12,13 +12,14 @@ from diagmesh_cli.views.parts import blind_lines, indented
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import MISSING, cores, duration, plural, share, size, took
 
-__all__ = ["VIEW", "counted_part", "place", "value"]
+__all__ = ["VIEW", "counted_part", "is_earlier", "place", "value"]
 
 _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _MOST_LABELS: Final = 5
 _MOST_ROWS: Final = 5
 """Of each, where several things were counted."""
 _MOST_ADDED: Final = 15
+_EARLIER: Final = ("previous", "baseline", "the profile in ")
 
 
 def value(number: int, unit: str, *, signed: bool = False) -> str:
@@ -36,6 +37,11 @@ def value(number: int, unit: str, *, signed: bool = False) -> str:
             return f"{sign}{size(number)}"
         case _:
             return f"{sign}{number:,}"
+
+
+def is_earlier(base: str) -> bool:
+    """Whether something is compared with what was before; else it is with siblings, at the same time."""
+    return base.startswith(_EARLIER)
 
 
 def place(row: Row) -> str:
@@ -84,7 +90,7 @@ def counted_part(one: Counted, most: int | None = None) -> Iterator[RenderableTy
     if one.rows:
         yield _table(one.rows[:most], one, "FUNCTION")
     elif one.base:
-        yield indented(Text("nothing changed", "dim"))
+        yield indented(Text("nothing changed" if is_earlier(one.base) else "no difference", "dim"))
     else:
         yield indented(Text("nothing was counted", "dim"))
     if left:
@@ -111,7 +117,8 @@ def _head(one: Counted) -> Text:
     whose = f"{one.service}: {plural(one.replicas, 'replica')} added up, " if one.service else ""
     text = Text.assemble(whose, (name, "bold"))
     if one.base:
-        return text.append(f": changed since {one.base}; shares are of {value(one.total, one.unit)} then")
+        against, then = ("changed since", " then") if is_earlier(one.base) else ("against", "")
+        return text.append(f": {against} {one.base}; shares are of {value(one.total, one.unit)}{then}")
     text.append(f": {value(one.total, one.unit)}")
     if one.over_s:
         text.append(f" in {duration(one.over_s)}")

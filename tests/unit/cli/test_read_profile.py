@@ -90,6 +90,7 @@ def test_flames_are_one_file_that_loads_nothing(now: str, before: str, tmp_path:
     assert run(["read", "profile", now, "--base", before, "--html", str(tmp_path / "flames.html")]) == 0
     document = (tmp_path / "flames.html").read_text()
     assert "default-src 'none'" in document
+    assert "inuse_space: 25.0 MiB before, 80.0 MiB now" in document
     assert "http://" not in document
     assert "https://" not in document
     assert "main.keep" in document
