@@ -117,7 +117,7 @@ def verdicts(report: Report) -> list[str]:
     for what, most, unit, measured in TARGETS:
         value = measured(report)
         if value is not None:
-            said = "met" if value <= most else "NOT met"
+            said = "met" if value <= most else "missed"
             lines.append(f"  {what:<48}{_told(value, unit):>11}{f'{most:g} {unit}':>11}  {said}")
     return lines if len(lines) > 1 else []
 
