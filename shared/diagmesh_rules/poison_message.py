@@ -43,7 +43,7 @@ def poison_message(seen: Evidence, limits: PoisonLimits) -> Iterator[Hit | Unjud
         facts = tuple(_fact(one, each) for each in bad[-3:])
         title = f"{one.full_name}: message {last.seq} {_become(last)}"
         if len(bad) > 1:
-            title = f"{title}, and {len(bad) - 1} others"
+            title += ", and 1 other" if len(bad) == 2 else f", and {len(bad) - 1} others"
         severity = Severity.ERROR if last.given_up else Severity.WARNING
         return Found(title, facts, (f"look at it: {command}",), severity, {"42": str(last.seq)})
 

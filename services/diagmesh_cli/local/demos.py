@@ -1,7 +1,7 @@
 """Which demo services `up` runs: those in Go, else stand-ins in Python, or none; and how each is started."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ class Demo(msgspec.Struct, frozen=True, kw_only=True):
         programs: the folder of those in Go; None for the stand-ins.
         harm: what the fault does that is offered to be tried out.
         order: subject and body that turn it on.
+        streams: by service, the streams and consumers that it uses, as ``names`` in ``[targets.streams]``.
     """
 
     told: str
@@ -42,6 +43,7 @@ class Demo(msgspec.Struct, frozen=True, kw_only=True):
     programs: Path | None = None
     harm: str = ""
     order: tuple[str, str] = ("", "")
+    streams: Mapping[str, tuple[str, ...]] = {}
 
     def command(self, service: str) -> list[str]:
         """The program of a service, without its flags."""
@@ -88,6 +90,7 @@ async def _go(family: Family, tell: Callable[[str], None]) -> Demo:
     return Demo(
         told=f"Go services of deploy/demo, built with {built.version}",
         instances=(*_BOTH, ("inventory", "i1")),
+        streams={"orders": ("ORDERS",), "inventory": ("ORDERS/inventory",)},
         programs=built.folder,
         harm="Lock up the store of payments",
         order=("demo.payments.fault", '{"fault":"hold-lock"}'),

@@ -17,6 +17,7 @@ from diagmesh.settings import (
     NatsSettings,
     ProbeSettings,
     SidecarSettings,
+    StreamsSettings,
     TargetSettings,
 )
 from diagmesh_cli.local import embedded, rundir
@@ -226,12 +227,15 @@ class LocalMesh:
         probes: tuple[ProbeSettings, ...],
         pages: GoSettings | NatsServerSettings | None = None,
     ) -> None:
+        names = self.demo.streams.get(service, ())
         target = TargetSettings(
             service=service,
             instance=instance,
             pid=pid,
             probes=probes,
-            nats=self._connection("observer", "_INBOX_observer"),
+            # A server is seen from the outside: it has no account whose streams and connections are its own.
+            nats=None if isinstance(pages, NatsServerSettings) else self._connection("observer", "_INBOX_observer"),
+            streams=StreamsSettings(names=names) if names else None,
             go=pages if isinstance(pages, GoSettings) else None,
             nats_server=pages if isinstance(pages, NatsServerSettings) else None,
             sample_s=_SAMPLE_S,
