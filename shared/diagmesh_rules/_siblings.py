@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from diagmesh.contract.answers.resources import Resources
 from diagmesh.declare import Limits
 from diagmesh_rules._usage import dead_share, growth, near_memory_limit
-from diagmesh_rules._words import size
+from diagmesh_rules._words import number, size
 
 __all__ = ["CPU", "MEASURES", "MEMORY", "Measure", "SiblingLimits"]
 
@@ -83,7 +83,7 @@ def _descriptors_told(answer: Resources) -> bool:
 
 MEASURES: Final = (
     Measure(MEMORY, "bytes", lambda one, _: one.memory.rss_bytes, lambda it: it.memory_bytes, _memory_told, size),
-    Measure(CPU, "cores", _cores, lambda it: it.cpu_cores, _cpu_told, "{:.3g} cores".format),
+    Measure(CPU, "cores", _cores, lambda it: it.cpu_cores, _cpu_told, lambda cores: f"{number(cores)} cores"),
     Measure(
         "file descriptors",
         "count",

@@ -7,7 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._streams import Found, consumers_with, info_of
-from diagmesh_rules._words import duration
+from diagmesh_rules._words import duration, number
 
 __all__ = ["LagLimits", "consumer_lagging"]
 
@@ -46,7 +46,7 @@ def consumer_lagging(seen: Evidence, limits: LagLimits) -> Iterator[Hit | Unjudg
             Fact(what="the lag grows by", value=grows, unit="/s"),
         ]
         if one.drain_s is None:
-            become = f"grows by {grows:.3g}/s" if grows > 0 else "does not shrink"
+            become = f"grows by {number(grows)}/s" if grows > 0 else "does not shrink"
         else:
             become = f"drained in {duration(one.drain_s)} only"
             facts.append(Fact(what="drained in", value=one.drain_s, unit="s", limit=limits.drain_s))

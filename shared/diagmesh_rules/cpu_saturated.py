@@ -8,7 +8,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._usage import cpu_too_short
-from diagmesh_rules._words import percent
+from diagmesh_rules._words import number, percent
 
 __all__ = ["SaturatedLimits", "cpu_saturated"]
 
@@ -61,7 +61,7 @@ def cpu_saturated(seen: Evidence, limits: SaturatedLimits) -> Iterator[Hit | Unj
 def _words(cores: float, share_of_quota: float | None, allowed: int, limits: SaturatedLimits) -> str:
     """Words for one that uses it up; empty for others."""
     if cores >= limits.busy_share * allowed:
-        return f"uses {cores:.3g} cores of {allowed} ({percent(cores / allowed)})"
+        return f"uses {number(cores)} cores of {allowed} ({percent(cores / allowed)})"
     if share_of_quota is not None and share_of_quota >= limits.busy_share:
         return f"uses {percent(share_of_quota)} of its CPU quota"
     return ""

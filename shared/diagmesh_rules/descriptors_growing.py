@@ -8,7 +8,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._usage import Unseen, Until, Watch, dead_share, growth, meets_limit, no_trend
-from diagmesh_rules._words import duration
+from diagmesh_rules._words import duration, number
 
 __all__ = ["DescriptorGrowthLimits", "descriptors_growing"]
 
@@ -59,7 +59,7 @@ def descriptors_growing(seen: Evidence, limits: DescriptorGrowthLimits) -> Itera
             yield limit.at(where)
         elif limit is not None:
             title = (
-                f"file descriptors grow by {60 * told.trend.slope:.3g}/min, "
+                f"file descriptors grow by {number(60 * told.trend.slope)}/min, "
                 f"{told.held} of {told.soft_limit} held, limit met in {duration(limit.likely_s)}"
             )
             severity = Severity.ERROR if limit.likely_s <= limits.error_s else Severity.WARNING

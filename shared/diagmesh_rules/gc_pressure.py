@@ -7,7 +7,7 @@ from diagmesh.contract.answers.runtime import Runtime
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._words import percent
+from diagmesh_rules._words import number, percent
 
 __all__ = ["PressureLimits", "gc_pressure"]
 
@@ -86,7 +86,7 @@ def gc_pressure(seen: Evidence, limits: PressureLimits) -> Iterator[Hit | Unjudg
             why = f"its garbage collector was seen over less than {limits.least_over_s:g} s"
             yield Unjudged(where=where, why=why, again_in_s=limits.least_over_s - over_s if young else None)
             continue
-        title = f"garbage is collected {per_s:.3g} times a second, for {percent(share)} of {of}: {cause}"
+        title = f"garbage is collected {number(per_s)} times a second, for {percent(share)} of {of}: {cause}"
         severity = Severity.ERROR if share >= limits.error_share else Severity.WARNING
         facts, now = tuple(_facts(answer, share, limit)), _NOW[cause].format("/".join(where))
         yield Hit(where=where, title=title, evidence=facts, severity=severity, now=(now,))

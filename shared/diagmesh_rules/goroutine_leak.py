@@ -8,7 +8,7 @@ from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh_rules._goroutines import at, many
-from diagmesh_rules._words import moment
+from diagmesh_rules._words import moment, number
 
 __all__ = ["LeakLimits", "goroutine_leak"]
 
@@ -69,7 +69,8 @@ def _grows(one: Growth, answer: Goroutines, limits: LeakLimits) -> bool:
 def _grown(where: Key, answer: Goroutines, sure: list[Growth], leaked: int, limits: LeakLimits) -> Hit:
     worst = sure[0]
     started = "started at" if answer.states else "at"
-    title = f"{many(worst.count)} {started} {at(worst.site)}, growing {worst.per_second:.3g}/s{_since(worst, answer)}"
+    rate = f"growing {number(worst.per_second)}/s{_since(worst, answer)}"
+    title = f"{many(worst.count)} {started} {at(worst.site)}, {rate}"
     facts = [
         Fact(what=f"goroutines {started} {at(one.site)} (before: {one.before:,})", value=one.count, unit="count")
         for one in sure[:3]

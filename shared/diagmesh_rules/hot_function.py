@@ -7,7 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._profiles import blamed, facts, part, place
-from diagmesh_rules._words import percent
+from diagmesh_rules._words import number, percent
 
 __all__ = ["HotLimits", "hot_function"]
 
@@ -44,5 +44,5 @@ def hot_function(seen: Evidence, limits: HotLimits) -> Iterator[Hit | Unjudged]:
         cores = cpu.per_s * row.flat_share if row is not None else 0.0
         if row is not None and row.flat_share >= limits.busy_share and cores >= limits.busy_cores:
             used = Fact(what="CPU used by it", value=round(cores, 3), unit="cores", limit=limits.busy_cores)
-            title = f"{place(row)} uses {cores:.2g} cores, {percent(row.flat_share)} of the CPU of the process"
+            title = f"{place(row)} uses {number(cores, 2)} cores, {percent(row.flat_share)} of the CPU of the process"
             yield Hit(where=where, title=title, evidence=(used, *facts(row, cpu)))

@@ -7,7 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._profiles import blamed, facts, part, place
-from diagmesh_rules._words import percent
+from diagmesh_rules._words import number, percent
 
 __all__ = ["ContentionLimits", "mutex_contention"]
 
@@ -53,7 +53,7 @@ def mutex_contention(seen: Evidence, limits: ContentionLimits) -> Iterator[Hit |
             rate = Fact(what="waited per second", value=round(waited, 3), unit="s", limit=limits.wait_s_per_s)
             yield Hit(
                 where=where,
-                title=f"goroutines wait for locks {waited:.2g} s per second{whose}",
+                title=f"goroutines wait for locks {number(waited, 2)} s per second{whose}",
                 evidence=(
                     rate,
                     Fact(what="waits", value=delay.events, unit="count"),

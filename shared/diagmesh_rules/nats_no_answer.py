@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._nats_views import views_of
+from diagmesh_rules._words import number
 
 __all__ = ["AnswerLimits", "nats_no_answer"]
 
@@ -71,8 +72,8 @@ def _unread(links: tuple[Link, ...]) -> bool:
 
 
 def _title(view: ServerView) -> str:
-    sends = f"{view.in_msgs_per_s or 0.0:.3g}"
-    return f"{_asked_per_s(view):.3g} requests a second reach it on {_busiest(view)}, and it sends {sends} messages"
+    sends = number(view.in_msgs_per_s or 0.0)
+    return f"{number(_asked_per_s(view))} requests a second reach it on {_busiest(view)}, and it sends {sends} messages"
 
 
 def _busiest(view: ServerView) -> str:

@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._nats_views import views_of
+from diagmesh_rules._words import number
 
 __all__ = ["StallLimits", "nats_publisher_stalled"]
 
@@ -46,7 +47,7 @@ def nats_publisher_stalled(seen: Evidence, limits: StallLimits) -> Iterator[Hit 
 def _title(view: ServerView) -> str:
     rate = view.stalls_per_s or 0.0
     busiest = f"; its busiest subject is {view.subs[0].subject}" if view.subs else ""
-    return f"publishers are held up {rate:.3g} times a second for {view.name or 'its connection'}{busiest}"
+    return f"publishers are held up {number(rate)} times a second for {view.name or 'its connection'}{busiest}"
 
 
 def _fact(view: ServerView, limits: StallLimits) -> Fact:

@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._streams import Found, each_answer, told, unseen
+from diagmesh_rules._words import number
 
 __all__ = ["own_thresholds"]
 
@@ -37,7 +38,7 @@ def _judged(name: str, exceeded: Sequence[Threshold], unreadable: Sequence[str])
     for one in exceeded:
         unit = " s" if one.unit == "s" else ""
         fact = Fact(what=f"{name}: {one.key}", value=one.value, unit=one.unit, limit=one.limit)
-        title = f"{name} breaks its own {one.key}: {one.value:g}{unit} against {one.limit:g}{unit}"
+        title = f"{name} breaks its own {one.key}: {number(one.value, 6)}{unit} against {number(one.limit, 6)}{unit}"
         yield Found(title, (fact,), (), Severity.WARNING if one.warns else Severity.ERROR, names)
     for text in unreadable:
         yield Found(f"{name} has a threshold that cannot be read: {text}", (), (), Severity.WARNING, names)

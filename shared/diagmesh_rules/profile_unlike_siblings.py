@@ -10,7 +10,7 @@ from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh_rules._profiles import facts, part, place
-from diagmesh_rules._words import size
+from diagmesh_rules._words import number, size
 
 __all__ = ["UnlikeLimits", "profile_unlike_siblings"]
 
@@ -51,7 +51,7 @@ def _cores(row: Row, cpu: Counted) -> float:
 
 _MEASURES: Final = (
     _Measure("heap", "inuse_space", "bytes", "keeps", lambda it: it.heap_bytes, lambda row, _: float(row.flat), size),
-    _Measure("cpu", "cpu", "cores", "uses", lambda it: it.cpu_cores, _cores, "{:.2g} cores".format),
+    _Measure("cpu", "cpu", "cores", "uses", lambda it: it.cpu_cores, _cores, lambda cores: f"{number(cores, 2)} cores"),
 )
 _ROWS: Final = 10
 """So many are told unless somebody asks for more."""

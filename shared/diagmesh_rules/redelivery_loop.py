@@ -7,6 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._streams import Found, consumers_with, info_of
+from diagmesh_rules._words import number
 
 __all__ = ["LoopLimits", "redelivery_loop"]
 
@@ -42,7 +43,8 @@ def redelivery_loop(seen: Evidence, limits: LoopLimits) -> Iterator[Hit | Unjudg
             Fact(what="all deliveries", value=one.deliveries),
             Fact(what="acknowledged up to", value=one.acked_seq),
         )
-        title = f"{one.full_name}: {again:.3g} redeliveries per second, faster than its ack wait: they are sent back"
+        rate = f"{number(again)} redeliveries per second"
+        title = f"{one.full_name}: {rate}, faster than its ack wait: they are sent back"
         return Found(title, facts, (f"see it move: {info_of(one)}",))
 
     yield from consumers_with(seen, {Cause.LOOP}, judge)

@@ -7,7 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh_rules._server import clusters
-from diagmesh_rules._words import size
+from diagmesh_rules._words import number, size
 
 __all__ = ["MemoryUnlikeLimits", "server_memory_unlike_cluster"]
 
@@ -49,5 +49,6 @@ def server_memory_unlike_cluster(seen: Evidence, limits: MemoryUnlikeLimits) -> 
                     Fact(what="memory", value=used, unit="bytes", limit=limits.times * mean),
                     Fact(what="mean of the others", value=mean, unit="bytes"),
                 )
-                title = f"{answer.name} uses {size(used)}, {used / mean:.2g} times the mean of the others of {cluster}"
+                times = f"{number(used / mean, 2)} times the mean of the others of {cluster}"
+                title = f"{answer.name} uses {size(used)}, {times}"
                 yield Hit(where=where, title=title, evidence=facts)

@@ -10,7 +10,7 @@ from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
 from diagmesh_rules._usage import Unseen, Until, Watch, growth, meets_limit, no_trend
-from diagmesh_rules._words import duration, percent
+from diagmesh_rules._words import duration, number, percent
 
 __all__ = ["ThreadLimits", "threads_growing"]
 
@@ -99,7 +99,7 @@ def _growth(where: Key, answer: Resources, count: int, limits: ThreadLimits) -> 
     limit = meets_limit(answer, trend, until, Watch(limits.horizon_s, limits.least_over_s))
     if limit is None or isinstance(limit, Unseen):
         return limit and limit.at(where)
-    per_minute = f"{60 * trend.slope:.3g}/min"
+    per_minute = f"{number(60 * trend.slope)}/min"
     words = f"threads grow by {per_minute}, {count} now, {limit.limit} met in {duration(limit.likely_s)}"
     return _hit(where, told, limits, words, Severity.ERROR if limit.likely_s <= limits.error_s else Severity.WARNING)
 

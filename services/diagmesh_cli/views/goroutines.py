@@ -22,7 +22,7 @@ from diagmesh.contract.answers.goroutines import (
 from diagmesh_cli.views.parts import blind_lines, bounded, indented, more_line
 from diagmesh_cli.views.stacks import folded, frame_line, place, short
 from diagmesh_cli.views.view import Cell, View
-from diagmesh_cli.views.words import MISSING, duration, plural, size, took
+from diagmesh_cli.views.words import MISSING, amount, duration, plural, size, took
 
 __all__ = ["VIEW"]
 
@@ -144,7 +144,7 @@ def _growth(answer: Goroutines) -> Iterator[RenderableType]:
 
 
 def _grown(one: Growth) -> Iterator[RenderableType]:
-    rate = f", {one.per_second:.3g}/s" if one.per_second else ""
+    rate = f", {amount(one.per_second)}/s" if one.per_second else ""
     yield indented(Text(f"{one.before:,} → {one.count:,}{rate}, {one.waiting:,} of them wait"))
     yield frame_line(one.site, 4)
 

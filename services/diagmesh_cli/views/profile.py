@@ -10,7 +10,7 @@ from rich.text import Text
 from diagmesh.contract.answers.profile import Counted, Edge, Peeked, Profile, Row
 from diagmesh_cli.views.parts import blind_lines, indented
 from diagmesh_cli.views.view import Cell, View
-from diagmesh_cli.views.words import MISSING, cores, duration, plural, share, size, took
+from diagmesh_cli.views.words import MISSING, amount, cores, duration, plural, share, size, took
 
 __all__ = ["VIEW", "counted_part", "is_earlier", "place", "value"]
 
@@ -133,7 +133,7 @@ def _rate(one: Counted) -> str:
         return f"{cores(per_s)} cores"
     if one.unit == "bytes":
         return f"{size(per_s)}/s"
-    return _seconds(per_s) if one.unit == "nanoseconds" else f"{per_s:.3g}/s"
+    return _seconds(per_s) if one.unit == "nanoseconds" else f"{amount(per_s)}/s"
 
 
 def _seconds(per_s: float) -> str:

@@ -89,7 +89,7 @@ def _until(one: ConsumerState) -> Text:
 
 
 def _rate(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3g}"
+    return amount(value)
 
 
 def _cause(cause: Cause) -> Text:
@@ -104,7 +104,8 @@ def _troubles(consumers: Sequence[ConsumerState]) -> Iterator[RenderableType]:
         if one.lost:
             yield indented(Text(f"{one.full_name}: {one.lost} messages were dropped before it got them", "red"))
         for threshold in one.exceeded:
-            said = f"{one.full_name}: its own {threshold.key}: {threshold.value:g} against {threshold.limit:g}"
+            against = f"{amount(threshold.value)} against {amount(threshold.limit)}"
+            said = f"{one.full_name}: its own {threshold.key}: {against}"
             yield indented(Text(said, "red"))
 
 

@@ -71,7 +71,10 @@ def amount(value: float | None) -> str:
         return MISSING
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    text = f"{value:.3g}"
+    if "e" not in text:
+        return text
+    return f"{value:,.0f}" if abs(value) >= 1 else f"{value:.3f}"
 
 
 def cores(value: float | None) -> str:
