@@ -10,7 +10,7 @@ from diagmesh.contract.findings import Finding, Severity
 from diagmesh.contract.mesh import NotAsked
 from diagmesh.contract.verdicts import Check, RuleVerdict, Verdict
 from diagmesh_cli.files import replace
-from diagmesh_cli.views.words import fact, plural, whose
+from diagmesh_cli.views.words import fact, place, plural, whose
 
 __all__ = ["begin_junit", "junit_of", "write_junit"]
 
@@ -124,7 +124,7 @@ def _tell(case: ET.Element, name: str, message: str, text: str, kind: str = "") 
 
 
 def _text(finding: Finding) -> str:
-    lines = [f"{finding.severity} {finding.code} {finding.title}", f"at: {', '.join(finding.instances)}"]
+    lines = [f"{finding.severity} {finding.code} {finding.title}", f"at: {', '.join(map(place, finding.instances))}"]
     lines += [f"seen: {fact(one)}" for one in finding.evidence]
     lines += [f"now: {line}" for line in finding.advice.now]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from diagmesh.contract.mesh import Ended
 from diagmesh.contract.verdicts import Check, Suppressed, Verdict
 from diagmesh_cli.views.folding import Folded, folded
 from diagmesh_cli.views.parts import bounded, indented, not_asked_lines, silent_lines
-from diagmesh_cli.views.words import fact, plural, verdict
+from diagmesh_cli.views.words import fact, place, plural, verdict
 
 __all__ = ["check_view"]
 
@@ -123,6 +123,6 @@ def _clear(check: Check) -> Text:
 
 
 def _names(names: Iterable[str]) -> str:
-    every = list(names)
+    every = list(map(place, names))
     more = f" and {len(every) - _MOST_NAMES} more" if len(every) > _MOST_NAMES else ""
     return ", ".join(every[:_MOST_NAMES]) + more

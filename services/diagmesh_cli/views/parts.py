@@ -10,7 +10,7 @@ from rich.text import Text
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.mesh import NotAsked, Silent, Unexpected
 from diagmesh.contract.wire import Blind, Problem, Reply
-from diagmesh_cli.views.words import ago, took, verdict, whose
+from diagmesh_cli.views.words import ago, place, took, verdict, whose
 
 __all__ = [
     "MOST_ROWS",
@@ -121,7 +121,7 @@ def indented(text: Text) -> Padding:
 def names(all_of_them: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     more = len(all_of_them) - _MOST_NAMES
-    shown = ", ".join(all_of_them[:_MOST_NAMES])
+    shown = ", ".join(map(place, all_of_them[:_MOST_NAMES]))
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 

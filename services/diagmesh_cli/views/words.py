@@ -14,6 +14,7 @@ __all__ = [
     "cores",
     "duration",
     "fact",
+    "place",
     "plural",
     "quantity",
     "share",
@@ -174,3 +175,8 @@ def verdict(word: str) -> Text:
 def whose(service: str, instance: str) -> str:
     """``orders/i1``, or only ``orders`` where the instance has no name that anybody knows."""
     return f"{service}/{instance}" if instance else service
+
+
+def place(name: str) -> str:
+    """``orders/i1``, or only ``orders`` where all of it is meant, which is ``orders/`` on the wire."""
+    return name.removesuffix("/")

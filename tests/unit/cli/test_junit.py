@@ -51,6 +51,12 @@ def test_each_rule_is_a_case_with_its_outcome(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["junit.xml"], "nothing is left beside it"
 
 
+def test_what_concerns_a_whole_service_is_told_by_its_name(tmp_path: Path) -> None:
+    lacking = msgspec.structs.replace(CHECK.findings[0], instances=("mesh/",))
+    root = written(Check(findings=(lacking,), verdicts=CHECK.verdicts[:1]), Severity.WARNING, tmp_path)
+    assert "at: mesh\n" in root.find(".//failure").text
+
+
 def test_who_was_not_asked_is_a_case_that_is_skipped(tmp_path: Path) -> None:
     root = written(msgspec.structs.replace(CHECK, not_asked=NOT_ASKED), Severity.WARNING, tmp_path)
     suite, before = root.find("testsuite"), written(CHECK, Severity.WARNING, tmp_path).find("testsuite")

@@ -124,6 +124,13 @@ def test_who_is_silent_for_one_reason_is_told_once() -> None:
     assert all(f"orders/i{number}" in outline.text for number in (0, 299))
 
 
+def test_what_concerns_a_whole_service_is_told_by_its_name() -> None:
+    check, made = saying("x")
+    lacking = msgspec.structs.replace(check.findings[0], instances=("orders/", "orders/i1"))
+    page = html_of(msgspec.structs.replace(check, findings=(lacking,)), made, {})
+    assert page.count("<li>orders</li><li>orders") == 1
+
+
 def test_who_was_not_asked_is_told_with_the_reason() -> None:
     outline = Outline(html_of(Check(verdicts=(CLEAR,), expected=9, not_asked=NOT_ASKED), MADE, {}))
     assert outline.text.count("it was interrupted before") == 1

@@ -499,6 +499,11 @@ def test_a_terminal_without_blocks_gets_plain_characters() -> None:
     assert "?" not in row
 
 
+def test_what_concerns_a_whole_service_is_told_by_its_name() -> None:
+    lacking = msgspec.structs.replace(CHECK.findings[0], instances=("mesh/", "orders/i1"))
+    assert "  at mesh, orders/i1" in printed(check_view(msgspec.structs.replace(CHECK, findings=(lacking,)), "c1"), 80)
+
+
 def test_colour_is_never_the_only_sign() -> None:
     plain, coloured = printed(page(heard(DOWN)), 80), printed(page(heard(DOWN)), 80, colour=True)
     assert "\x1b[" in coloured
