@@ -61,7 +61,7 @@ class Coordinators:
         self._prefer_until = float("-inf")
         self._answered_at = float("-inf")
         self.on_hedge: Callable[[str], None] = log.info
-        """Hears, in words, whenever another coordinator had to be asked."""
+        """Hears, in words, whenever another coordinator had to be asked; of questions side by side once."""
 
     async def ask(self, kind: str, body: Body, timeout_s: float, budget_s: float) -> Answered:
         """Ask any of them, and others where that is needed.
@@ -99,8 +99,11 @@ class Coordinators:
         self._answered_at = time.monotonic()
         hedged = asking.words(best)
         if hedged:
+            # Questions that were under way side by side met the same one; that is told once.
+            news = best.to != self._preferred or time.monotonic() >= self._prefer_until
             self._preferred, self._prefer_until = best.to, time.monotonic() + _PREFER_S
-            self.on_hedge(hedged)
+            if news:
+                self.on_hedge(hedged)
         assert best.message is not None  # noqa: S101  the best has an answer
         return Answered(best.message, hedged)
 

@@ -131,6 +131,14 @@ async def test_a_silent_one_costs_the_hedge_and_the_other_has_what_time_is_left(
     assert pair.asked[1][1].subject == "diag.mesh.health.c2"
 
 
+async def test_questions_side_by_side_tell_once_who_helped(pair: Pair) -> None:
+    await pair.add("c1", None, first=True, alive=False)
+    await pair.add("c2")
+    many = await asyncio.gather(*(pair.mesh.mesh("health", timeout_s=3.0) for _ in range(3)))
+    assert {result.hedged for result in many} == {"a coordinator did not answer within 500 ms; c2 answered"}
+    assert pair.told == [many[0].hedged]
+
+
 async def test_an_answer_in_chunks_is_one_answer(pair: Pair) -> None:
     await pair.add("c1", first=True, chunks=slice(None))
     result = await pair.mesh.mesh("health", timeout_s=3.0)
