@@ -84,17 +84,10 @@ def asyncapi(kinds: Kinds) -> dict[str, Any]:
         made.kind(kind)
     for kind in ("services", "check"):
         made.mesh_kind(kind, f"mesh.{kind}.reply")
-    made.mesh_kind("coordinator", "mesh.reply", "coordinator.reply")
-    made.asked(
-        "coordinator.all",
-        subjects.ask_mesh("coordinator", "all"),
-        "coordinator.question",
-        "coordinator.reply",
-        each=True,
-    )
-    control, forget = subjects.control("{service}", "log-level", "{instance}"), ("mesh", "forget", "{coordinator}")
-    made.asked("control.log-level", control, "control.log-level.question", "control.log-level.reply", control=True)
-    made.asked("mesh.forget", subjects.control(*forget), "mesh.forget.question", "mesh.forget.reply", control=True)
+    made.mesh_kind("coordinator", "mesh.reply", "coordinator.reply", "coordinator.question")
+    made.controlled("control.log-level", ("{service}", "log-level", "{instance}"), "control.log-level")
+    made.controlled("mesh.log-level", ("mesh", "log-level", "{coordinator}"), "control.log-level")
+    made.controlled("mesh.forget", ("mesh", "forget", "{coordinator}"), "mesh.forget")
     for verb in ("ping", "info", "stats"):
         for name, more in (("", ""), (".name", ".{name}"), (".id", ".{name}.{id}")):
             made.asked(f"srv.{verb}{name}", f"$SRV.{verb.upper()}{more}", "", f"srv.{verb}", each=True)
@@ -121,11 +114,17 @@ class _Document:
         self.asked(f"{kind}.everyone", subjects.ask_everyone(kind), question, reply, each=True)
         self.mesh_kind(kind, "mesh.reply")
 
-    def mesh_kind(self, kind: str, reply: str, own: str = "") -> None:
-        """What a coordinator answers: any of them, or a named one (which may tell of itself only)."""
+    def mesh_kind(self, kind: str, reply: str, own: str = "", own_question: str = "") -> None:
+        """What a coordinator answers: any of them, a named one or each (which may tell of themselves only)."""
         question = f"mesh.{kind}.question"
         self.asked(f"mesh.{kind}", subjects.ask_mesh(kind), question, reply, queue=True)
         self.asked(f"mesh.{kind}.coordinator", subjects.ask_mesh(kind, "{coordinator}"), question, own or reply)
+        asked, replied = own_question or question, own or reply
+        self.asked(f"mesh.{kind}.all", subjects.ask_mesh(kind, "all"), asked, replied, each=True)
+
+    def controlled(self, name: str, asked: tuple[str, str, str], schema: str) -> None:
+        """A subject of signed requests: service, kind and instance."""
+        self.asked(name, subjects.control(*asked), f"{schema}.question", f"{schema}.reply", control=True)
 
     def asked(
         self,
