@@ -55,7 +55,7 @@ def main(words: Sequence[str]) -> int:
     """Run the chosen parts; returns the exit code."""
     parser = argparse.ArgumentParser("make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="a first impression, in a quarter of the time or so")
+    parser.add_argument("--quick", action="store_true", help="a first impression: one turn, and less of everything")
     parser.add_argument("--write", action="store_true", help="all parts, and the figures of deploy/BENCHMARKS.md")
     try:
         given = parser.parse_args(list(words))
