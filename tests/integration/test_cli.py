@@ -208,4 +208,5 @@ def test_without_a_coordinator_the_instances_are_asked_directly(hurt_up: Up) -> 
     seen = diagmesh(hurt_up, "status")
     assert "4 of 4 instances answered" in seen.stdout
     assert "no coordinator answered" in " ".join(seen.stdout.split())
+    assert seen.returncode == 2, "who is missing is not known"
     assert diagmesh(hurt_up, "services").returncode == 3

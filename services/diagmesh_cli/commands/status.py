@@ -48,9 +48,11 @@ async def look(mesh: Mesh, timeout_s: float, labels: Labels = "") -> MeshStatus:
 
 
 def code_of(seen: MeshStatus) -> Exit:
-    """What a look means for the exit code."""
+    """What a look means for the exit code; without a coordinator nobody knows who is missing, so all is never well."""
     code = of_sum(seen.health.answer)
-    return code if seen.services is None or code is Exit.NOBODY else max(code, of_directory(seen.services))
+    if code is Exit.NOBODY:
+        return code
+    return max(code, Exit.UNSURE if seen.services is None else of_directory(seen.services))
 
 
 async def _directory(mesh: Mesh, timeout_s: float, labels: Labels) -> Services | None:

@@ -108,7 +108,7 @@ def test_status_ends_with_the_worse_of_directory_and_health() -> None:
     lost = directory(ServiceEntry(service="orders", instances=(LIVE, LOST)))
     well, down = result(heard(UP), fields=states(up=1)), result(heard(DOWN), fields=states(down=1))
     assert code_of(MeshStatus(services=fine, health=well)) is Exit.WELL
-    assert code_of(MeshStatus(services=None, health=well)) is Exit.WELL
+    assert code_of(MeshStatus(services=None, health=well)) is Exit.UNSURE, "nobody knows who is missing"
     assert code_of(MeshStatus(services=fine, health=down)) is Exit.FINDINGS
     assert code_of(MeshStatus(services=lost, health=down)) is Exit.UNSURE
     assert code_of(MeshStatus(services=directory(), health=result())) is Exit.NOBODY
