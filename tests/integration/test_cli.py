@@ -71,6 +71,10 @@ def test_services_names_everybody(up: Up) -> None:
         (["ask", "resources", "nats/i1"], "resources.reply", "descriptors"),
         (["ask", "resources", "nats/i1", "--detail", "full", "--set", "window_s=60"], "resources.reply", "threads"),
         (["services"], "mesh.services.reply", "live"),
+        (["ask", "health", "mesh/c1"], "mesh.reply", "4 of 4 instances answered · by c1"),
+        (["ask", "coordinator", "mesh", "--one"], "mesh.reply", "1 of 1 instance answered · by c1"),
+        (["ask", "coordinator", "mesh/c1"], "coordinator.reply", "it is connected"),
+        (["ask", "services", "mesh/c1"], "mesh.services.reply", "live"),
     ],
 )
 def test_an_answer_as_view_and_as_schema_conforming_json(up: Up, words: list[str], schema: str, says: str) -> None:
@@ -94,6 +98,7 @@ def test_the_json_of_status_holds_both_replies(up: Up) -> None:
     [
         (["ask", "nonsense", "orders/i1"], 2, "404 unknown kind"),
         (["ask", "nonsense", "orders"], 2, "kinds: "),
+        (["ask", "nonsense", "mesh/c1"], 2, "404 unknown kind"),
         (["ask", "health", "nowhere"], 2, "no such service: nowhere"),
         (["ask", "health", "orders/i9"], 3, "nobody listens on diag.orders.health.i9"),
         (["ask", "health", "orders/i1", "--set", "colour=red"], 2, "colour"),

@@ -51,7 +51,7 @@ CASES = [
     (("ask", "--de"), {"--detail"}),
     (("ask", "health", "--detail", "f"), {"full"}),
     (("completion", ""), {"bash", "zsh", "fish"}),
-    (("ask", ""), {"health", "resources", "services", "check"}),
+    (("ask", ""), {"health", "resources", "coordinator"}),
     (("ask", "re"), {"resources"}),
     (("explain", "RES-00"), {"RES-001", "RES-004"}),
     (("check", "--code", "PR"), {"PROC", "PROC-001"}),

@@ -10,10 +10,12 @@ from cyclopts import Parameter
 from rich.console import Group
 
 from diagmesh.client import Heard, Mesh, MeshResult, Stream
+from diagmesh.client.kinds import COORDINATOR_KINDS, ITSELF
 from diagmesh.contract.codec import encode
 from diagmesh.contract.kinds import summed_kind
-from diagmesh.contract.mesh import Ended
+from diagmesh.contract.mesh import Ended, MeshAnswer
 from diagmesh.contract.wire import WIRE_VERSION, Detail, Question, Reply, Status
+from diagmesh.errors import Unreadable
 from diagmesh.gather import Progress
 from diagmesh_cli.careful import ask_in_batches
 from diagmesh_cli.exits import Exit
@@ -31,6 +33,7 @@ __all__ = ["ask", "mesh_reply", "question_of"]
 _SAMPLING: Final = frozenset({"profile"})
 """Kinds that look for a second or more unless they are asked otherwise."""
 _SAMPLING_S: Final = 8.0
+_MESH, _DIRECTORY = "mesh", "services"
 _DETAIL = Literal["brief", "normal", "full"]
 _OPTIONS: Final = {
     "batch": "--batch N",
@@ -73,6 +76,7 @@ async def ask(
         raise UsageError("--one means any one instance of a service: diagmesh ask KIND SERVICE --one")
     if (asking.label or asking.batch is not None) and (one or instance):
         raise UsageError("--label and --batch are for many: leave out --one and the instance")
+    _fitting(kind, service, instance, watching=asking.watch)
     checked(asking)
     chosen = {"services": (service,) if service else (), "labels": asking.labels, **asking.care}
     async with connected(asking, output) as mesh:
@@ -88,8 +92,20 @@ async def ask(
                 result = await _many(mesh, kind, question, chosen, each=each or bool(service), asking=asking)
         if one or instance:
             return _show_one(output, heard)
-        output.show(mesh_reply(result), sum_of(result, output.out.width))
-        return of_sum(result.answer)
+        return _show_sum(output, result)
+
+
+def _fitting(kind: str, service: str, instance: str, *, watching: bool) -> None:
+    """Refuse what only a coordinator tells and has a command of its own, and what a watch cannot draw.
+
+    Raises:
+        UsageError: with the command to use.
+    """
+    if kind in COORDINATOR_KINDS and not (kind == _DIRECTORY and service == _MESH and instance):
+        target = f" {service}" if service and service != _MESH else ""
+        raise UsageError(f"{kind} is a command of its own: diagmesh {kind}{target}")
+    if watching and service == _MESH and kind != ITSELF:
+        raise UsageError(f"a watch asks any coordinator: leave out {_MESH}{'/' * bool(instance)}{instance}")
 
 
 def _patient(kind: str, asking: Asking) -> Asking:
@@ -135,8 +151,25 @@ async def _many(
 
 
 def _show_one(output: Output, heard: Heard[Any]) -> Exit:
+    if (added_up := _sum_in(heard)) is not None:
+        return _show_sum(output, MeshResult(answer=added_up, coordinator=heard.reply.instance, reply=heard.reply))
     output.show(heard.reply, Group(page(heard)))
     return of_reply(heard.reply)
+
+
+def _sum_in(heard: Heard[Any]) -> MeshAnswer | None:
+    """What a coordinator has added up, which answers so by its name, too; None for any other reply."""
+    if heard.problem is not None or heard.reply.service != _MESH:
+        return None
+    try:
+        return heard.answer if isinstance(heard.answer, MeshAnswer) else None
+    except Unreadable:
+        return None
+
+
+def _show_sum(output: Output, result: MeshResult[Any]) -> Exit:
+    output.show(mesh_reply(result), sum_of(result, output.out.width))
+    return of_sum(result.answer)
 
 
 def mesh_reply(result: MeshResult[Any]) -> Reply:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType, GenericAlias
 from typing import Any, Literal
 
-from diagmesh.client.kinds import COORDINATOR_KINDS
+from diagmesh.client.kinds import ITSELF
 from diagmesh.packs import load_agents, load_rules
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
@@ -47,7 +47,7 @@ def _choosing() -> dict[str, Callable[..., Any]]:
 
     codes = tuple(load_rules().rules)
     families = tuple(dict.fromkeys(code.partition("-")[0] for code in codes))
-    kinds = (*load_agents().agents, *COORDINATOR_KINDS)
+    kinds = (*load_agents().agents, ITSELF)
     return {
         "ask": _taking(ask, kind=_one_of(kinds)),
         "explain": _taking(explain, code=_one_of(codes)),
