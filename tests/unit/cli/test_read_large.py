@@ -16,7 +16,7 @@ from support.racing import REPORT
 _ROOM_BYTES: Final = 512 << 20
 _CHILD: Final = (
     "import resource, sys\n"
-    f"resource.setrlimit(resource.RLIMIT_AS, ({_ROOM_BYTES}, {_ROOM_BYTES}))\n"
+    "resource.setrlimit(resource.RLIMIT_AS, ({room}, {room}))\n"
     "from diagmesh_cli.main import run\n"
     "sys.exit(run(sys.argv[1:]))\n"
 )
@@ -32,8 +32,8 @@ def packed_once(data: bytes, times: int) -> bytes:
     return gzip.compress(data * times, 1)
 
 
-def read(kind: str, file: Path) -> tuple[int, str]:
-    words = [sys.executable, "-c", _CHILD, "read", kind, str(file), "--json"]
+def read(kind: str, file: Path, room_bytes: int = _ROOM_BYTES) -> tuple[int, str]:
+    words = [sys.executable, "-c", _CHILD.format(room=room_bytes), "read", kind, str(file), "--json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     return done.returncode, done.stdout
@@ -72,3 +72,25 @@ def test_a_bomb_is_given_up_with_the_bound(kind: str, tmp_path: Path) -> None:
     code, told = read(kind, file)
     most = "67,108,864" if kind == "profile" else "2,147,483,648"
     assert (code, f"more than {most} bytes" in problem(told)) == (2, True), told[:500]
+
+
+def waiting(number: int, deep: int) -> str:
+    """A goroutine that waits for a lock of its own, at the end of a long stack with words of its own."""
+    frames = "".join(
+        f"main.(*Store).f{number + frame}(0xc{number * 4096 + frame:09x}, {{0x{number:x}, 0x1}})\n"
+        f"\t/src/shop/store.go:{frame + 1} +0x1d\n"
+        for frame in range(deep)
+    )
+    lock = f"sync.runtime_SemacquireMutex(0xc{number:08x}0, 0x0, 0x1)\n\t/usr/local/go/src/runtime/sema.go:95 +0x25\n"
+    return (
+        f"goroutine {number} [sync.Mutex.Lock, {number % 90} minutes]:\n{lock}{frames}"
+        "created by main.main in goroutine 1\n\t/src/main.go:12 +0x2f\n\n"
+    )
+
+
+def test_many_long_stacks_keep_within_half_of_that_room(tmp_path: Path) -> None:
+    file, some = tmp_path / "dump.gz", "".join(waiting(number, 90) for number in range(1, 601)).encode()
+    times = (64 << 20) // len(some) + 1
+    file.write_bytes(packed_once(some, times))
+    code, told = read("goroutines", file, _ROOM_BYTES // 2)
+    assert (code, f'"total":{times * 600}' in told) == (0, True), told[:500]

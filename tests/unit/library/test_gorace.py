@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from diagmesh.adapters.gorace import Collected, RaceReader, Report, race_id
 from diagmesh.contract.answers.races import Access, Creation, Race, Races
+from diagmesh.contract.answers.stacks import Frame
 
 HERE: Final = Path(__file__).parents[2] / "data" / "race"
 SIMPLE: Final = (HERE / "simple.txt").read_bytes()
@@ -305,3 +306,17 @@ def test_a_report_is_the_same_however_slowly_it_comes() -> None:
     for byte in head + b"x" * 12_000 + b"\nPrevious" + tail:
         reports += reader.feed(bytes([byte]))
     assert (len(reports + reader.end()), reader.cut, reader.announced) == (1, 0, 1)
+
+
+def test_very_long_stacks_are_fewer_races() -> None:
+    """So that a log of nothing else takes some hundred MiB, and not gigabytes."""
+    (one,) = read(SIMPLE)
+    long = msgspec.structs.replace(one.accesses[0], frames=one.accesses[0].frames[:1] * 512)
+    races = Collected(most_races=10_000, most_frames=512)
+    for number in range(2000):
+        first = msgspec.structs.replace(one.accesses[0], frames=(Frame(function=f"main.f{number}"),))
+        races.add(msgspec.structs.replace(one, accesses=(first, long)))
+    kept = sum(len(part.frames) for race in races.races for part in race.accesses)
+    kept += sum(len(part.frames) for race in races.races for part in race.created)
+    assert 400_000 <= kept < 401_000
+    assert len(races.races) + races.dropped == races.reports == 2000

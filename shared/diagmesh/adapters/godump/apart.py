@@ -7,6 +7,7 @@ answers with a report. Small dumps are read in a thread: a process costs more th
 import asyncio
 import contextlib
 import os
+import resource
 import sys
 from typing import Final
 
@@ -24,6 +25,8 @@ APART_BYTES: Final = 256 * 1024
 _ANSWER_BYTES: Final = 16 << 20
 _PIECE_BYTES: Final = 64 * 1024
 _NICE: Final = 10
+_MOST_MEMORY_BYTES: Final = 1 << 30
+"""Of that process; the 16 MiB of a dump that are read here need a fifth of it."""
 
 
 class _Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +70,8 @@ async def read_apart(dump: bytes, shape: Shape) -> Read:
 def main() -> None:
     """Read standard input, answer on standard output; less urgent than the sidecar and the service."""
     os.nice(_NICE)
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     shape = msgspec.json.decode(sys.argv[1], type=Shape)
     source = iter(lambda: sys.stdin.buffer.read(_PIECE_BYTES), b"")
     try:
@@ -74,6 +79,9 @@ def main() -> None:
         told = _Told(read.form, read.report, read.foreign_lines)
     except Unreadable as error:
         told = _Told(trouble=(error.what, error.why, error.fix))
+    except MemoryError:
+        why = f"reading it needs more than {_MOST_MEMORY_BYTES >> 20} MiB"
+        told = _Told(trouble=("goroutine dump", why, 'ask with {"form": "counts"}'))
     sys.stdout.buffer.write(msgspec.msgpack.encode(told))
 
 

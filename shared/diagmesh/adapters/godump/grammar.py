@@ -14,6 +14,7 @@ created by main.main in goroutine 1
 """
 
 import re
+from sys import intern
 from typing import Final, NamedTuple
 
 from diagmesh.contract.answers.stacks import Frame
@@ -119,6 +120,7 @@ def parse_call(line: str) -> Call | None:
     function, _, words = line[:-1].rpartition("(")
     if not function or " " in function.partition("[")[0] or not _ARGUMENTS.match(words):
         return None
+    function = intern(function)  # the same few stand in every stack
     if words == "...":
         return Call(function, (), inlined=True)
     flat = words.replace("{", "").replace("}", "")
@@ -128,7 +130,7 @@ def parse_call(line: str) -> Call | None:
 def parse_place(line: str) -> Place | None:
     """The line with file and line; None for any other."""
     found = _PLACE.match(line)
-    return Place(found["file"], int(found["line"])) if found else None
+    return Place(intern(found["file"]), int(found["line"])) if found else None
 
 
 def parse_created(line: str) -> tuple[str, int | None] | None:

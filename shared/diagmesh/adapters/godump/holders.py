@@ -11,7 +11,7 @@ words with which the functions on the stacks were called. From that follows, wit
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from diagmesh.adapters.godump.grammar import Call
@@ -52,16 +52,18 @@ def held_of(tally: Tally) -> list[Held]:
     """Every lock whose address is known, the most waited for first, with who seems to hold it."""
     locks = [one for one in tally.objects.values() if one.on.kind in LOCKS and one.on.address]
     locks.sort(key=lambda one: -one.count)
-    words = _words(tally.records)
+    del locks[_MOST_LOCKS:]
     waiting: dict[int, list[Record]] = {}
     for record in tally.records:
         if record.on is not None and record.on.kind in LOCKS:
             waiting.setdefault(record.on.address, []).append(record)
-    return [Held(lock, _holders(lock, waiting.get(lock.on.address, ()), words)) for lock in locks[:_MOST_LOCKS]]
+    bases = {lock.on.address: _objects(lock.on.address, waiting.get(lock.on.address, ())) for lock in locks}
+    words = _words(tally.records, bases.keys() | frozenset().union(*bases.values()))
+    return [Held(lock, _holders(lock, waiting.get(lock.on.address, ()), bases, words)) for lock in locks]
 
 
-def _words(records: Iterable[Record]) -> dict[int, list[_Seen]]:
-    """Where each address is seen: of every goroutine the innermost frame that was called with it."""
+def _words(records: Iterable[Record], wanted: Collection[int]) -> dict[int, list[_Seen]]:
+    """Where each of some addresses is seen: of every goroutine the innermost frame that was called with it."""
     found: dict[int, list[_Seen]] = {}
     for record in records:
         mine: set[int] = set()
@@ -70,7 +72,7 @@ def _words(records: Iterable[Record]) -> dict[int, list[_Seen]]:
                 continue
             for index, word in enumerate(call.arguments):
                 address, _ = number_of(word)
-                if address > _LARGEST_OBJECT and address not in mine:
+                if address > _LARGEST_OBJECT and address in wanted and address not in mine:
                     mine.add(address)
                     found.setdefault(address, []).append(_Seen(record, position, index == 0 and _method(call)))
     return found
@@ -81,10 +83,13 @@ def _method(call: Call) -> bool:
 
 
 def _holders(
-    lock: WaitedOn, waiting: Sequence[Record], words: Mapping[int, list[_Seen]]
+    lock: WaitedOn,
+    waiting: Sequence[Record],
+    objects: Mapping[int, frozenset[int]],
+    words: Mapping[int, list[_Seen]],
 ) -> tuple[tuple[Record, Holder], ...]:
     address = lock.on.address
-    bases = _objects(address, waiting)
+    bases = objects[address]
     found: dict[int, tuple[Record, Holder]] = {}
     for base in (address, *bases):
         for seen in words.get(base, ()):

@@ -20,6 +20,10 @@ _MOST_RECORDS: Final = 20_000
 _MOST_WAITING_IDS: Final = 2000
 _RECORDS_OF_WAITING: Final = 500
 _RECORDS_OF_OTHERS: Final = 50
+_MOST_CALLS: Final = 200_000
+"""Of all records: each holds a whole stack with its words, some hundred bytes a call."""
+_MOST_IDS: Final = 200_000
+"""Of goroutines that are named in all groups, and as many of those that are in all objects."""
 
 
 class Bucket:
@@ -74,6 +78,7 @@ class Tally:
         self.buckets: dict[tuple[str, Stack], Bucket] = {}
         self.objects: dict[object, WaitedOn] = {}
         self.records: list[Record] = []
+        self._calls = self._members = self._waiting_ids = 0
 
     def add(self, one: Goroutine) -> None:
         """Count one goroutine. The stacks of the runtime's own threads (number 0) count as well, as Go prints them."""
@@ -92,7 +97,8 @@ class Tally:
         bucket.leaked += header.leaked
         _count(bucket.minutes, header.minutes)
         on = object_of(one, bucket.spots)
-        if len(bucket.members) < self._most_ids:
+        if len(bucket.members) < self._most_ids and self._members < _MOST_IDS:
+            self._members += 1
             bucket.members.append((header.id, header.minutes, on.address if on else 0))
         if on is not None:
             self._wait(header.id, header.minutes, on, bucket)
@@ -121,15 +127,17 @@ class Tally:
         waited.count += 1
         waited.buckets[bucket] += 1
         _count(waited.minutes, minutes)
-        if len(waited.ids) < _MOST_WAITING_IDS:
+        if len(waited.ids) < _MOST_WAITING_IDS and self._waiting_ids < _MOST_IDS:
+            self._waiting_ids += 1
             waited.ids.append(number)
 
     def _record(self, one: Goroutine, on: Object | None, bucket: Bucket) -> None:
         if not self._closely or len(self.records) >= _MOST_RECORDS or bucket.place is None:
             return
         most = _RECORDS_OF_WAITING if on is not None and on.kind in LOCKS else _RECORDS_OF_OTHERS
-        if bucket.records < most:
+        if bucket.records < most and self._calls < _MOST_CALLS:
             bucket.records += 1
+            self._calls += len(one.stack.frames)
             header = one.header
             self.records.append(Record(header.id, header.state, header.minutes, bucket, tuple(one.calls()), on))
 

@@ -14,6 +14,8 @@ from diagmesh.contract.answers.races import Access, Creation, Race
 __all__ = ["Collected", "race_id"]
 
 _ID_CHARACTERS: Final = 12
+_MOST_FRAMES_IN_ALL: Final = 400_000
+"""Of all races that are kept: real ones have some dozens each, hostile ones as many as there is memory."""
 Part = TypeVar("Part", Access, Creation)
 
 
@@ -29,7 +31,7 @@ class Collected:
     """The races that were seen, in the order in which they were seen first.
 
     Args:
-        most_races: so many are kept; reports of further ones are only counted.
+        most_races: so many are kept, fewer of those with very long stacks; reports of further ones are only counted.
         most_frames: of each stack so many frames are kept, the innermost.
 
     Attributes:
@@ -42,13 +44,14 @@ class Collected:
         self.dropped = 0
         self._most_races, self._most_frames = most_races, most_frames
         self._races: dict[str, Race] = {}
+        self._frames_left = _MOST_FRAMES_IN_ALL
 
     def add(self, report: Report, seen_at: datetime | None = None) -> None:
         """One more report, read at that time: this counts where the log itself tells none."""
         self.reports += 1
         key, at = race_id(report.accesses), report.at or seen_at
         known = self._races.get(key)
-        if known is None and len(self._races) >= self._most_races:
+        if known is None and (len(self._races) >= self._most_races or self._frames_left <= 0):
             self.dropped += 1
             return
         race = Race(
@@ -60,6 +63,9 @@ class Collected:
             last_seen=at,
             tests=(report.test,) if report.test else (),
         )
+        if known is None:
+            stacks = [*(one.frames for one in race.accesses), *(one.frames for one in race.created)]
+            self._frames_left -= sum(map(len, stacks))
         self._races[key] = race if known is None else known.joined(race)
 
     @property

@@ -6,6 +6,7 @@ small pieces: what others write at the same time lands between them, also in the
 
 import re
 from datetime import datetime
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -108,9 +109,9 @@ class OpenReport:
     def _mine(self, text: str) -> bool:
         """Whether that is a line of the report; taken in then."""
         if found := _FUNCTION.match(text):
-            self._function = found[1]
+            self._function = intern(found[1])  # the same few stand in every report
         elif (found := _PLACE.match(text)) and self._function:
-            frame = Frame(function=self._function, file=found[1], line=int(found[2]))
+            frame = Frame(function=self._function, file=intern(found[1]), line=int(found[2]))
             self._function = ""
             if self._sections and len(self._sections[-1].frames) < _MOST_FRAMES:
                 self._sections[-1].frames.append(frame)
