@@ -188,6 +188,9 @@ def test_a_check_that_names_them_does(
         (["profile", "payments", "--cpu", "1s", "--type", "heap"], 64, "two profiles"),
         (["profile", "payments", "--base", "previous", "--diff-sibling"], 64, "leave out --diff-sibling"),
         (["profile", "payments", "--cpu", "1s", "--focus", "("], 2, "focus is no regular expression"),
+        (["profile", "payments", "--cpu", "30s", "--html", "/nowhere/x.html"], 64, "there is no folder /nowhere"),
+        (["profile", "payments", "--cpu", "30s", "--raw", "/"], 64, "that is a folder"),
+        (["profile", "payments/i2", "--type", "heap", "--peek", "nobody"], 0, "no function matches that"),
         (["profile", "nobody", "--cpu", "1s"], 2, "nobody"),
     ],
 )

@@ -16,6 +16,7 @@ from diagmesh.contract.names import check_token
 from diagmesh.contract.wire import Status
 from diagmesh.errors import Declined, Unreadable
 from diagmesh_cli.exits import Exit
+from diagmesh_cli.files import check
 from diagmesh_cli.options import Labelled
 from diagmesh_cli.output import Output
 from diagmesh_cli.profiles import Looked, Pair, drawer, tell, write_folded, write_html
@@ -100,6 +101,8 @@ async def profile(  # noqa: PLR0913  each is an option
         raise UsageError("--base is compared where the instance is: leave out --diff-sibling, --html and --folded")
     if html is not None:
         drawer()
+    for file, option in ((html, "--html"), (folded, "--folded"), (raw, "--raw")):
+        check(file, option)
     question = question_of(
         kind, over_s, looked, Base(base), Keep.BASELINE if keep else Keep.NO, raw=not base or raw is not None
     )
@@ -165,6 +168,8 @@ def _shown(
         raise UsageError(str(error)) from None
     each = [Heard(without_files(one.reply), Profile, one.hedged) for one in each]
     replies = tuple(one.reply for one in each)
+    if looked.peek and not parts and well and not any(counted.peeked for one in well for counted in one.answer.counted):
+        output.note(f"--peek {looked.peek}: no function matches that")
     shown = Group(*_pages(each, parts), *silent_lines(silent))
     output.show(msgspec.structs.replace(sampled, replies=replies), shown)
     if not each and not silent:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from diagmesh.contract.answers.crash import Crash, CrashKind
-from diagmesh_cli.views.parts import more_line
+from diagmesh_cli.views.parts import indented, more_line
 from diagmesh_cli.views.stacks import folded, frame_line, place, short
 from diagmesh_cli.views.words import plural
 
@@ -28,7 +28,7 @@ def crash_page(crashes: Sequence[Crash]) -> RenderableType:
     return Group(*parts)
 
 
-def crash_lines(crash: Crash) -> Iterator[Text]:
+def crash_lines(crash: Crash) -> Iterator[RenderableType]:
     """One crash."""
     words = crash.message.splitlines() or [""]
     mild = crash.recovered or crash.kind is CrashKind.GOROUTINE_DUMP
@@ -51,7 +51,7 @@ def crash_lines(crash: Crash) -> Iterator[Text]:
         yield Text("  started by", "dim").append_text(frame_line(crash.created_by, 1))
     if crash.goroutines > 1:
         states = ", ".join(f"{count:,} {state}" for state, count in crash.states.items())
-        yield Text(f"  {plural(crash.goroutines, 'goroutine')}: {states}", "dim")
+        yield indented(Text(f"{plural(crash.goroutines, 'goroutine')}: {states}", "dim"))
     if crash.cut:
         yield Text(f"  not whole: {crash.cut}", "yellow")
 

@@ -1,5 +1,6 @@
 """`profile`: a table per sample type, the heaviest first, as ``pprof -top`` shows it; callers and callees; the cost."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -20,6 +21,7 @@ _MOST_ROWS: Final = 5
 """Of each, where several things were counted."""
 _MOST_ADDED: Final = 15
 _EARLIER: Final = ("previous", "baseline", "the profile in ")
+_LOOKS: Final = re.compile(r"\A(?:previous|baseline)\b")
 
 
 def value(number: int, unit: str, *, signed: bool = False) -> str:
@@ -118,7 +120,8 @@ def _head(one: Counted) -> Text:
     text = Text.assemble(whose, (name, "bold"))
     if one.base:
         against, then = ("changed since", " then") if is_earlier(one.base) else ("against", "")
-        return text.append(f": {against} {one.base}; shares are of {value(one.total, one.unit)}{then}")
+        base = _LOOKS.sub(r"the \g<0> look", one.base)
+        return text.append(f": {against} {base}; shares are of {value(one.total, one.unit)}{then}")
     text.append(f": {value(one.total, one.unit)}")
     if one.over_s:
         text.append(f" in {duration(one.over_s)}")
@@ -151,7 +154,7 @@ def _table(rows: Sequence[Row], one: Counted, what: str) -> Table:
         style = "" if not one.base or not row.flat else "red" if row.flat > 0 else "green"
         name = short(row.function) or row.name
         table.add_row(
-            Text(flat, style), share(row.flat_share), Text(cum), share(row.cum_share), name, Text(place(row), "dim")
+            Text(flat, style), _part(row.flat_share), Text(cum), _part(row.cum_share), name, Text(place(row), "dim")
         )
     return table
 

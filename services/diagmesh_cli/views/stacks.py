@@ -43,7 +43,8 @@ def folded(frames: Sequence[Frame], indent: int = 2, most: int = _MOST_FRAMES) -
     told = hidden = 0
     for position, frame in enumerate(frames):
         interesting = origin_of(frame.function, frame.file) >= Origin.DEPENDENCY or position == 0
-        if not interesting or told >= most:
+        again = position > 0 and frame == frames[position - 1]  # it calls itself
+        if not interesting or again or told >= most:
             hidden += 1
             continue
         yield from _hidden(hidden, indent)

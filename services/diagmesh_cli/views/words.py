@@ -53,7 +53,7 @@ def size(count: float | None) -> str:
     value, unit = float(count), 0
     while abs(value) >= 1024 and unit < len(_SIZES) - 1:
         value, unit = value / 1024, unit + 1
-    return f"{value:.0f} {_SIZES[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {_SIZES[unit]}"
+    return f"{value:.0f} {_SIZES[unit]}" if unit == 0 or abs(value) >= 100 else f"{value:.1f} {_SIZES[unit]}"
 
 
 def share(value: float | None) -> str:

@@ -22,6 +22,7 @@ from diagmesh.contract.answers.goroutines import Goroutines
 from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost, Row
 from diagmesh.contract.answers.races import Detector, Races
 from diagmesh.contract.answers.runtime import Grown, Runtime
+from diagmesh.contract.answers.stacks import Frame
 from diagmesh.contract.answers.streams import Streams
 from diagmesh.contract.codec import encode
 from diagmesh.contract.directory import CoordinatorEntry, InstanceState, Registry, RegistryState
@@ -36,7 +37,7 @@ from diagmesh_cli.local.issued import SERVER_FILE, seed_path, settings_file
 from diagmesh_cli.local.permissions import roles
 from diagmesh_cli.racerun.run import RaceRun, RunEnded, TestedPackages
 from diagmesh_cli.terminal import Terminal
-from diagmesh_cli.views import table, words
+from diagmesh_cli.views import stacks, table, words
 from diagmesh_cli.views.check import check_view
 from diagmesh_cli.views.explain import Explained, Listed, list_view, page_view
 from diagmesh_cli.views.init import Handed, Made, made_view
@@ -604,6 +605,7 @@ def test_how_long_ago_counts_from_now_and_never_back(seconds: float, said: str) 
         (words.size(1023), "1023 B"),
         (words.size(29_800_000), "28.4 MiB"),
         (words.size(5 * 1024**3), "5.0 GiB"),
+        (words.size(-(650 << 10)), "-650 KiB"),
         (words.share(None), "-"),
         (words.share(0), "0 %"),
         (words.share(0.0004), "<0.1 %"),
@@ -633,3 +635,14 @@ def test_no_number_is_said_as_missing_or_at_length(value: float, unit: str) -> N
     said = words.quantity(value, unit)
     assert said != words.MISSING
     assert len(said) <= 32
+
+
+def test_a_function_that_calls_itself_is_told_once() -> None:
+    main, deep = (
+        Frame(function=name, file="/src/main.go", line=line) for name, line in (("main.main", 5), ("main.f", 6))
+    )
+    assert [line.plain for line in stacks.folded((deep, *[deep] * 40, main))] == [
+        "  main.f  src/main.go:6",
+        "  … 40 frames",
+        "  main.main  src/main.go:5",
+    ]
