@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from diagmesh.adapters.natstrace import followed
 from diagmesh.adapters.observer import Observer
 from diagmesh.bus.nats import NatsBus
 from diagmesh.contract.answers.route import Link, Route, RouteState, StepKind
-from diagmesh.errors import Declined, Unavailable
+from diagmesh.errors import Declined, NoAnswer, Unavailable
 from diagmesh.settings import NatsSettings
 from support.natsserver import NatsServer
 from support.ports import free_port
@@ -100,9 +100,18 @@ async def follow(bus: NatsBus, subject: str) -> Route:
     return await followed(Observer(bus), subject, timeout_s=WAIT_S)
 
 
-async def ask(bus: NatsBus, subject: str, **body: Any) -> Any:
-    message = await bus.request(subject, json.dumps(body).encode(), timeout_s=WAIT_S)
+async def ask(bus: NatsBus, subject: str, timeout_s: float = WAIT_S, **body: Any) -> Any:
+    message = await bus.request(subject, json.dumps(body).encode(), timeout_s=timeout_s)
     return json.loads(message.data)
+
+
+async def replicated(bus: NatsBus, **stream: Any) -> None:
+    """Make a stream as soon as the cluster has a leader; until then some requests are not answered at all."""
+    while True:
+        with suppress(NoAnswer):
+            if "error" not in await ask(bus, f"$JS.API.STREAM.CREATE.{stream['name']}", timeout_s=2.0, **stream):
+                return
+        await asyncio.sleep(0.2)
 
 
 async def test_subscribers_queues_mappings_and_streams_are_told_and_get_nothing(server: NatsServer) -> None:
@@ -238,8 +247,7 @@ async def test_a_stream_with_replicas_is_followed_to_its_leader_and_stores_nothi
         apps = [await stack.enter_async_context(as_user(estate[name], "app")) for name in ("n1", "n2", "n3")]
         fields: dict[str, Any] = {"name": "KEPT", "subjects": ["kept.>"], "num_replicas": 3}
         async with asyncio.timeout(WAIT_S * 6):
-            while "error" in await ask(apps[0], "$JS.API.STREAM.CREATE.KEPT", **fields):
-                await asyncio.sleep(0.2)  # until the cluster has a leader
+            await replicated(apps[0], **fields)
             while not (info := await ask(apps[0], "$JS.API.STREAM.INFO.KEPT")).get("cluster", {}).get("leader"):
                 await asyncio.sleep(0.1)
             for app in apps:
