@@ -104,9 +104,8 @@ def _jetstream(answer: Server) -> Iterator[Line]:
     yield "js storage", size(use.storage_bytes), size(use.max_storage_bytes), share(use.storage_share), more
     more = f"{size(use.reserved_memory_bytes)} reserved"
     yield "js memory", size(use.memory_bytes), size(use.max_memory_bytes), share(use.memory_share), more
-    counts = (
-        f"{amount(use.consumers)} consumers, {amount(use.ha_assets)} replicated, {amount(use.api_errors)} API errors"
-    )
+    consumers = plural(use.consumers, "consumer") if use.consumers is not None else f"{MISSING} consumers"
+    counts = f"{consumers}, {amount(use.ha_assets)} replicated, {plural(use.api_errors, 'API error')}"
     yield "js streams", amount(use.streams), "", "", counts
 
 
