@@ -170,7 +170,7 @@ async def test_a_stalled_consumer(lab: StreamsLab) -> None:
         Cause.STALLED, 10, 10, 20,
     )  # fmt: skip
     title = found(diagnosis, "JS-001").title
-    assert title.startswith("ORDERS/worker: 10 of 10 messages held, none acknowledged")
+    assert title.startswith("ORDERS/worker: 10 of 10 messages held, none ever acknowledged")
     async with working(sub):
         for message in held:
             await message.ack()

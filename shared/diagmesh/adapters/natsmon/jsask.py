@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -29,13 +29,15 @@ __all__ = ["MOST_CONSUMERS", "MOST_STREAMS", "Infos", "ask"]
 MOST_STREAMS: Final = 256
 MOST_CONSUMERS: Final = 4096
 """Some 20 pages of the API, and 4 MB of what is kept of them while a look lasts."""
-_AT_A_TIME: Final = 4
+_LISTS_AT_A_TIME: Final = 4
+_AT_A_TIME: Final = 16
 _WAIT_S: Final = 1.5
 _NO_QUORUM: Final = frozenset({10008, 10009, 10004})
 _NOT_FOUND: Final = frozenset({10014, 10059})
 _NO_JETSTREAM: Final = frozenset({10035, 10039, 10076})
 _HINT: Final = "enable JetStream for the account of target.nats, or take [targets.streams] out of the settings"
 R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class Infos(msgspec.Struct, kw_only=True, gc=False):
@@ -98,26 +100,30 @@ class _Look:
             self.found.streams += told[: MOST_STREAMS - len(self.found.streams)]
             self._leaderless(page.missing or ())
         self.found.not_looked_at += max(0, total - offset) if offset else 0
-        await self._each_list([one.config.name for one in self.found.streams if one.state.consumer_count])
+        with_consumers = [one.config.name for one in self.found.streams if one.state.consumer_count]
+        await _side_by_side(self._consumers, with_consumers, _LISTS_AT_A_TIME)
 
     async def named(self, names: Iterable[str]) -> None:
         """Only these."""
         whole = dict.fromkeys(name for name in names if "/" not in name)
         single = dict.fromkeys(name for name in names if "/" in name and name.partition("/")[0] not in whole)
         streams = dict.fromkeys((*whole, *(name.partition("/")[0] for name in single)))
-        there = [name for name in streams if await self._stream(name)]
-        for name in single:
-            if name.partition("/")[0] in there:
-                await self._consumer(*name.split("/", 1))
-        await self._each_list([name for name in there if name in whole])
+        told = await _side_by_side(self._stream, tuple(streams))
+        there = [name for name, is_there in zip(streams, told, strict=True) if is_there]
+        await _side_by_side(self._consumer, [name for name in single if name.partition("/")[0] in there])
+        await _side_by_side(self._consumers, [name for name in there if name in whole], _LISTS_AT_A_TIME)
 
     async def takers(self, subjects: Iterable[str]) -> None:
         """Which of the subjects no stream takes."""
-        for subject in subjects:
-            body = msgspec.json.encode({"subject": subject})
-            told = await self._reply("STREAM.NAMES", StreamNames, body, "which stream takes a subject")
-            if told is not None and not told.streams:
-                self.found.unheard.append(subject)
+        asked = tuple(subjects)
+        heard = await _side_by_side(self._taken, asked)
+        self.found.unheard += [subject for subject, is_heard in zip(asked, heard, strict=True) if not is_heard]
+
+    async def _taken(self, subject: str) -> bool:
+        """Whether a stream takes it, or nobody can say."""
+        body = msgspec.json.encode({"subject": subject})
+        told = await self._reply("STREAM.NAMES", StreamNames, body, "which stream takes a subject")
+        return told is None or bool(told.streams)
 
     async def _stream(self, name: str) -> bool:
         told = await self._reply(f"STREAM.INFO.{name}", StreamReply, b"", "streams", name)
@@ -126,24 +132,11 @@ class _Look:
         self.found.streams.append(told)
         return True
 
-    async def _consumer(self, stream: str, name: str) -> None:
-        told = await self._reply(f"CONSUMER.INFO.{stream}.{name}", ConsumerReply, b"", "consumers", f"{stream}/{name}")
+    async def _consumer(self, full_name: str) -> None:
+        subject = f"CONSUMER.INFO.{full_name.replace('/', '.', 1)}"
+        told = await self._reply(subject, ConsumerReply, b"", "consumers", full_name)
         if told is not None:
             self.found.consumers.append(told)
-
-    async def _each_list(self, streams: Collection[str]) -> None:
-        room = asyncio.Semaphore(_AT_A_TIME)
-
-        async def one(stream: str) -> None:
-            async with room:
-                await self._consumers(stream)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for stream in streams:
-                    group.create_task(one(stream))
-        except ExceptionGroup as all_of_them:
-            raise all_of_them.exceptions[0] from None
 
     async def _consumers(self, stream: str) -> None:
         """All consumers of one stream, page by page, while there is room."""
@@ -202,6 +195,22 @@ class _Look:
         else:
             why = f"JetStream refuses: {error.description} ({error.err_code})"
             self.found.blind[what] = Blind(what=what, why=why, fix=f"nats errors lookup {error.err_code}")
+
+
+async def _side_by_side(work: Callable[[str], Awaitable[T]], names: Sequence[str], most: int = _AT_A_TIME) -> list[T]:
+    """What comes of each, in their order, a few at a time: one that is not answered holds up no other one."""
+    room = asyncio.Semaphore(most)
+
+    async def one(name: str) -> T:
+        async with room:
+            return await work(name)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(name)) for name in names]
+    except ExceptionGroup as all_of_them:
+        raise all_of_them.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def _accepted(told: R) -> R:
