@@ -1,15 +1,18 @@
 """`diagmesh read monitoring`: what saved replies of nats-servers say, by the same rules as in the mesh."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
+from msgspec.structs import replace
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from diagmesh.contract.answers.server import Server
 from diagmesh.contract.codec import encode
+from diagmesh.contract.findings import Advice, Finding
 from diagmesh.contract.kinds import kind_of_type
 from diagmesh.contract.verdicts import Check
 from diagmesh.contract.wire import Answer, Problem, Reply, Status
@@ -32,6 +35,8 @@ _SAVED: Final = (RuleSettings(code="JS-001", limits={"never_s": 0.0}),)
 """Of a consumer that never acknowledged any, a saved moment holds no time to judge it by, and there is no second look:
 with all that it may hold, and more behind, it is told at once. Others are judged by their last acknowledgement."""
 _SERVICE: Final = "nats"
+_ASKS: Final = re.compile(r"`diagmesh ask [a-z]+ [^`]+`")
+"""With a target."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,7 +113,7 @@ def _judged(ones: Sequence[tuple[Moment, Server]], of_servers: Engine, of_stream
     streams = [_reply(account, server, one) for moment, server in ones for account, one in moment.streams]
     if streams:
         told.append(of_streams.diagnose(Evidence(streams)))
-    findings = [finding for one in told for finding in one.findings]
+    findings = [_offline(finding) for one in told for finding in one.findings]
     check = Check(
         findings=tuple(sorted(findings, key=lambda one: (-one.severity.rank, one.code))),
         verdicts=tuple(verdict for one in told for verdict in one.verdicts),
@@ -117,6 +122,15 @@ def _judged(ones: Sequence[tuple[Moment, Server]], of_servers: Engine, of_stream
         expected=len(servers),
     )
     return Read(files=tuple(one.file for one, _ in ones), servers=servers, check=check)
+
+
+def _offline(finding: Finding) -> Finding:
+    """Without advice to ask the instance, which is one of a mesh only in the eyes of the rules."""
+    told = finding.advice
+    now, soon, later = (
+        tuple(line for line in part if _ASKS.search(line) is None) for part in (told.now, told.soon, told.later)
+    )
+    return replace(finding, advice=Advice(now=now, soon=soon, later=later))
 
 
 def _reply(service: str, server: Server, answer: Answer) -> Reply:

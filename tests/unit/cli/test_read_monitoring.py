@@ -47,6 +47,15 @@ def test_what_was_before_the_moment_is_information_and_the_healthy_one_has_nothi
     assert (slow["severity"], "slow-reporter (feed.>)" in slow["title"]) == ("info", True)
 
 
+def test_nobody_is_advised_to_ask_what_is_no_instance_of_a_mesh(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    _, told = read(capfdbinary, HERE)
+    advice = [
+        line for moment in told["moments"] for one in moment["check"]["findings"] for line in one["advice"]["now"]
+    ]
+    assert any("`nats consumer info ORDERS billing`" in line for line in advice)
+    assert [line for line in advice if "APP/n1" in line or "nats/n1" in line] == []
+
+
 def test_compared_moments_tell_all_that_is_new_and_rates(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     _, told = read(capfdbinary, HERE / "00_healthy.json", HERE / "02_request_errors.json", "--compare")
     assert "SRV-004" in bad(told["moments"][1])
