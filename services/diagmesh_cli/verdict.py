@@ -16,7 +16,6 @@ from diagmesh_cli.exits import Exit
 
 __all__ = ["of_check", "of_directory", "of_findings", "of_reply", "of_sum"]
 
-_UNJUDGED = "unknown"
 _WHOLE = (Ended.COMPLETE, Ended.LIMIT)
 _NO_VERDICT = (Verdict.BLIND, Verdict.BROKEN)
 
@@ -102,9 +101,9 @@ def _unsure(one: RuleVerdict, *, strict: bool) -> bool:
 
 
 def _of_verdict(mark: Ranked, word: str) -> Exit:
-    if word == mark.best_first[0]:
+    if word == mark.best_first[0] or word in mark.well:
         return Exit.WELL
-    return Exit.FINDINGS if word in mark.best_first and word != _UNJUDGED else Exit.UNSURE
+    return Exit.FINDINGS if word in mark.best_first and word != mark.unknown else Exit.UNSURE
 
 
 def of_findings(findings: Iterable[Finding], fail_on: Severity = Severity.WARNING) -> Exit:

@@ -15,6 +15,13 @@ class Ranked(NamedTuple):
     """Marks a verdict: ``Annotated[State, Ranked(("up", "unknown", "degraded", "down"))]``, best first.
 
     Aggregated to counts per value, the worst value and where it is.
+
+    Args:
+        best_first: its values.
+        unknown: the one that says that nothing could be seen.
+        well: further ones that are no fault by themselves: only a rule tells whether they are.
     """
 
     best_first: tuple[str, ...]
+    unknown: str = "unknown"
+    well: tuple[str, ...] = ()

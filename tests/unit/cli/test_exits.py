@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from diagmesh.contract.answers.connection import Connection, DoorVerdict
 from diagmesh.contract.answers.health import Health, State
+from diagmesh.contract.answers.streams import Cause, Streams
 from diagmesh.contract.directory import CoordinatorEntry, InstanceEntry, InstanceState, ServiceEntry, Services
 from diagmesh.contract.findings import Finding, FindingClass, Severity
 from diagmesh.contract.mesh import Ended, Field
@@ -34,6 +36,23 @@ def states(**counts: int) -> dict[str, Field]:
 )
 def test_one_reply_ends_as_its_verdict_says(state: State, code: int) -> None:
     assert of_reply(heard(Health(state=state, reason="", restarts_seen=0)).reply) == code
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(DoorVerdict.OPEN, 0), (DoorVerdict.REFUSED, 1), (DoorVerdict.BLIND, 2)])
+def test_a_server_of_which_nothing_is_known_is_not_judged(verdict: DoorVerdict, code: int) -> None:
+    one = heard(Connection(verdict=verdict), kind="connection")
+    assert of_reply(one.reply) == code
+    fields = {"verdict": Field(n=1, counts={str(verdict): 1}, worst=str(verdict))}
+    assert of_sum(result(one, kind="connection", fields=fields).answer) == code
+
+
+@pytest.mark.parametrize("cause", [Cause.PAUSED, Cause.SLOW, Cause.NOBODY])
+def test_what_a_consumer_does_is_no_finding_before_a_rule_says_so(cause: Cause) -> None:
+    one = heard(Streams(worst=cause), kind="streams")
+    fields = {"worst": Field(n=1, counts={str(cause): 1}, worst=str(cause))}
+    assert of_reply(one.reply) == of_sum(result(one, kind="streams", fields=fields).answer) == Exit.WELL
+    found = heard(Streams(worst=cause), kind="streams", findings=(finding(Severity.WARNING),))
+    assert of_reply(found.reply) is Exit.FINDINGS
 
 
 @pytest.mark.parametrize(

@@ -387,7 +387,7 @@ class Connection(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False
 
     may_lack: ClassVar[bool] = True  # beside a nats-server, or where nobody said where the service connects to
 
-    verdict: Annotated[DoorVerdict | None, Ranked(tuple(DoorVerdict))] = None
+    verdict: Annotated[DoorVerdict | None, Ranked(tuple(DoorVerdict), unknown="blind")] = None
     doors: tuple[Door, ...] = ()
     links: tuple[Link, ...] | None = None
     ended: tuple[Ended, ...] | None = None

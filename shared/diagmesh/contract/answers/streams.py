@@ -396,7 +396,7 @@ class Streams(Answer, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     may_lack = True
 
     named: bool = False
-    worst: Annotated[Cause, Ranked(_BEST_FIRST)] = Cause.NONE
+    worst: Annotated[Cause, Ranked(_BEST_FIRST, well=_BEST_FIRST)] = Cause.NONE
     totals: Totals = Totals()
     streams: tuple[StreamState, ...] = ()
     consumers: tuple[ConsumerState, ...] = ()
