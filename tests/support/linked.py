@@ -79,7 +79,7 @@ for line in sys.stdin:
             except OSError:
                 break
     if words[0] == "close":
-        plug.close()
+        plug.shutdown(socket.SHUT_RDWR); rest.close(); plug.close()
     print("done", flush=True)
 time.sleep(120)
 """
