@@ -28,4 +28,8 @@ def nats_server_down(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudged]
             yield one
         elif one[2]:
             where, answer, doors = one
-            yield hit(where, answer, doors, f"server down or wrong port: {doors[0].reason}")
+            first = doors[0]
+            words = (
+                "server down or wrong port" if first.verdict is DoorVerdict.REFUSED else "its host cannot be reached"
+            )
+            yield hit(where, answer, doors, f"{words}: {first.reason}")

@@ -1,5 +1,6 @@
 """NATS-001: nothing listens at a server of the service; another one that is open makes it a warning."""
 
+from diagmesh.contract.answers.connection import Connection, Door, DoorVerdict
 from diagmesh.contract.findings import Severity
 from diagmesh.settings import ConnectionSettings
 from diagmesh.testing import answered, judged
@@ -46,3 +47,9 @@ async def test_no_secret_of_the_url_is_told(make_server: MakeServer) -> None:
     server = make_server(config=APP)
     async with linked(connection=ConnectionSettings(url=login(server.url, "hidden"))) as it:
         assert "hidden" not in str(await it.answer())
+
+
+def test_a_host_that_cannot_be_reached_is_not_called_a_server_that_is_down() -> None:
+    away = Door(url="nats://n1:4222", verdict=DoorVerdict.UNREACHABLE, reason="no route to host (10.0.0.9:4222)")
+    (finding,) = judged(nats_server_down, answered(Connection(doors=(away,)))).findings
+    assert finding.title == "nats://n1:4222: its host cannot be reached: no route to host (10.0.0.9:4222)"
