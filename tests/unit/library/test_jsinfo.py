@@ -79,6 +79,20 @@ def test_rates_come_of_two_looks() -> None:
     assert (told_now.pending_per_s, told_now.drain_s, told_now.acked_per_s) == (-5.0, 10.0, 8.0)
 
 
+@pytest.mark.parametrize(
+    ("stream", "consumer", "lost"), [({}, {}, 7), ({"keeps_last": True}, {}, 0), ({}, {"whole": False}, 0)]
+)
+def test_of_what_a_filtered_consumer_waits_for_only_what_nobody_replaced_is_lost(
+    stream: dict[str, Any], consumer: dict[str, Any], lost: int
+) -> None:
+    past = JsPast()
+    past.add(0.0, [ORDERS], [replace(WORKER, filtered=True, pending=10)])
+    then = past.before(10.0)
+    assert then is not None
+    now = replace(WORKER, filtered=True, pending=3, **consumer)
+    assert consumer_rates(now, replace(ORDERS, **stream), then, 10.0).lost == lost
+
+
 def test_a_consumer_that_was_made_again_has_no_rates() -> None:
     assert rated(WORKER, replace(WORKER, deliveries=1, delivered_seq=1)).delivered_per_s is None
 

@@ -117,7 +117,9 @@ def consumer_rates(told: ConsumerState, stream: StreamState | None, then: Then, 
     # Of a filtered consumer the sequence skips what does not fit, so its first deliveries are bounded by both counts.
     first = min(deliveries, told.delivered_seq - before.delivered_seq)
     pending_per_s = (told.pending - before.pending) / over_s
-    dropped = before.pending - told.pending - deliveries if told.filtered else 0
+    # Where a stream keeps the last of each subject only, what goes has been replaced or deleted on purpose.
+    counts = told.filtered and told.whole and not (stream is not None and stream.keeps_last)
+    dropped = before.pending - told.pending - deliveries if counts else 0
     told = msgspec.structs.replace(
         told,
         delivered_per_s=first / over_s,
