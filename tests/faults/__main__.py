@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from diagmesh.packs import load_rules
 from faults.catalogue import FAULTS
 from faults.run import Outcome, Programs, run
 from faults.table import complaints, page, text
@@ -43,7 +44,8 @@ def main(chosen: list[str]) -> int:
     print(f"\nIn how many checks each finding was there:\n\n{text(faults, outcomes)}\n")
     said = complaints(faults, outcomes)
     if not chosen and not said:
-        _PAGE.write_text(page(faults, outcomes, _versions(go)), encoding="utf-8")
+        titles = {code: one.title for code, one in load_rules().rules.items()}
+        _PAGE.write_text(page(faults, outcomes, _versions(go), titles), encoding="utf-8")
     print("\n".join(said) or f"{len(faults)} faults, each named by its finding and by no other")
     print(f"in {time.monotonic() - began:.0f} s")
     return 1 if said else 0

@@ -1,6 +1,6 @@
 """Fault by finding: as text for the terminal, and as a page that is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from faults.fault import Fault
@@ -13,6 +13,12 @@ _NO_FAULT: Final = """\
 ## No fault
 
 What looks like one and is none: nothing was found.
+"""
+_ELSEWHERE: Final = """\
+## Made elsewhere
+
+A clock that cannot be hurried, a whole cluster, a log: what these need does not fit into this mesh. Tests make them on
+real servers (`tests/integration`, `tests/unit/rules`); NATS-020 and NATS-021 are told by `route`, when it is asked.
 """
 _NOT_NAMED: Final = """\
 ## Not named yet
@@ -76,8 +82,15 @@ def text(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def page(faults: Sequence[Fault], outcomes: Sequence[Outcome], versions: str) -> str:
-    """The page: the same without numbers, which differ from run to run, a table for each family of codes."""
+def page(faults: Sequence[Fault], outcomes: Sequence[Outcome], versions: str, rules: Mapping[str, str]) -> str:
+    """The page: the same without numbers, which differ from run to run, a table for each family of codes.
+
+    Args:
+        faults: its rows.
+        outcomes: what came of them.
+        versions: of what they were made with.
+        rules: title of every rule by its code; those that no fault here is for are listed.
+    """
     by_name = {outcome.name: outcome for outcome in outcomes}
     families: dict[str, list[Fault]] = {}
     for fault in sorted((one for one in faults if one.codes), key=lambda one: _place(one.codes[0])):
@@ -102,7 +115,10 @@ def page(faults: Sequence[Fault], outcomes: Sequence[Outcome], versions: str) ->
         lines += [title, "| what | of | family |", "|---|---|---|"]
         lines += [f"| {one.name}: {one.does} | {one.service} | {one.family or 'none'} |" for one in rest]
         lines.append("")
-    return "\n".join(lines)
+    shown = {code for fault in faults for code in fault.codes}
+    lines.append(_ELSEWHERE)
+    lines += [f"- {code}: {title}" for code, title in sorted(rules.items()) if code not in shown]
+    return "\n".join(lines) + "\n"
 
 
 def _codes(faults: Sequence[Fault], outcomes: Sequence[Outcome]) -> list[str]:

@@ -75,7 +75,8 @@ def test_the_page_tells_what_the_catalogue_promises() -> None:
     kept = PAGE.read_text(encoding="utf-8")
     versions = re.search(r"^make faults +# (.+)$", kept, re.MULTILINE)
     assert versions
-    assert page(FAULTS, outcomes(*FAULTS), versions[1]) == kept, "run `make faults`"
+    titles = {code: one.title for code, one in load_rules().rules.items()}
+    assert page(FAULTS, outcomes(*FAULTS), versions[1], titles) == kept, "run `make faults`"
 
 
 FIRST, SECOND, UNNAMED = (
