@@ -5,23 +5,19 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from diagmesh.contract.findings import Advice, Finding
+from diagmesh.contract.findings import Finding
 from diagmesh.contract.verdicts import NotJudged, RuleVerdict, Suppressed, Verdict
 from diagmesh.declare import Hit, Limits, RuleSpec, Scope, Unjudged
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key, label
+from diagmesh.finding import finding_of
 from diagmesh.packs import Broken, RulePack
-from diagmesh.pages import advice_for, unsaid
 from diagmesh.settings import RuleSettings
 from diagmesh.thresholds import check_setting, is_for
 
 __all__ = ["Diagnosis", "Engine", "chosen"]
 
-_MOST_FACTS: Final = 20
-_MOST_STEPS: Final = 5
-"""What depends on what was seen is another line for each instance."""
 _MOST_HITS: Final = 10_000
-_MOST_NAMED: Final = 3
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +194,7 @@ class Engine:
         groups: dict[str, list[Hit]] = {}
         for hit in hits:
             groups.setdefault(hit.severity or one.severity, []).append(hit)
-        return [_finding(one, same, self._advice[one.code]) for same in groups.values()]
+        return [finding_of(one, same, self._advice[one.code]) for same in groups.values()]
 
 
 def _with_missing(one: RuleSpec, seen: Evidence, outcome: _Outcome) -> _Outcome:
@@ -267,46 +263,3 @@ def _again_in_s(missing: Sequence[NotJudged]) -> float | None:
 def _broken(module: Broken) -> RuleVerdict:
     """Nobody knows which codes a module has that cannot be used, so none of them may pass for clear."""
     return RuleVerdict(code=module.module, title="module of a rule pack", verdict=Verdict.BROKEN, reason=module.reason)
-
-
-def _distinct(hits: Sequence[Hit]) -> list[Hit]:
-    """One for each thing that they are about: what many see of the same stream is the same."""
-    first: dict[str | Key, Hit] = {}
-    for hit in hits:
-        first.setdefault(hit.same or hit.where, hit)
-    return list(first.values())
-
-
-def _title(one: RuleSpec, hits: Sequence[Hit], distinct: Sequence[Hit]) -> str:
-    if len(hits) == 1:
-        return hits[0].title
-    count = f"{len(hits)} instances"
-    if len(distinct) == 1:
-        return f"{hits[0].title} ({count})"
-    names = list(dict.fromkeys(hit.about for hit in distinct))
-    if not all(names):
-        return f"{one.title}: {count}"
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{one.title}: {', '.join(names[:_MOST_NAMED])}{more} ({count})"
-
-
-def _finding(one: RuleSpec, hits: Sequence[Hit], advice: Advice) -> Finding:
-    """One finding of hits of one severity: who has it, what was seen where, and the advice."""
-    first, distinct = hits[0], _distinct(hits)
-    facts = [
-        msgspec.structs.replace(fact, at=label(hit.where)) if len(distinct) > 1 else fact
-        for hit in distinct
-        for fact in hit.evidence
-    ]
-    advice = advice_for(advice, first.where.service, first.where.instance, first.names)
-    steps = tuple(dict.fromkeys(line for hit in hits for line in hit.now))[:_MOST_STEPS]
-    now = steps + unsaid(advice.now, steps)
-    return Finding(
-        code=one.code,
-        severity=first.severity or one.severity,
-        class_=one.issue,
-        title=_title(one, hits, distinct),
-        instances=tuple(label(hit.where) for hit in hits),
-        evidence=tuple(facts[:_MOST_FACTS]),
-        advice=Advice(now=now[:_MOST_FACTS], soon=advice.soon, later=advice.later),
-    )
