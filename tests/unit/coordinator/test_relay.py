@@ -101,7 +101,7 @@ async def test_who_may_not_be_asked_to_forget_does_not_do_it_on_the_way_round(tw
     try:
         await two.beat("orders", "lost", interval_s=0.01)
         await until(lambda: two.knows(third) == ["lost"])
-        await asyncio.sleep(2 * BEAT_S)
+        await until(lambda: "c1" in {known.key.instance for known in third.directory.coordinators.instances("mesh")})
         await two.bus.publish("diagev.ev.mesh.forget", two.event(two.auth()))
         await until(lambda: two.knows(two.second) == [])
         assert two.knows(third) == ["lost"]
