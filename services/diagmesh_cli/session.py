@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from diagmesh.bus.nats import exposed, urls_of
+from diagmesh.bus.nats import check_usable, exposed, urls_of
 from diagmesh.bus.reasons import redact
 from diagmesh.client import Mesh
 from diagmesh_cli.local import rundir
@@ -22,11 +22,13 @@ async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
 
     Raises:
         CannotConnect: with the reason.
+        SettingsError: it can never work, and why.
         UsageError: an option cannot be.
     """
     if not 0 < common.timeout <= 600:
         raise UsageError(f"--timeout {common.timeout:g}: say seconds above 0 and up to 600")
     settings = connection(common)
+    check_usable(settings)
     if not common.nats and (several := len(rundir.living())) > 1:
         output.note(
             f"{several} of your `diagmesh up` are running: {settings.url} is the newest; --nats URL names another"
