@@ -13,7 +13,12 @@ from diagmesh_cli.options import Common, connection
 from diagmesh_cli.output import Output
 from diagmesh_cli.trouble import UsageError
 
-__all__ = ["connected"]
+__all__ = ["connected", "servers_of"]
+
+
+def servers_of(common: Common) -> str:
+    """The servers that are asked, as people may read them: without user and password."""
+    return ", ".join(map(redact, urls_of(connection(common))))
 
 
 @asynccontextmanager
@@ -35,7 +40,7 @@ async def connected(common: Common, output: Output) -> AsyncIterator[Mesh]:
         )
     for warning in exposed(settings, "options"):
         output.note(f"warning: {warning}")
-    async with output.waiting(f"connecting to {', '.join(map(redact, urls_of(settings)))}"):
+    async with output.waiting(f"connecting to {servers_of(common)}"):
         mesh = await Mesh.connect(
             name="diag-cli", timeout_s=max(common.timeout, 1.0), **msgspec.structs.asdict(settings)
         )

@@ -7,7 +7,6 @@ import msgspec
 from cyclopts import Parameter
 
 from diagmesh import __version__
-from diagmesh.bus.reasons import redact
 from diagmesh.client import Heard
 from diagmesh.contract.codec import encode
 from diagmesh.contract.findings import Severity
@@ -19,11 +18,11 @@ from diagmesh.diagnose import chosen
 from diagmesh.packs import load_rules
 from diagmesh_cli.direct_check import check_directly
 from diagmesh_cli.exits import Exit
-from diagmesh_cli.options import Batched, Common, connection
+from diagmesh_cli.options import Batched, Common
 from diagmesh_cli.output import Output
 from diagmesh_cli.report.context import Made
 from diagmesh_cli.reports import Reports
-from diagmesh_cli.session import connected
+from diagmesh_cli.session import connected, servers_of
 from diagmesh_cli.targets import target_of
 from diagmesh_cli.trouble import UsageError
 from diagmesh_cli.verdict import of_check
@@ -107,7 +106,7 @@ def _made(common: Common, target: str, question: CheckQuestion, reply: Reply) ->
     """What a report tells about the check itself."""
     return Made(
         at=reply.observed_at or datetime.now(UTC),
-        mesh=redact(connection(common).url),
+        mesh=servers_of(common),
         target=target,
         codes=question.codes,
         coordinator=reply.instance,

@@ -12,7 +12,7 @@ from diagmesh.contract.wire import Problem
 from diagmesh.errors import CannotConnect
 from diagmesh_cli.options import Common
 from diagmesh_cli.output import Output, sentence
-from diagmesh_cli.session import connected
+from diagmesh_cli.session import connected, servers_of
 from diagmesh_cli.terminal import Terminal
 
 
@@ -41,6 +41,11 @@ async def test_no_password_of_a_url_is_shown_while_it_connects(monkeypatch: pyte
             await connecting.__aenter__()
     assert f"connecting to nats://127.0.0.1:{port} …" in shown.getvalue()
     assert "secret" not in shown.getvalue()
+
+
+def test_of_several_servers_each_is_told_without_its_password() -> None:
+    several = Common(nats="nats://somebody:secret@a:4222, tls://token@b,nats://[::1]:5222")
+    assert servers_of(several) == "nats://a:4222, tls://b:4222, nats://[::1]:5222"
 
 
 async def test_what_is_quick_is_not_said() -> None:
