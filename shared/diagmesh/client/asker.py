@@ -46,11 +46,12 @@ class Asker:
         Args:
             name: of the connection, as the server lists it.
             timeout_s: the longest that connecting may take.
-            settings: the fields of `diagmesh.settings.NatsSettings`: ``url``, ``nkey_file``, ``creds_file``,
-                ``inbox_prefix``, ``tls_ca_file``, ``tls_first``, ``connect_timeout_s``.
+            settings: the fields of `diagmesh.settings.NatsSettings`: ``url``, ``nkey_file`` or ``creds_file``,
+                ``inbox_prefix``, ``connect_timeout_s``, and those that begin with ``tls_``.
 
         Raises:
             CannotConnect: with the reason.
+            SettingsError: with such settings nobody can ever connect.
         """
         return Connecting(cls, NatsSettings(**settings), name, timeout_s)
 
