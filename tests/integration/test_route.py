@@ -31,6 +31,7 @@ accounts {
           publish: ["orders.>", "$SYS.REQ.ACCOUNT.PING.CONNZ", "_INBOX.>"] } }
       { user: mute, password: mute, permissions: { subscribe: ["_INBOX.>"],
           publish: ["orders.>", "$SYS.REQ.ACCOUNT.PING.CONNZ"] } }
+      { user: lost, password: lost, permissions: { subscribe: ["_INBOX_lost.>"], publish: [">"] } }
       { user: blind, password: blind, permissions: { subscribe: ["_INBOX.>"], publish: ["orders.>", "_INBOX.>"] } }
     ]
     exports: [ { service: "svc.open", allow_trace: true }, { service: "svc.shut" }, { stream: "news.>" } ]
@@ -215,6 +216,10 @@ async def test_a_role_that_may_not_publish_there_hears_how_to_allow_it(server: N
         with pytest.raises(Declined) as unknown:
             await follow(blind, "orders.new")
         assert (unknown.value.code, "PING.CONNZ" in unknown.value.hint) == (403, True)
+    async with as_user(server, "lost") as lost:
+        with pytest.raises(Declined, match="may not subscribe _INBOX") as unheard:
+            await follow(lost, "orders.new")
+        assert (unheard.value.code, "--inbox-prefix" in unheard.value.hint) == (403, True)
 
 
 async def test_a_cluster_and_a_site_behind_a_leafnode(estate: dict[str, NatsServer]) -> None:

@@ -15,6 +15,7 @@ __all__ = ["check_subject", "followed", "too_old"]
 
 _VERSIONS: Final = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 _UNKNOWN: Final = "the versions of the servers are not known"
+_OTHER_INBOX: Final = "each role has an inbox of its own: give that of this one (inbox_prefix, --inbox-prefix)"
 _LEAST: Final = (2, 11)
 _HEADERS: Final = {"Nats-Trace-Only": "true"}
 _DEST: Final = "Nats-Trace-Dest"
@@ -90,6 +91,7 @@ async def _check_versions(nats: AppNats, timeout_s: float) -> None:
         replies = await nats.gather(_VERSIONS, b'{"limit":1}', timeout_s=timeout_s, most=_MOST_SERVERS)
     except NotPermitted as error:
         hint = f"allow the role of this connection to publish on {_VERSIONS}"
+        hint = hint if error.subject == _VERSIONS else _OTHER_INBOX
         raise Declined(f"{_UNKNOWN}: {error}", code=403, error="not allowed", hint=hint) from None
     except (NoResponders, NoAnswer) as error:
         raise Unavailable(f"{_UNKNOWN}: {error}", hint=f"they tell them on {_VERSIONS}") from None
