@@ -1,8 +1,15 @@
 """Words about goroutines that several rules need."""
 
+from typing import Final
+
 from diagmesh.contract.answers.stacks import Frame
 
-__all__ = ["at", "many"]
+__all__ = ["ONLY_COUNTS", "at", "many"]
+
+ONLY_COUNTS: Final = (
+    "so many goroutines are only counted, and counts do not say who waits"
+    " (diagmesh ask goroutines with --set form=stacks does, while the service stands still)"
+)
 
 
 def at(frame: Frame | None) -> str:

@@ -7,7 +7,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
-from diagmesh_rules._goroutines import at, many
+from diagmesh_rules._goroutines import ONLY_COUNTS, at, many
 from diagmesh_rules._words import duration
 
 __all__ = ["DeadlockLimits", "goroutine_deadlock"]
@@ -35,7 +35,7 @@ def goroutine_deadlock(seen: Evidence, limits: DeadlockLimits) -> Iterator[Hit |
     """No goroutine waits for a lock whose holder waits for it."""
     for where, answer in seen.each(Goroutines):
         if not answer.states:
-            yield Unjudged(where=where, why="only counts were told, and these do not say who waits")
+            yield Unjudged(where=where, why=ONLY_COUNTS)
             continue
         lasting = [one for one in answer.cycles if _age_s(one) >= limits.least_s]
         if lasting:

@@ -8,7 +8,7 @@ from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
 from diagmesh.expected import Key
-from diagmesh_rules._goroutines import at, many
+from diagmesh_rules._goroutines import ONLY_COUNTS, at, many
 from diagmesh_rules._words import duration
 
 __all__ = ["PileUpLimits", "goroutines_pile_up"]
@@ -51,7 +51,7 @@ def goroutines_pile_up(seen: Evidence, limits: PileUpLimits) -> Iterator[Hit | U
     """Whoever wants a lock, or wants to send, gets it in a moment."""
     for where, answer in seen.each(Goroutines):
         if not answer.states:
-            yield Unjudged(where=where, why="only counts were told, and these do not say who waits")
+            yield Unjudged(where=where, why=ONLY_COUNTS)
             continue
         piles = [one for one in answer.waited if _many(one, limits)]
         stuck = [one for one in piles if _stays(one, limits)]

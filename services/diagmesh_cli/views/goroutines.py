@@ -138,14 +138,16 @@ def _growth(answer: Goroutines) -> Iterator[RenderableType]:
     grown = [one for one in answer.growth if one.count - one.before >= _LEAST_GROWN]
     if grown:
         yield Text()
-        over = f" in {duration(answer.watched_s)}" if answer.watched_s else ""
-        yield Text(f"more than before{over}, by where they are started", "bold")
-        yield from bounded(grown, _grown)
+        # Counts say neither where goroutines were started nor what they do.
+        known = answer.form is DumpForm.STACKS
+        yield Text(f"more than before, by where they are{' started' if known else ''}", "bold")
+        yield from bounded(grown, lambda one: _grown(one, known=known))
 
 
-def _grown(one: Growth) -> Iterator[RenderableType]:
-    rate = f", {amount(one.per_second)}/s" if one.per_second else ""
-    yield indented(Text(f"{one.before:,} → {one.count:,}{rate}, {one.waiting:,} of them wait"))
+def _grown(one: Growth, *, known: bool) -> Iterator[RenderableType]:
+    rate = f" in {duration(one.over_s)}, {amount(one.per_second)}/s" if one.per_second else ""
+    wait = f", {one.waiting:,} of them {_wait_s(one.waiting)}" if known else ""
+    yield indented(Text(f"{one.before:,} → {one.count:,}{rate}{wait}"))
     yield frame_line(one.site, 4)
 
 

@@ -18,7 +18,7 @@ from rich.console import Group, RenderableType
 
 from diagmesh.client import answer_type_of
 from diagmesh.contract.answers.coordinator import CoordinatorState
-from diagmesh.contract.answers.goroutines import Goroutines
+from diagmesh.contract.answers.goroutines import DumpForm, Goroutines
 from diagmesh.contract.answers.profile import Edge, Peeked, Profile, ProfileCost, Row
 from diagmesh.contract.answers.races import Detector, Races
 from diagmesh.contract.answers.runtime import Grown, Runtime
@@ -646,3 +646,12 @@ def test_a_function_that_calls_itself_is_told_once() -> None:
         "  … 40 frames",
         "  main.main  src/main.go:5",
     ]
+
+
+def test_counts_say_neither_where_goroutines_were_started_nor_that_none_waits() -> None:
+    only = msgspec.structs.replace(
+        STUCK, form=DumpForm.COUNTS, growth=tuple(msgspec.structs.replace(one, waiting=0) for one in STUCK.growth)
+    )
+    told = printed(page(heard(only, kind="goroutines")), 80)
+    assert "more than before, by where they are\n" in told
+    assert "3 → 448 in 1 min 40 s, 4.45/s\n" in told

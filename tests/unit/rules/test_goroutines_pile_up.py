@@ -75,3 +75,4 @@ def test_one_look_is_not_enough() -> None:
 def test_counts_do_not_say_who_waits() -> None:
     (verdict,) = judged(goroutines_pile_up, answered(Goroutines(total=90_000))).verdicts
     assert (verdict.verdict, verdict.again_in_s) == (Verdict.BLIND, None)
+    assert "--set form=stacks" in verdict.not_judged[0].why
