@@ -93,7 +93,7 @@ def test_growth_since_another_dump(tmp_path: Path, capsys: pytest.CaptureFixture
     }
     assert (growth["before"], growth["count"], growth["over_s"], growth["per_second"]) == (3, 23, 10.0, 2.0)
     assert run(["read", "goroutines", str(now), "--base", str(base)]) == Exit.WELL
-    assert "3 → 23, 2/s, 23 of them wait" in capsys.readouterr().out
+    assert "3 → 23 in 10 s, 2/s, 23 of them wait" in capsys.readouterr().out
 
 
 def test_every_number_is_there_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,6 +126,13 @@ def test_a_message_of_many_lines_with_empty_ones() -> None:
         lambda line: json.dumps({"log": f"{line}\n", "stream": "stderr", "time": "2026-11-27T09:00:00Z"}).replace(
             '{"log": ', '{"log":', 1
         ),
+        lambda line: json.dumps({"stream": "stderr", "log": f"{line}\n", "time": "2026-11-27T09:00:00Z"}),
+        lambda line: json.dumps({"__REALTIME_TIMESTAMP": "17", "MESSAGE": line, "_PID": "12"}),
+        lambda line: json.dumps({"Action": "output", "Package": "shop", "Test": "TestPut", "Output": f"{line}\n"}),
+        lambda line: f"2026-11-27T09:00:00+0100 node-7 orders[4711]: {line}",
+        lambda line: f"orders-1  | {line}",
+        lambda line: f"[pod/orders-7d9f/app] {line}",
+        lambda line: f"[pod/orders-7d9f/app] 2026-11-27T09:00:00.123456789Z {line}",
     ],
 )
 def test_what_collectors_of_logs_put_around_it_is_taken_away(wrap: Callable[[str], str]) -> None:
@@ -134,6 +141,14 @@ def test_what_collectors_of_logs_put_around_it_is_taken_away(wrap: Callable[[str
     (crash,) = crashes_of(lines_of([wrapped.encode()]))
     assert crash == one(text)
     assert crash.at == Frame(function="main.(*Store).Put", file="/src/shop/store.go", line=48)
+
+
+@pytest.mark.parametrize(
+    "message", ["main | work", '{"log": 7}', '{"level":"info","log', "[pod/x] y", "x  |y", "a b[1]: c"]
+)
+def test_what_only_looks_like_it_is_left_as_it_is(message: str) -> None:
+    (crash,) = crashes_of(lines_of([f"panic: first\n{message}\n{STACK}".encode()]))
+    assert crash.message == f"first\n{message}"
 
 
 def test_several_crashes_in_one_log() -> None:

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
-import msgspec
+from diagmesh.adapters.godump import wrapped_of
 
 __all__ = ["Line", "Prefix", "line_of", "moment"]
 
@@ -30,35 +30,12 @@ class Line(NamedTuple):
     test: str = ""
 
 
-class _Wrapped(msgspec.Struct, frozen=True, gc=False):
-    """A line in JSON: of docker (log, time), of journald (MESSAGE), of ``go test -json`` (Output and what follows)."""
-
-    log: str | None = None
-    Output: str | None = None
-    MESSAGE: str | None = None
-    time: str = ""
-    Time: str = ""
-    Package: str = ""
-    Test: str = ""
-    stream: str = ""
-
-
-_decoder: Final = msgspec.json.Decoder(_Wrapped)
-_SIGNS: Final = (b'"log"', b'"Output"', b'"MESSAGE"')
-
-
 def line_of(raw: bytes) -> Line:
     """What stands in a line, whatever it is wrapped in; never raises."""
-    if raw.startswith(b"{") and any(sign in raw for sign in _SIGNS):
-        try:
-            wrapped = _decoder.decode(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return Line(raw.decode("utf-8", "replace"))  # cut, or another log of the same look
-        for text in (wrapped.log, wrapped.Output, wrapped.MESSAGE):
-            if text is not None:
-                test = f"{wrapped.Package}.{wrapped.Test}" if wrapped.Test else ""
-                at = moment(wrapped.time or wrapped.Time)
-                return Line(text.rstrip("\r\n"), wrapped.Package or wrapped.stream, at, test)
+    wrapped = wrapped_of(raw) if raw.startswith(b"{") else None
+    if wrapped is not None and (mine := wrapped.text) is not None:
+        test = f"{wrapped.Package}.{wrapped.Test}" if wrapped.Test else ""
+        return Line(mine, wrapped.Package or wrapped.stream, moment(wrapped.time or wrapped.Time), test)
     text = raw.decode("utf-8", "replace").rstrip("\r")
     found = _COMPOSE.match(text)
     return Line(text, found[1] if found else "")
