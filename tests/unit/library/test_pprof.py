@@ -182,7 +182,8 @@ def test_packed_twice_over_and_not_packed_at_all() -> None:
 DAMAGED = {
     "empty": (b"", "empty"),
     "text": (b"heap profile: 1: 2 [3: 4] @ heap/1048576\n", "text form"),
-    "html": (b"<html>404 not found</html>", "damaged|cut off|no profile|does not say"),
+    "html": (b"<html>404 not found</html>", "it is a text, and no profile"),
+    "crash": (b"panic: boom\n\ngoroutine 1 [running]:\n", "it is a text, and no profile"),
     "cut off": (packed(made(WORK))[:-12], "cut off"),
     "no end": (packed(made(WORK))[:12], "cut off"),
     "garbage behind": (packed(made(WORK)) + b"garbage", "follows"),

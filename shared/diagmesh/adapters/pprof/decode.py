@@ -1,5 +1,6 @@
 """profile.proto as Go writes it, decoded message by message with Google's own protobuf, and checked as pprof does."""
 
+import re
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -31,6 +32,8 @@ _NAMES: Final = {
     _FUNCTION: "functions",
     _STRING: "strings",
 }
+_TEXT: Final = re.compile(rb"[\t\n\r -~]{24}")
+"""An error page, say; no profile has so many printable bytes before the first number."""
 _LEGACY: Final = (b"heap profile:", b"goroutine profile:", b"threadcreate profile:", b"--- ", b"goroutine ")
 
 
@@ -49,6 +52,8 @@ def decode(data: bytes, most_bytes: int = MOST_BYTES) -> Profile:
     raw = unpacked(data, most_bytes)
     if raw.startswith(_LEGACY):
         raise Unreadable("profile", "it is the text form of a profile", "take it without debug=1 or debug=2")
+    if _TEXT.match(raw):
+        raise Unreadable("profile", "it is a text, and no profile of pprof", "see what it says: head FILE")
     try:
         return _Decoder(raw).profile()
     except DecodeError:
