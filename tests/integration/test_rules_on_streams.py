@@ -186,6 +186,17 @@ async def test_nobody_pulls(lab: StreamsLab) -> None:
         await lab.until(also=lambda answer: answer.consumers[0].acked_seq == 20)
 
 
+async def test_what_a_client_that_is_gone_left_behind_is_nobodys_fault(lab: StreamsLab) -> None:
+    await lab.js.add_stream(name="LEFT", subjects=["left.>"])
+    await lab.js.add_consumer("LEFT", ConsumerConfig(name="watch", inactive_threshold=300.0))
+    await lab.js.add_consumer("LEFT", ConsumerConfig(name="told", deliver_subject="told.to", inactive_threshold=300.0))
+    await lab.publish(5, "left.new")
+    await asyncio.sleep(1.5)  # longer than anybody is given here
+    answer, _ = await lab.until(also=lambda answer: answer.totals.pending >= 10)
+    assert {(one.name, one.durable) for one in answer.consumers} == {("watch", False), ("told", False)}
+    await lab.js.delete_stream("LEFT")
+
+
 async def test_a_lag_that_grows(lab: StreamsLab) -> None:
     sub = await worker(lab, max_ack_pending=1000)
     await lab.publish(300)

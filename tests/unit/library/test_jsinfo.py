@@ -140,6 +140,8 @@ BUSY = replace(WORKER, delivered_per_s=20.0, redelivered_per_s=0.0, acked_per_s=
         ({"waiting": 0, "delivered_per_s": 0.0, "ack_pending": 0}, Cause.NOBODY),
         ({"waiting": 0, "delivered_per_s": 0.0, "delivered_age_s": 61.0, "ack_wait_s": 30.0}, Cause.NOBODY),
         ({"waiting": 0, "delivered_per_s": 0.0, "delivered_age_s": 61.0, "ack_wait_s": 600.0}, Cause.NONE),
+        ({"waiting": 0, "delivered_per_s": 0.0, "ack_pending": 0, "durable": False}, Cause.NONE),
+        ({"push": True, "durable": False}, Cause.NONE),
         ({"waiting": 0}, Cause.NONE),
         ({"pending": 5000}, Cause.SLOW),
         ({"push": True, "push_bound": True}, Cause.NONE),

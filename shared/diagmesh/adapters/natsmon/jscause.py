@@ -70,13 +70,16 @@ def _cause(told: ConsumerState, poison: Sequence[PoisonMessage], lately: Lately 
 
 
 def _waiting(told: ConsumerState) -> Cause:
-    """Why messages wait that nothing above explains."""
+    """Why messages wait that nothing above explains.
+
+    One that is not durable and that nobody uses was left by a client that is gone: the server removes it by itself.
+    """
     if told.push and not told.push_bound and (told.pending or told.ack_pending):
-        return Cause.UNHEARD
+        return Cause.UNHEARD if told.durable else Cause.NONE
     if not told.pending:
         return Cause.NONE
     if not told.push and not told.waiting and not told.delivered_per_s and not _at_work(told):
-        return Cause.NOBODY
+        return Cause.NOBODY if told.durable else Cause.NONE
     return Cause.SLOW if told.pending >= _BEHIND else Cause.NONE
 
 

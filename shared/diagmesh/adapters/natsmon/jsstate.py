@@ -75,6 +75,7 @@ def consumer_state(info: ConsumerInfo, now: datetime, subjects: Collection[str] 
         stream=info.stream_name,
         name=info.name,
         push=bool(config.deliver_subject),
+        durable=bool(config.durable_name),
         push_bound=info.push_bound,
         push_to=config.deliver_subject,
         filtered=_filtered(info, subjects),

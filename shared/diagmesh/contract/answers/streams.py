@@ -237,6 +237,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     Args:
         push: whether messages are pushed to a subject; else they are pulled.
+        durable: whether it stays when nobody uses it; the server removes any other one by itself after a while.
         push_bound: whether somebody subscribes to it.
         push_to: the subject that messages are pushed to.
         used: whether the service subscribes to that subject; missing where its subscriptions could not be seen, and
@@ -279,6 +280,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     stream: str
     name: str
     push: bool = False
+    durable: bool = True
     push_bound: bool = False
     push_to: str = ""
     used: bool | None = None
