@@ -11,8 +11,18 @@ from diagmesh_rules._nats_ended import why_not_told
 
 __all__ = ["StormLimits", "nats_reconnect_storm"]
 
-_NO_CAUSE: Final = frozenset({"Client Closed", "Read Error", "Write Error", "TLS Handshake Failure", "Parse Error"})
-"""Reasons that name no cause; all others have a code of their own."""
+_TOLD_ELSEWHERE: Final = (
+    "Slow Consumer",
+    "Stale Connection",
+    "Maximum Message Payload",
+    "Maximum Connections",
+    "Maximum Account Connections",
+    "Authentication",
+    "Credentials Revoked",
+    "Missing Account",
+    "Server Shutdown",
+)
+"""Reasons that have a code of their own (``ClosedState`` in server/monitor.go of nats-server)."""
 
 
 class StormLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,12 +49,14 @@ def nats_reconnect_storm(seen: Evidence, limits: StormLimits) -> Iterator[Hit | 
         if answer.ended is None:
             yield Unjudged(where=where, why=why_not_told(answer))
             continue
-        causeless = [one for one in answer.ended if one.reason in _NO_CAUSE and one.lately]
+        causeless = [one for one in answer.ended if one.lately and not one.reason.startswith(_TOLD_ELSEWHERE)]
         count = sum(one.lately for one in causeless)
         if count >= limits.lately_count:
+            most = max(causeless, key=lambda one: one.lately)
+            name = most.name or "the instance"
             yield Hit(
                 where=where,
-                title=f"{count} connections of {causeless[0].name or 'the instance'} ended in the last five minutes",
+                title=f"{count} connections of {name} ended in the last five minutes ({most.reason})",
                 evidence=tuple(
                     Fact(
                         what=one.reason,
