@@ -34,4 +34,5 @@ def test_whoever_goes_without_a_word_is_no_client_that_comes_and_goes() -> None:
 
 def test_who_connects_and_says_nothing_has_no_wrong_credentials() -> None:
     assert kinds(ended("", "Authentication Timeout")) == []
-    assert kinds(ended("", "Authentication Failure")) == [SignKind.AUTHENTICATION_FAILED]
+    for reason in ("Authentication Failure", "Credentials Revoked", "Missing Account"):
+        assert kinds(ended("", reason)) == [SignKind.AUTHENTICATION_FAILED]

@@ -20,6 +20,8 @@ _REASONS: Final = (
     ("slow consumer", SignKind.SLOW_CONSUMER),
     ("authentication expired", SignKind.AUTHENTICATION_EXPIRED),
     ("authentication failure", SignKind.AUTHENTICATION_FAILED),
+    ("credentials revoked", SignKind.AUTHENTICATION_FAILED),
+    ("missing account", SignKind.AUTHENTICATION_FAILED),
     ("maximum message payload exceeded", SignKind.PAYLOAD_EXCEEDED),
     ("maximum subscriptions exceeded", SignKind.SUBSCRIPTIONS_EXCEEDED),
     ("connections exceeded", SignKind.CONNECTIONS_EXCEEDED),
