@@ -117,3 +117,17 @@ async def _route(server: NatsServer, traces: bool) -> None:
         assert heard == [], "nothing was delivered"
     finally:
         await bus.close()
+
+
+@pytest.mark.parametrize("version", ["", *OLD])
+async def test_no_token_of_a_client_is_told(version: str, make_server: MakeServer) -> None:
+    program = old_server(version) if version else None
+    if version and program is None:
+        pytest.skip(f"nats-server {version} was not fetched: PYTHONPATH=tests python -m support.oldservers")
+    options = {"program": str(program)} if program is not None else {}
+    server = make_server(config='authorization { token: "s3cr3t" }', **options).start()
+    with_token = server.url.replace("://", "://s3cr3t@")
+    async with await nats.connect(with_token, name="orders"), linked(observer=with_token) as it:
+        answer = await it.answer()
+    assert "orders" in [link.seen.name for link in answer.links or () if link.seen is not None]
+    assert "s3cr3t" not in str(answer)

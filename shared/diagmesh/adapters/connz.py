@@ -1,6 +1,7 @@
 """Asks the servers, through the observer, for connections of the application's account: who is there, who has gone."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from diagmesh.adapters.natsmon.connz import Connection, Connz
-from diagmesh.adapters.natsmon.door import BadReply, told
+from diagmesh.adapters.natsmon.door import BadReply, is_before, told
 from diagmesh.appnats import AppNats
 from diagmesh.contract.answers.connection import ServerClock
 from diagmesh.errors import NoAnswer
@@ -18,6 +19,9 @@ __all__ = ["SUBJECT", "Scan", "Seen", "closed", "detail", "scan"]
 SUBJECT: Final = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 _PAGE: Final = 1024
 _MOST_PAGES: Final = 10
+_GLOBAL: Final = ("", "$G")
+_REDACTS: Final = (2, 11)
+_KEY: Final = re.compile(r"U[A-Z2-7]{55}")
 _CLOSED: Final = 1
 """The state as a number: the word is refused."""
 
@@ -121,8 +125,19 @@ async def _ask(
         now_s = body.now.timestamp() if body.now is not None else 0.0
         if clocks is not None and now_s and name:
             clocks[name] = ServerClock(server=name, low_s=round(now_s - came_s, 3), high_s=round(now_s - asked_s, 3))
-        found += [Seen(name, number or body.server_id, now_s, one) for one in body.connections]
+        version = head.ver if head is not None else ""
+        found += [Seen(name, number or body.server_id, now_s, _harmless(one, version)) for one in body.connections]
         more = more or body.offset + len(body.connections) < body.total
     if not read and "cid" not in asked:
         raise NoAnswer(f"the servers answer {SUBJECT}, but not with connections: {trouble}")
     return found, more
+
+
+def _harmless(one: Connection, version: str) -> Connection:
+    """Without what may be a secret: servers before 2.11 tell a token where others tell who it is.
+
+    Tokens are of the global account alone; where there are accounts there are users.
+    """
+    if one.account not in _GLOBAL or not is_before(version, _REDACTS) or _KEY.fullmatch(one.authorized_user):
+        return one
+    return msgspec.structs.replace(one, authorized_user="")

@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from diagmesh.errors import DiagmeshError
 
-__all__ = ["BadReply", "Part", "ServerHead", "Told", "plain", "told"]
+__all__ = ["BadReply", "Part", "ServerHead", "Told", "is_before", "plain", "told"]
 
 T = TypeVar("T")
 _SHOWN: Final = 200
@@ -48,6 +48,19 @@ class ServerHead(Part, frozen=True, kw_only=True, gc=False):
     tags: tuple[str, ...] = ()
     jetstream: bool = False
     time: datetime | None = None
+
+
+def is_before(version: str, least: tuple[int, int]) -> bool:
+    """Whether a server of this version is older than that; one that cannot be read may be.
+
+    Args:
+        version: as it tells it (``2.10.26``).
+        least: major and minor.
+    """
+    numbers = version.split(".")[:2]
+    if len(numbers) < 2 or not all(one.isascii() and one.isdigit() and len(one) < 6 for one in numbers):
+        return True
+    return (int(numbers[0]), int(numbers[1])) < least
 
 
 class Told(msgspec.Struct, Generic[T], frozen=True, kw_only=True, gc=False):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from diagmesh.adapters.natsmon import BadReply, ServerHead, plain
-from diagmesh.adapters.natsmon.door import Part
+from diagmesh.adapters.natsmon.door import Part, is_before
 from diagmesh.adapters.natstrace.events import Told, event_of
 from diagmesh.adapters.natstrace.path import denied, missing_hops, path_of
 from diagmesh.appnats import AppNats, AppReply
@@ -80,10 +80,7 @@ def check_subject(subject: str) -> None:
 
 def too_old(version: str) -> bool:
     """Whether a server of this version would deliver what is only to be traced; an unknown one may."""
-    numbers = version.split(".")[:2]
-    if len(numbers) < 2 or not all(one.isascii() and one.isdigit() and len(one) < 6 for one in numbers):
-        return True
-    return (int(numbers[0]), int(numbers[1])) < _LEAST
+    return is_before(version, _LEAST)
 
 
 async def _check_versions(nats: AppNats, timeout_s: float) -> None:
