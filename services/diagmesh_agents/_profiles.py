@@ -19,6 +19,7 @@ _STATES: Final = frozenset({ProfileType.HEAP, ProfileType.GOROUTINE, ProfileType
 _SURVEY: Final = (ProfileType.CPU, ProfileType.HEAP, ProfileType.ALLOCS, ProfileType.MUTEX)
 _SAMPLES: Final = {ProfileType.HEAP: "inuse_space", ProfileType.ALLOCS: "alloc_space"}
 MOST_KEPT_BYTES: Final = 1 << 20
+_UNITS: Final = ((3600, "h"), (60, "min"), (1, "s"))
 
 
 class Take(NamedTuple):
@@ -80,8 +81,10 @@ class Kept(msgspec.Struct):
     at: float
 
     def age_words(self) -> str:
-        """How old it is."""
-        return f"{time.monotonic() - self.at:.0f} s ago"
+        """How old it is: ``12 s ago``, ``47 min ago``, ``5 h ago``."""
+        age_s = time.monotonic() - self.at
+        size_s, name = next((one for one in _UNITS if age_s >= 2 * one[0]), _UNITS[-1])
+        return f"{age_s / size_s:.0f} {name} ago"
 
 
 class _Shelf:

@@ -66,7 +66,7 @@ async def profile(  # noqa: PLR0913  each is an option
     lines: Annotated[bool, _FLAG] = False,
     top: int = 15,
     diff_sibling: Annotated[bool, _FLAG] = False,
-    base: Annotated[Literal["", "previous", "baseline"], _TEXT] = "",
+    base: Annotated[Literal["previous", "baseline"] | None, _TEXT] = None,
     keep: Annotated[bool, _FLAG] = False,
     html: Annotated[Path | None, _FILE] = None,
     folded: Annotated[Path | None, _FILE] = None,
@@ -104,7 +104,7 @@ async def profile(  # noqa: PLR0913  each is an option
     for file, option in ((html, "--html"), (folded, "--folded"), (raw, "--raw")):
         check(file, option)
     question = question_of(
-        kind, over_s, looked, Base(base), Keep.BASELINE if keep else Keep.NO, raw=not base or raw is not None
+        kind, over_s, looked, Base(base or ""), Keep.BASELINE if keep else Keep.NO, raw=not base or raw is not None
     )
     service, instance = target_of(target)
     check_token(service, "service")

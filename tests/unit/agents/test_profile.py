@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -14,6 +15,7 @@ from diagmesh.contract.wire import Detail
 from diagmesh.errors import Busy, Declined, NotConfigured, PageMissing, PageTooLarge, Unavailable
 from diagmesh.testing import FakeGo, FakeTarget
 from diagmesh.workers import current_budget_s
+from diagmesh_agents._profiles import Kept
 from diagmesh_agents.profile import profile
 from support.pprof import made, packed
 
@@ -110,6 +112,11 @@ async def test_a_look_is_compared_with_the_one_before() -> None:
     (one,) = (await asked(target, type=ProfileType.HEAP, base=Base.PREVIOUS)).counted
     assert one.base.startswith("previous, ")
     assert (one.total, one.rows[0].function, one.rows[0].flat, one.rows[0].flat_share) == (4000, "main.keep", 36_000, 9)
+
+
+@pytest.mark.parametrize(("age_s", "words"), [(0, "0 s"), (119, "119 s"), (685, "11 min"), (7300, "2 h")])
+def test_the_age_of_what_is_kept(age_s: float, words: str) -> None:
+    assert Kept(b"", time.monotonic() - age_s).age_words() == f"{words} ago"
 
 
 async def test_a_baseline_stays_until_another_one_is_kept() -> None:
