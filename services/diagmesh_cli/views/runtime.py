@@ -12,6 +12,7 @@ from diagmesh.contract.answers.resources import Trend
 from diagmesh.contract.answers.runtime import Known, Past, Runtime
 from diagmesh_cli.views.parts import blind_lines
 from diagmesh_cli.views.spark import Spark
+from diagmesh_cli.views.stacks import short
 from diagmesh_cli.views.view import Cell, View
 from diagmesh_cli.views.words import MISSING, amount, cores, duration, plural, quantity, share, size, took
 
@@ -69,8 +70,8 @@ def _grown(answer: Runtime) -> Iterator[RenderableType]:
         return
     yield Text(f"heap grew by {size(grown.grown_bytes)} in {duration(grown.over_s)}, {duration(grown.age_s)} ago:")
     for row in grown.rows:
-        at = f" {row.file.rpartition('/')[2]}:{row.line}" if row.file else ""
-        yield Text(f"  {share(row.flat_share):>6}  {row.function or row.name}{at}")
+        at = f"  {row.file.rpartition('/')[2]}:{row.line}" if row.file else ""
+        yield Text(f"  {share(row.flat_share):>6}  {short(row.function) or row.name}{at}")
     yield Text()
 
 

@@ -158,6 +158,8 @@ def value_of(seen: Fact) -> str:
             return str(seen.value)  # a number that names something (a pid), not an amount
         case str():
             return f"{seen.value} {seen.unit}".rstrip()
+        case _ if seen.unit == "cores":  # the name of a fact may not say it
+            return f"{quantity(seen.value, seen.unit)} cores"
         case _:
             return quantity(seen.value, seen.unit)
 
