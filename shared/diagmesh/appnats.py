@@ -42,6 +42,11 @@ class AppNats(Protocol):
         """Name of the server that it is connected to; empty while it is not."""
         ...
 
+    @property
+    def unheard(self) -> Mapping[str, str]:
+        """What we want to `listen` to and the server does not permit, and why, by subject."""
+        ...
+
     async def request(
         self, subject: str, data: bytes = b"", *, timeout_s: float = 1.0, headers: Mapping[str, str] | None = None
     ) -> AppReply:
@@ -103,6 +108,7 @@ class NoAppNats:
     there = False
     state = "the settings give no connection in the application's account"
     server = ""
+    unheard: Mapping[str, str] = {}
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -7,7 +7,7 @@ from diagmesh.contract.answers.streams import Cause, ConsumerState, PoisonMessag
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh_rules._streams import Found, consumers_with
+from diagmesh_rules._streams import Found, consumers_with, unseen
 from diagmesh_rules._words import duration
 
 __all__ = ["PoisonLimits", "poison_message"]
@@ -48,6 +48,9 @@ def poison_message(seen: Evidence, limits: PoisonLimits) -> Iterator[Hit | Unjud
         return Found(title, facts, (f"look at it: {command}",), severity, {"42": str(last.seq)})
 
     yield from consumers_with(seen, {Cause.POISON}, judge)
+    for where, answer in seen.each(Streams):
+        if why := unseen(answer, "consumers", "advisories"):  # what was given up is told by an advisory alone
+            yield Unjudged(where=where, why=why)
 
 
 def _become(message: PoisonMessage) -> str:

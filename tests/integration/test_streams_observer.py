@@ -14,6 +14,7 @@ import pytest
 from nats.js.api import ConsumerConfig
 
 from diagmesh.contract.answers.streams import Cause, Streams, StreamsQuestion
+from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.errors import Unavailable
 from diagmesh.settings import NatsSettings, RuleSettings, StreamsSettings
 from diagmesh_agents.streams import streams
@@ -23,7 +24,7 @@ from support.children import Child
 from support.linked import Linked, linked, login, service
 from support.natsserver import MakeServer, NatsServer
 from support.ports import free_port
-from support.ruling import codes, found, judge
+from support.ruling import codes, found, judge, verdict
 from support.streaming import SOON, streaming
 
 CLUSTER: Final = ("n1", "n2", "n3")
@@ -55,6 +56,23 @@ async def test_the_role_of_the_observer_suffices_and_reads_no_message(make_serve
     async with streaming(server.url, asks, observer, nkeys_seed=str(ring.seed_file("app"))) as lab:
         blind = (await lab.look()).blind
         assert [one.fix for one in blind] == ["allow the role of target.nats to publish on $JS.API.DIRECT.GET.ORDERS"]
+
+
+async def test_who_may_not_hear_advisories_does_not_know_what_was_given_up(make_server: MakeServer) -> None:
+    rights = 'permissions: { subscribe: ["_INBOX.>"], publish: ["$JS.API.>"] }'
+    users = f"{{ user: app, password: app }}, {{ user: eye, password: eye, {rights} }}"
+    server = make_server(jetstream=True, config=f"authorization {{ users: [ {users} ] }}").start()
+    eye = NatsSettings(url=server.url.replace("://", "://eye:eye@"))
+    async with streaming(server.url.replace("://", "://app:app@"), None, eye) as lab:
+        await lab.js.add_stream(name="ORDERS", subjects=["orders.>"])
+        await lab.js.add_consumer("ORDERS", ConsumerConfig(durable_name="worker"))
+        answer, diagnosis = await lab.until(also=lambda answer: bool(answer.blind))
+    assert [(one.what, one.fix) for one in answer.blind] == [
+        ("advisories", "allow the role of target.nats to subscribe to $JS.EVENT.ADVISORY.>")
+    ]
+    assert answer.listening_s is None
+    assert verdict(diagnosis, "JS-005").verdict is Judged.BLIND
+    assert verdict(diagnosis, "JS-001").verdict is Judged.CLEAR
 
 
 async def test_an_account_without_jetstream_offers_no_streams(make_server: MakeServer) -> None:

@@ -9,7 +9,7 @@ from diagmesh.appnats import AppReply
 from diagmesh.errors import BusError, NoAnswer, NoResponders
 
 if TYPE_CHECKING:  # the caller brings the bus
-    from diagmesh.bus.core import Bus, Message
+    from diagmesh.bus.core import Bus, Message, StateChange
 
 __all__ = ["Observer"]
 
@@ -23,6 +23,8 @@ class Observer:
 
     def __init__(self, bus: "Bus") -> None:
         self._bus = bus
+        self._wanted: set[str] = set()
+        self.unheard: dict[str, str] = {}
 
     @property
     def state(self) -> str:
@@ -73,8 +75,19 @@ class Observer:
 
     async def listen(self, subject: str, hear: Callable[[AppReply], None]) -> Callable[[], Awaitable[None]]:
         """See `diagmesh.appnats.AppNats.listen`."""
+        if not self._wanted:
+            self._bus.watch(self._changed)
+        self._wanted.add(subject)
         subscription = await self._bus.subscribe(subject, lambda message: hear(_told(message)))
         return subscription.unsubscribe
+
+    def _changed(self, change: "StateChange") -> None:
+        """A refusal of a subscription is heard later than it is made, and tells of the connection of now only."""
+        if str(change.state) == "connected" and not change.reason:
+            self.unheard.clear()
+        self.unheard |= {
+            subject: change.reason for subject in self._wanted if f"may not subscribe {subject} (" in change.reason
+        }
 
 
 class _Heard:

@@ -1,6 +1,6 @@
 """route: without a subject or an observer it says what to add; what the servers tell becomes the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ class Servers:
 
     there = True
     state = "connected"
+    unheard: Mapping[str, str] = {}
 
     def __init__(self, *told: Any, heads: Any = (HEAD,), server: str = "n1") -> None:
         self.told, self.heads, self.server = list(told), heads, server

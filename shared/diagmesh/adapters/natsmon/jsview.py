@@ -34,6 +34,7 @@ _MOST_ADVISORIES: Final = 20
 _MOST_POISON: Final = 10
 _MOST_DELETED: Final = 10_000
 _HEAD_BYTES: Final = 512
+_ALLOW: Final = "allow the role of target.nats to subscribe to $JS.EVENT.ADVISORY.>"
 
 
 class _Deleted(msgspec.Struct, frozen=True, gc=False):
@@ -78,7 +79,15 @@ class JsView:
         streams = tuple(self._with_ids(one, infos) for one in answer.streams)
         advisories = tuple(self._heard.summed())[:_MOST_ADVISORIES]
         answer = replace(answer, streams=streams, consumers=consumers)
+        if (refused := self._refused()) is not None:
+            return replace(answer, blind=(*answer.blind, refused))
         return replace(answer, advisories=advisories, listening_s=self._heard.listening_s)
+
+    def _refused(self) -> Blind | None:
+        """Where the server does not let us hear what JetStream says by itself."""
+        unheard = self._nats.unheard
+        why = next((unheard[subject] for subject in ADVISORIES if subject in unheard), "")
+        return Blind(what="advisories", why=why, fix=_ALLOW) if why else None
 
     async def watch(self) -> None:
         """Hear advisories until cancelled, and look again and again where the settings name streams."""
