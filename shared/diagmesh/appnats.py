@@ -8,7 +8,7 @@ import msgspec
 from diagmesh.contract.wire import Blind
 from diagmesh.errors import BusError, NoAnswer, NoObserver, NoResponders, NotPermitted
 
-__all__ = ["OBSERVER_FIX", "AppNats", "AppReply", "NoAppNats", "cannot_ask"]
+__all__ = ["OBSERVER_FIX", "AppNats", "AppReply", "NoAppNats", "cannot_ask", "permit"]
 
 OBSERVER_FIX: Final = (
     "add a table [targets.nats] with url and nkey_file of the observer role in the application's account"
@@ -164,6 +164,19 @@ class NoAppNats:
         )
 
 
+def permit(error: NotPermitted, subject: str, role: str = "the role of target.nats") -> str:
+    """What to do about a question that the server did not permit.
+
+    Args:
+        error: the refusal: of the question, or of the inbox in which its answer would arrive.
+        subject: what was asked.
+        role: whose question it was.
+    """
+    if error.subject.startswith("_INBOX"):
+        return f"set its inbox_prefix: {role} has an inbox of its own (the observer of diagmesh init: _INBOX_observer)"
+    return f"allow {role} to publish on {subject}"
+
+
 def cannot_ask(error: BusError, what: str, subject: str) -> Blind:
     """What is not seen because a question through the observer failed, why, and what to do about it.
 
@@ -173,7 +186,7 @@ def cannot_ask(error: BusError, what: str, subject: str) -> Blind:
         subject: what was asked.
     """
     if isinstance(error, NotPermitted):
-        return Blind(what=what, why=str(error), fix=f"allow the role of target.nats to publish on {subject}")
+        return Blind(what=what, why=str(error), fix=permit(error, subject))
     if isinstance(error, NoResponders):
         why = f"nobody answers {subject} in the account of target.nats"
         fix = "see whether target.nats names the account of the service, and the server has a system_account"

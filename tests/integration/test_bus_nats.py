@@ -12,7 +12,15 @@ import pytest
 
 from diagmesh.bus.core import BusState, Message, StateChange
 from diagmesh.bus.nats import NatsBus
-from diagmesh.errors import CannotConnect, ConnectionLost, NoAnswer, NotConnected, NotPermitted, SettingsError
+from diagmesh.errors import (
+    CannotConnect,
+    ConnectionLost,
+    NoAnswer,
+    NoResponders,
+    NotConnected,
+    NotPermitted,
+    SettingsError,
+)
 from diagmesh.keys import generate, write_seed
 from diagmesh.settings import NatsSettings
 from support.buses import answering, is_connected, until
@@ -398,6 +406,30 @@ async def test_not_permitted_is_told_at_once_and_by_name(make_server: MakeServer
     with pytest.raises(NotPermitted, match="subscribe"):
         await asyncio.wait_for(closed_inbox.request("diag.orders.health", timeout_s=60), 10)
     await closed_inbox.close()
+
+
+async def test_an_inbox_that_is_refused_is_told_to_everybody_who_asks_and_not_only_to_the_first(
+    make_server: MakeServer, started: Callable[[NatsSettings], NatsBus]
+) -> None:
+    def config(inbox: str) -> str:
+        return f"""authorization {{ users: [ {{ user: u, password: p, permissions: {{
+            publish: {{ allow: ["diag.>"] }}, subscribe: {{ allow: ["{inbox}.>"] }} }} }} ] }}"""
+
+    server = make_server(config=config("_INBOX_other")).start()
+    bus = started(NatsSettings(url=server.url.replace("//", "//u:p@")))
+    await until(is_connected(bus))
+    for _ in range(3):
+        with pytest.raises(NotPermitted, match=r"may not subscribe _INBOX\.") as refused:
+            await asyncio.wait_for(bus.request("diag.orders.health", timeout_s=60), 10)
+        assert refused.value.subject.startswith("_INBOX.")
+    assert bus.state.reason.startswith("not permitted: this role may not subscribe _INBOX."), (
+        "and whoever looks sees it"
+    )
+    server.configure(config("_INBOX"))
+    server.restart()
+    await until(lambda: is_connected(bus)() and not bus.state.reason)
+    with pytest.raises(NoResponders):
+        await bus.request("diag.orders.health", timeout_s=10)
 
 
 async def test_a_frozen_server_bounds_every_wait(nats_server: NatsServer) -> None:

@@ -58,6 +58,8 @@ async def test_what_may_be_asked_is_answered_and_the_rest_refused_by_name(make_s
                 await eye.gather("orders.new", timeout_s=5)
             blind = cannot_ask(refused.value, "connections", "orders.new")
             assert (blind.what, blind.fix) == ("connections", "allow the role of target.nats to publish on orders.new")
+            inbox = NotPermitted("this role may not subscribe _INBOX.1f.*.*", "_INBOX.1f.*.*")
+            assert cannot_ask(inbox, "connections", "orders.new").fix.startswith("set its inbox_prefix: ")
 
 
 async def test_a_header_can_name_our_inbox_and_silence_is_no_error_then(make_server: MakeServer) -> None:

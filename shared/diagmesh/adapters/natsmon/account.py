@@ -10,7 +10,7 @@ import msgspec
 
 from diagmesh.adapters.natsmon.accstatz import AccountStat
 from diagmesh.adapters.natsmon.door import BadReply, Part, ServerHead, plain
-from diagmesh.appnats import AppNats
+from diagmesh.appnats import AppNats, permit
 from diagmesh.errors import BusError, NoAnswer, NoResponders, NotPermitted
 from diagmesh.monitoring import MonitorReply, Seen, unreachable
 from diagmesh.settings import NatsServerSettings
@@ -130,7 +130,7 @@ class AccountMonitorDoor:
             timeout_s = max(0.05, until - time.monotonic())
             reply = await self._nats.request(subject, msgspec.json.encode(body), timeout_s=timeout_s)
         except NotPermitted as error:
-            raise unreachable(self.place, str(error), f"allow that user to publish on {subject}") from None
+            raise unreachable(self.place, str(error), permit(error, subject, "that user")) from None
         except (NoResponders, NoAnswer):
             raise unreachable(self.place, f"no answer on {subject}", _NOBODY.format(name=self._name)) from None
         except BusError as error:

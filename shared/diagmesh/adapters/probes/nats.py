@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from diagmesh.adapters.probes.door import Door
 from diagmesh.adapters.probes.given import subject
 from diagmesh.adapters.web.visit import Fault, Visit
+from diagmesh.appnats import permit
 from diagmesh.contract.codec import ERROR_CODE_HEADER, ERROR_HEADER
 from diagmesh.errors import BusError, NoAnswer, NoResponders, NotPermitted
 from diagmesh.settings import ProbeSettings
@@ -60,8 +61,7 @@ def bus_fault(error: BusError, asked: str, visit: Visit) -> Fault:
     if isinstance(error, NoAnswer):
         return visit.timed_out()
     if isinstance(error, NotPermitted):
-        fix = f"allow the role of target.nats to publish on {asked}"
-        return Fault(f"the server does not let us ask {asked}", ok=None, fix=fix)
+        return Fault(f"the server does not let us ask {asked}", ok=None, fix=permit(error, asked))
     fix = "check target.nats in the settings and the server that it names"
     return Fault(f"our connection to the application's account: {str(error) or type(error).__name__}", ok=None, fix=fix)
 

@@ -271,8 +271,10 @@ class NatsBus:
         if size > link.max_payload:  # the server would end the connection for it, headers counted
             raise MessageTooLarge(f"{size} bytes for {subject}; the server takes {link.max_payload}")
         # An inbox may be named in a header, too: that of a trace is.
-        if self._mux is None and any(map(self._inboxes.owns, (reply, *(headers or {}).values()))):
-            self._mux = await self.subscribe(self._inboxes.subject, self._inboxes.deliver)
+        if any(map(self._inboxes.owns, (reply, *(headers or {}).values()))):
+            self._refusals.check_heard()
+            if self._mux is None:
+                self._mux = await self.subscribe(self._inboxes.subject, self._inboxes.deliver)
         await link.publish(subject, data, reply, headers)
 
     async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:

@@ -27,12 +27,14 @@ class Refusals:
         self._role = role
         self._told: set[str] = set()
         self._answers = 0
+        self._deaf = False
         self.lasting = ""
-        """One that keeps us from being there for others, although we are connected; empty when there is none."""
+        """One that keeps us from being there for others, or from asking them, although we are connected; else empty."""
 
     def begin(self) -> None:
         """A new connection: the server may have another opinion."""
         self.lasting = ""
+        self._deaf = False
         self._told.clear()
 
     def hear(self, action: str, subject: str) -> bool:
@@ -42,16 +44,30 @@ class Refusals:
         if verb == "publish" and self._inboxes.subject_in_trouble(subject, error):
             return False
         if verb == "subscribe" and subject == self._inboxes.subject:
+            self._deaf = True
             self._inboxes.all_in_trouble(error)
-            return False
+            return self._lasts(str(error))
         if verb == "publish" and subject.startswith(_INBOXES):
             # Anybody chooses where he wants his answer, so it says nothing about us as such.
             self._answer_refused(str(error))
             return False
-        self.lasting = str(error)
-        if self.lasting not in self._told and len(self._told) < _MOST_TOLD:  # a heartbeat is refused again and again
-            self._told.add(self.lasting)
-            log.error("%s", error)
+        return self._lasts(str(error))
+
+    def check_heard(self) -> None:
+        """Whether answers could arrive: the server refuses an inbox once, and whoever asks later would wait in vain.
+
+        Raises:
+            NotPermitted: they could not.
+        """
+        if self._deaf:
+            subject = self._inboxes.subject
+            raise NotPermitted(f"not permitted: this role may not subscribe {subject} ({self._role})", subject)
+
+    def _lasts(self, words: str) -> bool:
+        self.lasting = words
+        if words not in self._told and len(self._told) < _MOST_TOLD:  # a heartbeat is refused again and again
+            self._told.add(words)
+            log.error("%s", words)
         return True
 
     def _answer_refused(self, words: str) -> None:
