@@ -94,7 +94,8 @@ def _unlike(measure: _Measure, group: Group, limits: UnlikeLimits) -> Iterator[t
             usual = median(_of(measure, one, row.function) for one in others)
             if mine - usual < measure.least(limits) or mine < limits.times * usual or _told(measure, row, mine, limits):
                 continue
-            siblings = f"its siblings {measure.words(usual)} (median of {len(others)})"
+            many = f"its siblings {measure.words(usual)} (median of {len(others)})"
+            siblings = many if len(others) > 1 else f"its sibling {measure.words(usual)}"
             what = f"{measure.sample} of the function (siblings: {measure.words(usual)})"
             fact = Fact(what=what, value=round(mine, 3), unit=measure.unit)
             yield key, f"{place(row)} {measure.does} {measure.words(mine)}, {siblings}", (fact, *facts(row, counted))
