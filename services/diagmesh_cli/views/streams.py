@@ -44,7 +44,10 @@ def _headline(answer: Streams) -> Text:
     totals = answer.totals
     whose = "named" if answer.named else "of the account"
     said = f"{plural(totals.consumers, 'consumer')} of {plural(totals.streams, 'stream')} ({whose})"
-    text = Text.assemble(f"{said}: {amount(totals.pending)} waiting, {amount(totals.ack_pending)} not acknowledged")
+    text = Text()
+    if answer.consumers and answer.worst not in _WELL:
+        text.append(f"{answer.consumers[0].full_name}: ", "bold").append_text(_cause(answer.worst)).append("\n")
+    text.append(f"{said}: {amount(totals.pending)} waiting, {amount(totals.ack_pending)} not acknowledged")
     if answer.over_s is not None:
         rates = f"{quantity(totals.in_per_s, '/s')} in, {quantity(totals.delivered_per_s, '/s')} delivered"
         text.append(f" · {rates} over {duration(answer.over_s)}", "dim")
