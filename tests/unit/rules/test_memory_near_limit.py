@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -73,8 +74,11 @@ async def test_real_memory_near_a_real_limit_until_it_is_given_back() -> None:
         async with watched(limit, pid=child.pid) as it:
             await it.until()
             assert child.process.stdin is not None
+            assert child.process.stdout is not None
             child.process.stdin.write(f"{88 * MIB}\n")
             child.process.stdin.flush()
+            # Else a look may come while it is being filled, at 85 MiB.
+            assert (await asyncio.to_thread(child.process.stdout.readline)).strip() == "held"
             near = found(await it.until("RES-003"), "RES-003")
             assert near.severity is Severity.WARNING
             told = {fact.what: fact.value for fact in near.evidence}
