@@ -6,7 +6,6 @@ from diagmesh.contract.answers.coordinator import Coordinator
 from diagmesh.contract.findings import Fact, FindingClass, Severity
 from diagmesh.declare import Hit, Limits, Unjudged, rule
 from diagmesh.evidence import Evidence
-from diagmesh.expected import label
 
 __all__ = ["coordinators_differ"]
 
@@ -24,8 +23,7 @@ def coordinators_differ(seen: Evidence, limits: Limits) -> Iterator[Hit | Unjudg
     told = dict(seen.each(Coordinator))
     if len({one.settings for one in told.values()}) < 2:
         return
-    facts = tuple(Fact(what=f"settings of {label(where)}", value=one.settings) for where, one in told.items())
     for where, one in told.items():
         same = sum(other.settings == one.settings for other in told.values())
         title = f"its settings are those of {same} of {len(told)} coordinators: who answers decides what is found"
-        yield Hit(where=where, title=title, evidence=facts)
+        yield Hit(where=where, title=title, evidence=(Fact(what="settings", value=one.settings),))

@@ -19,7 +19,11 @@ def test_different_settings_are_found_at_each() -> None:
     )
     (finding,) = said.findings
     assert (finding.code, finding.instances) == ("MESH-008", ("mesh/c1", "mesh/c2", "mesh/c3"))
-    assert {fact.value for fact in finding.evidence} == {WELL.settings, "0ther"}
+    assert [(fact.at, fact.value) for fact in finding.evidence] == [
+        ("mesh/c1", WELL.settings),
+        ("mesh/c2", WELL.settings),
+        ("mesh/c3", "0ther"),
+    ]
 
 
 def test_the_same_settings_and_one_alone_are_clear() -> None:
