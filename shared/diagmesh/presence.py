@@ -23,6 +23,7 @@ log = logging.getLogger("diagmesh.presence")
 _JITTER: Final = 0.1
 _EVENT_PACE_S: Final = 1.0
 _MOST_EVENT_KINDS: Final = 32
+_MOST_ALIKE: Final = 8
 
 
 class Heartbeats:
@@ -82,33 +83,47 @@ class Heartbeats:
 
 
 class Events:
-    """Tells what happened on ``diagev.ev.<service>.<kind>``: at most once a second per kind, the rest counted."""
+    """Tells what happened on ``diagev.ev.<service>.<kind>``: the same at most once a second, the rest counted.
+
+    Of a kind up to eight different things a second; what is beyond is counted with the last of them, so that whoever
+    causes events of many words takes no room from others.
+    """
 
     def __init__(self, bus: Bus, service: str, instance: str, boot: str) -> None:
         self._bus = bus
         self._service = service
         self._instance = instance
         self._boot = boot
-        self._waiting: dict[str, Event] = {}
+        self._waiting: dict[str, dict[str, Event]] = {}
         self._something = asyncio.Event()
         self.lost = 0
 
     def emit(self, kind: str, what: str) -> None:
         """Note an event; never blocks. Above 32 kinds waiting at a time, further ones are counted as lost."""
-        known = self._waiting.get(kind)
-        if known is None and len(self._waiting) >= _MOST_EVENT_KINDS:
+        if kind not in self._waiting and len(self._waiting) >= _MOST_EVENT_KINDS:
             self.lost += 1
             return
-        self._waiting[kind] = Event(
-            v=WIRE_VERSION,
-            service=self._service,
-            instance=self._instance,
-            boot=self._boot,
-            kind=kind,
-            at=datetime.now(UTC),
-            what=what,
-            count=1 if known is None else known.count + 1,
+        self._wait(
+            Event(
+                v=WIRE_VERSION,
+                service=self._service,
+                instance=self._instance,
+                boot=self._boot,
+                kind=kind,
+                at=datetime.now(UTC),
+                what=what,
+            )
         )
+
+    def _wait(self, one: Event) -> None:
+        """Let it wait; with what is the same, or is too much of its kind, it is counted as one."""
+        alike = self._waiting.setdefault(one.kind, {})
+        known = alike.pop(one.what, None)
+        if known is None and len(alike) >= _MOST_ALIKE:
+            _, known = alike.popitem()
+        if known is not None:
+            one = msgspec.structs.replace(one, at=max(one.at, known.at), count=one.count + known.count)
+        alike[one.what] = one
         self._something.set()
 
     async def run(self) -> None:
@@ -124,13 +139,19 @@ class Events:
 
     async def flush(self) -> None:
         """Send what waits; what cannot be sent is kept for the next connection."""
-        for kind in list(self._waiting):
-            waiting = self._waiting.pop(kind)
+        for kind, what in [(kind, what) for kind, alike in self._waiting.items() for what in alike]:
+            one = self._taken(kind, what)
+            if one is None:
+                continue  # counted with another one meanwhile
             try:
-                await self._bus.publish(event(self._service, kind), encode(waiting))
+                await self._bus.publish(event(self._service, kind), encode(one))
             except BusError:
-                later = self._waiting.get(kind)
-                count = waiting.count + (later.count if later is not None else 0)
-                self._waiting[kind] = msgspec.structs.replace(later or waiting, count=count)
-                self._something.set()
+                self._wait(one)
                 return
+
+    def _taken(self, kind: str, what: str) -> Event | None:
+        alike = self._waiting.get(kind, {})
+        one = alike.pop(what, None)
+        if not alike:
+            self._waiting.pop(kind, None)
+        return one

@@ -109,6 +109,30 @@ async def test_events_are_counted_not_repeated() -> None:
     assert len(told) == 32
 
 
+async def test_events_of_one_kind_with_other_words_are_counted_apart_as_far_as_there_is_room() -> None:
+    server = MemoryServer()
+    told = await listen(server.bus(), "diagev.ev.>")
+    events = Events(server.bus(), "orders", "i1", "b1")
+    for _ in range(3):
+        events.emit("control", "refused: this key is none of our operators")
+    events.emit("control", "refused: a control request must name its target")
+    for number in range(100):
+        events.emit("forged-reply", f"a question on {number}")
+    server.cut()
+    await events.flush()
+    events.emit("control", "refused: this key is none of our operators")
+    server.heal()
+    await events.flush()
+    await asyncio.sleep(0.02)
+    control = {event["what"]: event.get("count", 1) for event in told if event["kind"] == "control"}
+    assert control == {
+        "refused: this key is none of our operators": 4,
+        "refused: a control request must name its target": 1,
+    }
+    forged = [event.get("count", 1) for event in told if event["kind"] == "forged-reply"]
+    assert (len(forged), sum(forged), events.lost) == (8, 100, 0)
+
+
 async def test_an_event_that_comes_while_its_like_is_sent_is_told_once() -> None:
     server = MemoryServer()
     told = await listen(server.bus(), "diagev.ev.>")
