@@ -63,7 +63,9 @@ def run(arguments: Sequence[str]) -> int:
     from diagmesh_cli.trouble import explain  # noqa: PLC0415
 
     if not debugging():
-        logging.getLogger("diagmesh").addHandler(logging.NullHandler())  # what matters comes as an error
+        # What matters comes as an error; without a handler of its own each would be printed beside the result.
+        for name in ("diagmesh", "asyncio"):
+            logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         result = make_app()(options_last(list(arguments)))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last boundary

@@ -1,6 +1,9 @@
 """Servers with a private certificate, reached from the command line: the bundle, TLS first, and their variables."""
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +50,26 @@ def test_a_private_certificate_is_believed_with_its_bundle_only(
         asked += ["--tls-ca-file", str(authority.bundle)]
     assert run(asked) == 3
     assert NOBODY_YET in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [[], ["--tls-first"]], ids=["after the greeting", "first"])
+def test_nothing_is_printed_beside_the_result(
+    more: list[str], tls_urls: tuple[str, str], authority: Authority, tmp_path: Path
+) -> None:
+    words = ["status", "--timeout", "1", "--nats", tls_urls[bool(more)], "--tls-ca-file", str(authority.bundle), *more]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "DIAGMESH_"))}
+    command = [sys.executable, "-m", "diagmesh_cli", *words]
+    # As with a terminal of its own: what libraries log goes to standard error where nobody has said otherwise.
+    done = subprocess.run(
+        command,
+        env={**clean, "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert NOBODY_YET in done.stdout
+    assert (done.returncode, done.stderr) == (3, "")
 
 
 def test_tls_comes_first_where_it_is_asked_for(
