@@ -14,7 +14,8 @@ from rich.console import Group
 from diagmesh.adapters.godump.memory import growth_between
 from diagmesh.adapters.godump.report import Shape, answer_of
 from diagmesh.adapters.godump.whole import Read, read_dump
-from diagmesh.contract.answers.goroutines import Cost, Goroutines, Level
+from diagmesh.contract.answers.goroutines import Cost, DumpForm, Goroutines, Level
+from diagmesh.contract.wire import Problem
 from diagmesh.errors import Unreadable
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.options import Shown
@@ -98,6 +99,10 @@ def _told(one: FileRead[_Timed], level: Level, before: Read | None, base: str) -
         source=one.file,
         cost=Cost(read_bytes=one.answer.read_bytes, parse_ms=one.answer.parse_ms),
     )
+    if before is not None and (read.form is DumpForm.STACKS) != (before.form is DumpForm.STACKS):
+        # Stacks say where goroutines were started, counts where they are: as growth that would be nonsense.
+        why = f"{one.file} has {read.form}, and --base {base} has {before.form}: take both in the same form"
+        return FileRead(file=one.file, problem=Problem(code=422, error="cannot be compared", detail=why))
     if before is not None:
         over_s = _between_s(base, one.file)
         growth = tuple(growth_between(before.report.sites, read.report.sites, over_s))

@@ -14,6 +14,7 @@ from diagmesh.errors import Unreadable
 from diagmesh_cli.exits import Exit
 from diagmesh_cli.main import run
 from diagmesh_cli.reading import pieces
+from support.dumps import counts
 from support.pprof import made, packed
 from support.racing import REPORT
 
@@ -199,3 +200,13 @@ def test_a_bomb_is_given_up(tmp_path: Path) -> None:
 def test_a_file_must_be_named(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["read", kind]) == Exit.USAGE
     assert "name a file" in capsys.readouterr().err
+
+
+def test_stacks_are_not_compared_with_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stacks, numbers = tmp_path / "stacks.txt", tmp_path / "counts.txt"
+    stacks.write_text(parked(3))
+    numbers.write_bytes(counts(30))
+    for now, base in ((stacks, numbers), (numbers, stacks)):
+        assert run(["read", "goroutines", str(now), "--base", str(base)]) == Exit.UNSURE
+        assert "take both in the same form" in " ".join(capsys.readouterr().out.split())
+    assert run(["read", "goroutines", str(numbers), "--base", str(numbers)]) == Exit.WELL
