@@ -14,6 +14,7 @@ from diagmesh.contract.answers.goroutines import Cycle, DumpForm, GoroutinesQues
 from diagmesh.errors import PageMissing
 from diagmesh.gopages import pprof
 from diagmesh.target import Target
+from diagmesh_agents._identity import process_of
 
 __all__ = ["FULL_MOST", "Index", "Past", "form_for", "index_of", "parse_index", "past_of"]
 
@@ -87,8 +88,7 @@ _pasts: Final[WeakKeyDictionary[Target, Past]] = WeakKeyDictionary()
 
 def past_of(target: Target) -> Past:
     """What is remembered of the process that is there now: another one begins anew."""
-    sighting = target.sighting()
-    process = (sighting.pid, sighting.started_at, sighting.restarts_seen)
+    process = process_of(target)
     past = _pasts.get(target)
     if past is None or past.process != process:
         past = _pasts[target] = Past(process)

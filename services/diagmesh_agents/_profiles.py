@@ -79,6 +79,7 @@ class Kept(msgspec.Struct):
 
     data: bytes
     at: float
+    process: object = None
 
     def age_words(self) -> str:
         """How old it is: ``12 s ago``, ``47 min ago``, ``5 h ago``."""
@@ -97,12 +98,12 @@ class _Shelf:
         """What a look is compared with; None when there is none yet."""
         return self._kept.get((one, base))
 
-    def put(self, one: ProfileType, base: Base, data: bytes | None) -> None:
-        """Keep one in place of what was there; None for one that is too large."""
+    def put(self, one: ProfileType, base: Base, data: bytes | None, process: object) -> None:
+        """Keep one of a process in place of what was there; None for one that is too large."""
         if data is None:
             self._kept.pop((one, base), None)
         else:
-            self._kept[(one, base)] = Kept(data, time.monotonic())
+            self._kept[(one, base)] = Kept(data, time.monotonic(), process)
 
 
 def nothing_kept(one: ProfileType, base: Base) -> Declined:

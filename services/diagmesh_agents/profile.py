@@ -23,6 +23,7 @@ from diagmesh.errors import Declined, NoPage, PageTooLarge, Unavailable
 from diagmesh.gopages import Fetched, pprof
 from diagmesh.target import Target
 from diagmesh.workers import current_budget_s
+from diagmesh_agents._identity import process_of
 from diagmesh_agents._profile_again import remember, told_before
 from diagmesh_agents._profile_files import kept_files_of, raw_of
 from diagmesh_agents._profile_stop import stop, stoppable
@@ -64,9 +65,10 @@ async def _looked(question: ProfileQuestion, target: Target) -> Profile:
     with tempfile.TemporaryDirectory(prefix="diagmesh-profile-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         async with target.go.alone(_words(takes), for_s=longest_s):
+            process = process_of(target)
             files, fetched = await _fetched(takes, target, folder, raw=question.raw)
             counts_locks = await _counts_locks(takes, target)
-        parts, blind = await asyncio.to_thread(_parts, question, takes, files, target)
+        parts, blind = await asyncio.to_thread(_parts, question, takes, files, target, process)
         told, unread = await _read(question, parts)
         raw, rest = await asyncio.to_thread(raw_of, takes, files, chunks=question.chunks) if question.raw else ((), ())
         if question.raw:
@@ -162,7 +164,7 @@ async def _counts_locks(takes: Sequence[Take], target: Target) -> bool | None:
 
 
 def _parts(
-    question: ProfileQuestion, takes: Sequence[Take], files: Sequence[Path], target: Target
+    question: ProfileQuestion, takes: Sequence[Take], files: Sequence[Path], target: Target, process: object
 ) -> tuple[tuple[Part, ...], tuple[Blind, ...]]:
     """What to read, with what it is compared with; this look is kept for the next one."""
     shelf, parts, blind = kept_of(target), list[Part](), list[Blind]()
@@ -172,7 +174,8 @@ def _parts(
         base = words = ""
         kept = shelf.get(take.type, question.base)
         if kept is not None:
-            base, words = f"{file}.base", f"{question.base.value}, {kept.age_words()}"
+            other = "" if kept.process == process else ", of another process"
+            base, words = f"{file}.base", f"{question.base.value}, {kept.age_words()}{other}"
             Path(base).write_bytes(kept.data)
         parts.append(
             Part(
@@ -188,7 +191,7 @@ def _parts(
             continue  # a difference is nothing to compare with
         wanted = [Base.PREVIOUS, *([Base.BASELINE] if question.keep is Keep.BASELINE else [])]
         for each in wanted:
-            shelf.put(take.type, each, file.read_bytes() if small else None)
+            shelf.put(take.type, each, file.read_bytes() if small else None, process)
         if not small:
             why = f"it has {file.stat().st_size:,} bytes, and at most a MiB is kept"
             blind.append(Blind(what=f"{take.type.value}: later comparisons", why=why))

@@ -13,6 +13,7 @@ import pytest
 from diagmesh.contract.answers.profile import Base, Keep, Profile, ProfileQuestion, ProfileType
 from diagmesh.contract.wire import Detail
 from diagmesh.errors import Busy, Declined, NotConfigured, PageMissing, PageTooLarge, Unavailable
+from diagmesh.target import Sighting
 from diagmesh.testing import FakeGo, FakeTarget
 from diagmesh.workers import current_budget_s
 from diagmesh_agents._profiles import Kept
@@ -112,6 +113,24 @@ async def test_a_look_is_compared_with_the_one_before() -> None:
     (one,) = (await asked(target, type=ProfileType.HEAP, base=Base.PREVIOUS)).counted
     assert one.base.startswith("previous, ")
     assert (one.total, one.rows[0].function, one.rows[0].flat, one.rows[0].flat_share) == (4000, "main.keep", 36_000, 9)
+
+
+async def test_what_another_process_did_is_told_as_that() -> None:
+    class Restarted(FakeTarget):
+        """One of which another process fits each time it is said so."""
+
+        pid = 7
+
+        def sighting(self) -> Sighting:
+            return Sighting(looked_for="the test", running=True, pid=self.pid)
+
+    target = Restarted(go=FakeGo(PAGES))
+    await asked(target, type=ProfileType.HEAP)
+    (same,) = (await asked(target, type=ProfileType.HEAP, base=Base.PREVIOUS)).counted
+    assert same.base == "previous, 0 s ago"
+    target.pid = 8
+    (other,) = (await asked(target, type=ProfileType.HEAP, base=Base.PREVIOUS)).counted
+    assert other.base == "previous, 0 s ago, of another process"
 
 
 @pytest.mark.parametrize(("age_s", "words"), [(0, "0 s"), (119, "119 s"), (685, "11 min"), (7300, "2 h")])
