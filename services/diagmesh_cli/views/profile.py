@@ -154,14 +154,9 @@ def _table(rows: Sequence[Row], one: Counted, what: str) -> Table:
         style = "" if not one.base or not row.flat else "red" if row.flat > 0 else "green"
         name = short(row.function) or row.name
         table.add_row(
-            Text(flat, style), _part(row.flat_share), Text(cum), _part(row.cum_share), name, Text(place(row), "dim")
+            Text(flat, style), share(row.flat_share), Text(cum), share(row.cum_share), name, Text(place(row), "dim")
         )
     return table
-
-
-def _part(part: float) -> str:
-    """A share, which may be negative."""
-    return f"-{share(-part)}" if part < 0 else share(part)
 
 
 def _doing(rows: Sequence[Row], one: Counted) -> Iterator[Text]:

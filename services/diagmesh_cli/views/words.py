@@ -60,6 +60,8 @@ def share(value: float | None) -> str:
     """A share of 1 in percent: ``12 %``, ``0.3 %``."""
     if value is None:
         return MISSING
+    if value < 0:
+        return f"-{share(-value)}".replace("-<", ">-")
     percent = value * 100
     if 0 < percent < 0.1:
         return "<0.1 %"
