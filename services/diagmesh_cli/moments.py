@@ -74,7 +74,7 @@ def _whole(file: Path) -> Moment | tuple[str, str]:
             return str(file), "no varz in it: a moment is a JSON object with varz, connz, … in it"
         return _moment(str(file), parts)
     except (Unreadable, BadReply) as error:
-        return str(file), str(error)
+        return str(file), _why(error)
 
 
 def _of_parts(place: str, parts: dict[str, Path]) -> Moment | tuple[str, str]:
@@ -82,7 +82,12 @@ def _of_parts(place: str, parts: dict[str, Path]) -> Moment | tuple[str, str]:
         read = {part: b"".join(pieces(str(file), MOST_BYTES)) for part, file in parts.items()}
         return _moment(place, read)
     except (Unreadable, BadReply) as error:
-        return place, str(error)
+        return place, _why(error)
+
+
+def _why(error: Unreadable | BadReply) -> str:
+    """The reason alone: which file it is is said beside it."""
+    return error.why if isinstance(error, Unreadable) and error.what == "file" else str(error)
 
 
 def _moment(name: str, parts: dict[str, bytes]) -> Moment:

@@ -85,6 +85,7 @@ def test_what_cannot_be_read_is_not_judged(tmp_path: Path, capfdbinary: pytest.C
     code, told = read(capfdbinary, tmp_path, tmp_path / "missing.json")
     assert (code, told["moments"], len(told["unread"])) == (2, [], 3)
     assert "no varz in it" in told["unread"][1]["problem"]["detail"]
+    assert told["unread"][2]["problem"]["detail"] == f"{tmp_path / 'missing.json'}: No such file or directory"
 
 
 def test_a_person_sees_the_finding_before_the_numbers(capfd: pytest.CaptureFixture[str]) -> None:
