@@ -116,6 +116,9 @@ async def _first(
             "the account has more than 10,240 connections at one server; those of the instance may be among the others"
         )
         blinds.append(Blind(what=_SEEN, why=why))
+    if len(found) > _MOST_DETAILED:
+        why = f"it has {len(found)} connections, of which {_MOST_DETAILED} are looked at so closely"
+        blinds.append(Blind(what="subscriptions and rates of the others", why=why))
     if question.subscriptions and found:
         detailed = await _detail(target, found)
         found = {socket: detailed.get(one.key, one) for socket, one in found.items()}

@@ -40,6 +40,9 @@ def nats_no_answer(seen: Evidence, limits: AnswerLimits) -> Iterator[Hit | Unjud
             yield views
             continue
         must = [view for view in views if any(sub.answers for sub in view.subs)]
+        if not must and (unseen := [one.why for one in answer.blind if one.what.startswith("subscriptions")]):
+            yield Unjudged(where=where, why=f"not all of its subscriptions were seen: {unseen[0]}")
+            continue
         if not must:
             why = "answers in [targets.connection] names no subscription that it has"
             yield Unjudged(where=where, why=why, not_here=True)

@@ -1,8 +1,10 @@
 """connection: sockets joined to what servers tell, rates of two looks, what ended, and what could not be seen."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import nats
 import pytest
 
 from diagmesh.adapters.connz import Seen
@@ -151,3 +153,16 @@ async def test_the_certificate_is_told(make_server: MakeServer, tmp_path: Path, 
     assert 1 < (door.tls.days_left or 0) < 3
     assert door.round_trips is not None
     assert door.round_trips.count == 3
+
+
+async def test_of_very_many_connections_some_are_looked_at_closely_and_that_is_told(make_server: MakeServer) -> None:
+    with make_server(config=APP) as server:
+        async with AsyncExitStack() as stack:
+            for number in range(9):
+                await stack.enter_async_context(await nats.connect(login(server.url, "app"), name=f"c{number}"))
+            async with linked(observer=login(server.url, "eye")) as it:
+                answer = await it.answer()
+    views = [link.seen for link in answer.links or () if link.seen is not None]
+    assert len(views) == 10  # and the observer, which is in this very process
+    assert sum(view.in_msgs_per_s is not None for view in views) == 8
+    assert [one.what for one in answer.blind] == ["doors", "subscriptions and rates of the others"]

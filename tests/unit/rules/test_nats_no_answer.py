@@ -8,11 +8,13 @@ from typing import Final
 
 import nats
 import pytest
+from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from diagmesh.contract.answers.connection import Connection, Link, ServerView, SubscriptionView
 from diagmesh.contract.verdicts import Verdict
+from diagmesh.contract.wire import Blind
 from diagmesh.settings import ConnectionSettings, RuleSettings
 from support.linked import linked, login, service
 from support.natsserver import MakeServer, NatsServer
@@ -111,3 +113,9 @@ def test_thresholds_may_be_set() -> None:
 def test_where_nothing_must_be_answered_there_is_nothing_to_judge() -> None:
     (missing,) = verdict(judge([seen(answers=False)]), "NATS-024").not_judged
     assert missing.not_here
+
+
+def test_whose_subscriptions_were_not_all_seen_is_not_judged() -> None:
+    hidden = Blind(what="subscriptions and rates of the others", why="it has 9 connections")
+    (missing,) = verdict(judge([replace(seen(answers=False), blind=(hidden,))]), "NATS-024").not_judged
+    assert (missing.not_here, missing.why) == (False, "not all of its subscriptions were seen: it has 9 connections")
