@@ -114,6 +114,8 @@ def unseen(answer: Streams, *parts: str) -> str:
             return f"{blind.what}: {blind.why}"
     if answer.no_quorum is not None and not answer.consumers and not answer.streams:
         return "JetStream could not say: it has no quorum"
+    if answer.not_looked_at and not {"consumers", "streams"}.isdisjoint(parts):
+        return "there are more than one look takes: name in [targets.streams] those that matter"
     return ""
 
 

@@ -53,3 +53,10 @@ def test_one_that_never_acknowledged_has_a_threshold_of_its_own() -> None:
     at_once = RuleSettings(code="JS-001", limits={"never_s": 0.0})
     assert judged(consumer_stalled, answered(streams(never)), settings=[at_once]).findings != ()
     assert judged(consumer_stalled, answered(streams(replace(BAD, acked_age_s=2.0))), settings=[at_once]).findings == ()
+
+
+def test_more_than_one_look_takes_is_no_pass() -> None:
+    many = replace(streams(WORKER), not_looked_at=3)
+    (verdict,) = judged(consumer_stalled, answered(many)).verdicts
+    assert (verdict.verdict, "name in [targets.streams]" in verdict.not_judged[0].why) == (Verdict.BLIND, True)
+    assert judged(consumer_stalled, answered(replace(many, consumers=(BAD,)))).findings != ()
