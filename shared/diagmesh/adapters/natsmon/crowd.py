@@ -15,6 +15,7 @@ from diagmesh.contract.answers.server_parts import Account, Leaf, Link, Meta, Me
 __all__ = ["accounts_of", "gateways_of", "leafs_of", "meta_of", "routes_of"]
 
 _MOST_ACCOUNTS: Final = 32
+_HALF: Final = 0.5
 _MOST_LEAFS: Final = 128
 _MOST_LINKS: Final = 128
 
@@ -96,7 +97,7 @@ def meta_of(jsz: Jsz | None, state: RaftState | None, name: str) -> Meta | None:
 
 
 def accounts_of(replies: Replies) -> tuple[Account, ...]:
-    """In use, the busiest first, each with its limits where they are told."""
+    """In use, those near a limit first, then the busiest, each with its limits where they are told."""
     if replies.accstatz is None:
         return ()
     stores = {one.id or one.name: one for one in (replies.jsz.account_details if replies.jsz is not None else ())}
@@ -124,8 +125,21 @@ def accounts_of(replies: Replies) -> tuple[Account, ...]:
                 max_storage_bytes=limited(store.reserved_storage),
             )
         )
-    found.sort(key=lambda one: (-one.connections, -one.in_msgs - one.out_msgs, one.name))
+    found.sort(key=lambda one: (-_near(one), -one.connections, -one.in_msgs - one.out_msgs, one.name))
     return tuple(found[:_MOST_ACCOUNTS])
+
+
+def _near(one: Account) -> float:
+    """How much it uses of the limit that it is nearest to; 0 below half, where that says nothing."""
+    uses = (
+        (one.connections, one.max_connections),
+        (one.leafs, one.max_leafs),
+        (one.subscriptions, one.max_subscriptions),
+        (one.memory_bytes, one.max_memory_bytes),
+        (one.storage_bytes, one.max_storage_bytes),
+    )
+    share = max((used / most for used, most in uses if most), default=0.0)
+    return share if share >= _HALF else 0.0
 
 
 def _limit(value: int) -> int | None:
