@@ -1,6 +1,5 @@
 """`diagmesh read monitoring`: what saved replies of nats-servers say, by the same rules as in the mesh."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
 
@@ -35,8 +34,6 @@ _SAVED: Final = (RuleSettings(code="JS-001", limits={"never_s": 0.0}),)
 """Of a consumer that never acknowledged any, a saved moment holds no time to judge it by, and there is no second look:
 with all that it may hold, and more behind, it is told at once. Others are judged by their last acknowledgement."""
 _SERVICE: Final = "nats"
-_ASKS: Final = re.compile(r"`diagmesh ask [a-z]+ [^`]+`")
-"""With a target."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -128,9 +125,15 @@ def _offline(finding: Finding) -> Finding:
     """Without advice to ask the instance, which is one of a mesh only in the eyes of the rules."""
     told = finding.advice
     now, soon, later = (
-        tuple(line for line in part if _ASKS.search(line) is None) for part in (told.now, told.soon, told.later)
+        tuple(line for line in part if not _asks_somebody(line)) for part in (told.now, told.soon, told.later)
     )
     return replace(finding, advice=Advice(now=now, soon=soon, later=later))
+
+
+def _asks_somebody(line: str) -> bool:
+    """Whether it has the command ``diagmesh ask KIND TARGET``."""
+    commands = [command.split() for command in line.split("`")[1::2]]
+    return any(words[:2] == ["diagmesh", "ask"] and len(words) > 3 for words in commands)
 
 
 def _reply(service: str, server: Server, answer: Answer) -> Reply:
