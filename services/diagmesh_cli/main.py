@@ -58,6 +58,8 @@ def _flush() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code. Every error is told in one sentence on standard error."""
+    from asyncio import CancelledError  # noqa: PLC0415  not for sidecar and coordinator
+
     from diagmesh_cli.app import make_app, options_last  # noqa: PLC0415  not for sidecar and coordinator
     from diagmesh_cli.output import Output, debugging  # noqa: PLC0415
     from diagmesh_cli.trouble import explain  # noqa: PLC0415
@@ -68,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
             logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         result = make_app()(options_last(list(arguments)))
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last boundary
+    except (Exception, KeyboardInterrupt, CancelledError) as error:  # noqa: BLE001  the last boundary
         if debugging():
             traceback.print_exc()
         code, problem = explain(error)

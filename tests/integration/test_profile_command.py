@@ -147,14 +147,21 @@ def sampling(replicas: Replicas, name: str) -> bool:
     return bool(reply.get("problem", {}).get("code") == 429)
 
 
-@pytest.mark.parametrize(("target", "whom"), [("payments/i2", ["i2"]), ("payments", ["i1", "i2"])])
+@pytest.mark.parametrize(
+    ("target", "whom", "number"),
+    [
+        ("payments/i2", ["i2"], signal.SIGINT),
+        ("payments", ["i1", "i2"], signal.SIGINT),
+        ("payments/i2", ["i2"], signal.SIGTERM),
+    ],
+)
 def test_whoever_is_interrupted_ends_the_sampling_too(
-    replicas: Replicas, target: str, whom: list[str], tmp_path: Path
+    replicas: Replicas, target: str, whom: list[str], number: signal.Signals, tmp_path: Path
 ) -> None:
     words = ["python", "-m", "diagmesh_cli", "profile", target, "--cpu", "30s", "--nats", replicas.mesh.url]
     with Program(words, tmp_path / "log", {"PYTHONUNBUFFERED": "1"}) as command:
         wait_until(lambda: all(sampling(replicas, name) for name in whom), 20, "all are sampled")
-        command.send(signal.SIGINT)
+        command.send(number)
         assert asyncio.run(command.ended()) == 130
         wait_until(lambda: not any(sampling(replicas, name) for name in whom), 10, "nobody is sampled any more")
         assert "interrupted" in command.log_text()

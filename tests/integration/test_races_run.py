@@ -167,6 +167,22 @@ def test_one_that_is_killed_leaves_nothing_behind_either(shop: Path, room: Path)
     wait_until(lambda: not list(room.iterdir()), 30.0, "its folder is gone")
 
 
+def test_one_that_is_interrupted_while_go_is_asked_what_it_is_ends_so(
+    shop: Path, room: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It may fetch the toolchain that the module asks for, and take minutes."""
+    slow = tmp_path_factory.mktemp("bin") / "go"
+    slow.write_text("#!/bin/sh\nexec sleep 3604\n")
+    slow.chmod(0o755)
+    environment = {**os.environ, "TMPDIR": str(room), "PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    with subprocess.Popen(command(shop), env=environment, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: bool(sleepers("3604")), 60.0, "go was started")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "diagmesh: interrupted\n")
+    assert not sleepers("3604")
+
+
 def sleepers(how_long: str) -> list[int]:
     return [
         one.pid for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[:2] == ["sleep", how_long]
