@@ -22,7 +22,6 @@ _MOST_PAGES: Final = 16
 _REFUSED_FOR_S: Final = 30.0
 _REMEMBER_SERVERS_S: Final = 30.0
 _LEAFNODE: Final = "Leafnode"
-_ELSEWHERE: Final = "the account that asks holds no connection of the mesh: a coordinator can tell"
 
 
 class _Connection(msgspec.Struct, gc=False):
@@ -155,8 +154,6 @@ class Membership:
         self._leaves = frozenset(round_.leaves)
         self._note_reached(round_.complete, asked_at)
         keys = round_.keys
-        if not keys and not round_.leaves:
-            return Connections(asked_at, problem=_ELSEWHERE)  # of whoever is in another account nothing is known here
         return Connections(
             asked_at, frozenset(keys), round_.complete, leaves=round_.leaves, since=keys, reached=self._reached
         )

@@ -108,14 +108,6 @@ async def test_the_connected_are_found_on_every_server() -> None:
     }
 
 
-async def test_an_account_without_any_connection_of_the_mesh_tells_nothing_of_it() -> None:
-    """People in an account of their own (layout accounts) see the connections of people."""
-    _, membership = await answering(connz_reply("diag-cli", "app"))
-    told = await membership.absences([missing()], not_before=0)
-    assert told[I1].state is InstanceState.UNKNOWN
-    assert "the account that asks holds no connection of the mesh" in told[I1].detail
-
-
 async def test_many_who_want_to_know_ask_once() -> None:
     crowd, membership = await answering(connz_reply())
     await asyncio.gather(*(membership.look(0) for _ in range(20)))
