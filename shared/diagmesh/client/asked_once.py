@@ -40,7 +40,7 @@ class _Peek(msgspec.Struct, gc=False):
 _peek: Final = msgspec.json.Decoder(_Peek)
 _POOR: Final = {
     "": 0,
-    "has just started and does not know yet who is missing": 1,
+    "has just started or come back and does not know yet who is missing": 1,
     "lost its connection meanwhile": 2,
     "is busy": 3,
     "cannot tell now": 4,

@@ -177,7 +177,7 @@ async def test_without_a_coordinator_that_is_told_at_once(pair: Pair) -> None:
     [
         (BUSY, "coordinator c1 is busy; c2 answered"),
         (LEAVING, "coordinator c1 cannot tell now; c2 answered"),
-        (WARMING, "coordinator c1 has just started and does not know yet who is missing; c2 answered"),
+        (WARMING, "coordinator c1 has just started or come back and does not know yet who is missing; c2 answered"),
         (LOST, "coordinator c1 lost its connection meanwhile; c2 answered"),
     ],
 )
