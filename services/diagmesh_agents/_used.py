@@ -38,11 +38,11 @@ async def _subscribed(target: Target) -> frozenset[str] | None:
     """What the connections of the process subscribe to; None unless all of them could be seen."""
     try:
         sockets = await asyncio.to_thread(sockets_of, target)
-        seen, _, _ = await connz.scan(target.nats, _ASK_S)
+        seen, _, clocks = await connz.scan(target.nats, _ASK_S)
         found = {one.key: one.one.cid for one in joined(sockets, seen).values()}
         if not 0 < len(found) <= _MOST_CONNECTIONS:
             return None
-        detailed = await connz.detail(target.nats, tuple(found.values()), _ASK_S)
+        detailed = await connz.detail(target.nats, tuple(found.values()), _ASK_S, servers=len(clocks))
     except (NotRunning, Unreadable, BusError):
         return None
     if found.keys() - detailed.keys():

@@ -65,7 +65,7 @@ async def scan(nats: AppNats, timeout_s: float) -> Scan:
 
 
 async def detail(
-    nats: AppNats, cids: Sequence[int], timeout_s: float, *, ended: bool = False
+    nats: AppNats, cids: Sequence[int], timeout_s: float, *, ended: bool = False, servers: int = 0
 ) -> dict[tuple[str, int], Seen]:
     """These connections with every subscription, by server and number; one question for each number, side by side.
 
@@ -74,6 +74,7 @@ async def detail(
         cids: their numbers.
         timeout_s: for each question.
         ended: they are closed ones.
+        servers: so many there are, which are all waited for; 0 for those that answer about as soon as the first one.
 
     Raises:
         BusError: as `AppNats.gather`.
@@ -82,7 +83,7 @@ async def detail(
 
     async def one_of(cid: int) -> None:
         asked = {"auth": True, "cid": cid, "subscriptions_detail": True, **({"state": _CLOSED} if ended else {})}
-        seen, _ = await _ask(nats, asked, timeout_s)
+        seen, _ = await _ask(nats, asked, timeout_s, servers=servers)
         found.update((one.key, one) for one in seen if one.one.cid == cid)
 
     try:
@@ -105,10 +106,17 @@ async def closed(nats: AppNats, count: int, timeout_s: float) -> list[Seen]:
 
 
 async def _ask(
-    nats: AppNats, asked: Mapping[str, Any], timeout_s: float, clocks: dict[str, ServerClock] | None = None
+    nats: AppNats,
+    asked: Mapping[str, Any],
+    timeout_s: float,
+    clocks: dict[str, ServerClock] | None = None,
+    servers: int = 0,
 ) -> tuple[list[Seen], bool]:
-    asked_s = time.time()
-    replies = await nats.gather(SUBJECT, msgspec.json.encode(asked), timeout_s=timeout_s)
+    asked_s, question = time.time(), msgspec.json.encode(asked)
+    if servers:
+        replies = await nats.gather(SUBJECT, question, timeout_s=timeout_s, quiet_s=timeout_s, most=servers)
+    else:
+        replies = await nats.gather(SUBJECT, question, timeout_s=timeout_s)
     came_s = time.time()  # of the last one at the latest
     found: list[Seen] = []
     more, read, trouble = False, 0, ""
