@@ -64,7 +64,6 @@ class Book:
         self._asserted: set[str] = set()
         self._notes: dict[str, str] = {}
         self._pruned_at = float("-inf")
-        self._was_read = False
         self._left_out = 0
         self._ends_dropped = 0
         self._dropped_at = datetime.min.replace(tzinfo=UTC)
@@ -74,7 +73,6 @@ class Book:
 
     def clear(self) -> None:
         """All of it is about to be read: nothing else is there."""
-        self._was_read = True
         self._stored.clear()
         self._notes.clear()
         self._asserted.clear()
@@ -214,10 +212,10 @@ class Book:
             known = self._stored.get(key)
             service, instance = key.split(".")[1:]
             back = self._roster.get(Key(service, instance)) is not None
-            unwritten = known is None and record.state == "left" and self._was_read
-            if back or unwritten or (known is not None and known.foreign):
-                self._ended.pop(key)  # it came back, or nobody ever wrote that it was here
+            if back or (known is not None and known.foreign):
+                self._ended.pop(key)
             else:
+                # Even if nothing lies there: that may have been told by a replica that has just started and lags.
                 yield self._replacing(key, record)
 
     def _wanted_declarations(self, now: float, at: datetime) -> Iterator[Wanted]:

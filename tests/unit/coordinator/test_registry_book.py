@@ -115,13 +115,17 @@ def test_a_goodbye_that_comes_before_the_bucket_was_read_is_kept() -> None:
     assert [member(one).state for one in second.write()] == ["left"]
 
 
-def test_one_that_came_and_went_unwritten_leaves_no_trace() -> None:
+def test_one_that_came_and_went_is_told_even_if_it_does_not_lie_there() -> None:
+    """That nothing lies there may have been told by a replica that lags."""
     desk = Desk()
     desk.book.clear()
     desk.beat()
     known = desk.known()
     desk.roster.drop(ORDERS)
     desk.book.ended(known, "left", desk.at)
+    (wanted,) = desk.wanted()
+    assert (wanted.key, wanted.last) == (KEY, 0)
+    assert [member(one).state for one in desk.write()] == ["left"]
     assert desk.write() == []
 
 

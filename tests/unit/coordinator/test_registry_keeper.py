@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from diagmesh.bus.core import Entry
 from diagmesh.bus.memory import MemoryServer
 from diagmesh.bus.memory_store import MemoryStore
 from diagmesh.contract.codec import encode
@@ -105,6 +106,34 @@ async def test_goodbye_and_forget_are_written(house: House) -> None:
     await until(lambda: state(house.store, "member.orders.i2") == "forgotten")
     await house.beat("i2", n=5)
     await until(lambda: state(house.store, "member.orders.i2") == "here")
+
+
+async def test_a_goodbye_outlives_a_replica_that_lags() -> None:
+    """Any replica answers reads: one that has just started may not have what the others hold."""
+
+    class Lagging(MemoryStore):
+        lags = False
+
+        async def read(self, after: int = 0) -> list[Entry]:
+            return [] if self.lags else await super().read(after)
+
+    house = House(Lagging())
+    await house.directory.start()
+    try:
+        await house.beat()
+        await until(house.kept)
+        Lagging.lags = True
+        house.server.cut()
+        house.server.heal()
+        await house.beat(bye=True)
+        assert len(house.directory.roster) == 0
+        await asyncio.sleep(0.2)
+        assert house.told().pending == 1
+        Lagging.lags = False
+        await until(house.kept)
+        assert state(house.store) == "left"
+    finally:
+        await house.directory.stop()
 
 
 async def test_trouble_costs_nothing_but_memory_and_is_made_up_for(house: House) -> None:
