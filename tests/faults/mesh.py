@@ -13,6 +13,7 @@ import msgspec
 from diagmesh.settings import CoordinatorSettings, RuleSettings
 from diagmesh_cli.local.roles import server_config
 from diagmesh_cli.local.settings_file import toml_of
+from support.customers import customers
 from support.godemo import GoDemo, GoService
 from support.ports import free_port
 from support.programs import Program, wait_until
@@ -36,22 +37,6 @@ while time.monotonic() < until:
     time.sleep(0.35)
     os.kill(pid, signal.SIGCONT)
     time.sleep(0.05)
-"""
-_CROWD: Final = """
-import http.client, sys, threading, time
-port, until = int(sys.argv[1]), time.monotonic() + 240
-def customer():
-    while time.monotonic() < until:
-        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            while time.monotonic() < until:
-                asking.request("POST", "/work", b'{"order": "o", "amount_cents": 1}')
-                asking.getresponse().read()
-        except OSError:
-            time.sleep(0.2)
-for _ in range(12):
-    threading.Thread(target=customer, daemon=True).start()
-time.sleep(240)
 """
 _SAMPLE_S: Final = 0.05  # the ring then holds the last 36 s: what grew is seen soon, and forgotten soon
 _STREAMS: Final = """[targets.streams]
@@ -94,7 +79,7 @@ class Copy:
     def crowd(self) -> None:
         """A dozen customers of its own, who ask again as soon as they are served; they leave by themselves."""
         name = f"crowd-{self.service.instance}"
-        self._customers = self._mesh.program(["python", "-c", _CROWD, str(self.service.port)], name)
+        self._customers = self._mesh.program(customers(self.service.port), name)
 
     def disperse(self) -> None:
         """They leave now."""

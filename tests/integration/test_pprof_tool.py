@@ -13,11 +13,12 @@ from diagmesh.adapters.pprof.decode import decode
 from diagmesh.adapters.pprof.merge import difference, merged
 from diagmesh.adapters.pprof.profile import Profile
 from diagmesh.adapters.pprof.top import By, folded, peeked, table, total
+from support.customers import customers
 from support.godemo import GoDemo, GoService, build
 from support.golang import Go
 from support.natsserver import NatsServer
 from support.pprof import Tool, Top
-from support.programs import wait_until
+from support.programs import Program, wait_until
 
 WAYS: Final = {By.FUNCTION: (), By.LINE: ("-lines",), By.ADDRESS: ("-addresses",)}
 LIVE: Final = {
@@ -59,17 +60,17 @@ def live(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     ):
         service = demo.service("payments")
         demo.connected(service)
-        demo.load(50)
         service.turn("spin", amount=1)
         service.turn("allocate", amount=50)
         service.turn("leak-memory", amount=20, cap=100)
         service.turn("hold-lock", amount=30)
-        wait_until(
-            lambda: any(one.values[1] for one in decode(service.fetched("mutex")).samples), 30, "a lock is missed"
-        )
-        with ThreadPoolExecutor(len(LIVE)) as pool:
-            files = dict(zip(LIVE, pool.map(lambda name: _taken(service, name, folder), LIVE), strict=True))
-        files["heap-later"] = _taken(service, "heap", folder, "-later")
+        with Program(customers(service.port), folder):
+            wait_until(
+                lambda: any(one.values[1] for one in decode(service.fetched("mutex")).samples), 30, "a lock is missed"
+            )
+            with ThreadPoolExecutor(len(LIVE)) as pool:
+                files = dict(zip(LIVE, pool.map(lambda name: _taken(service, name, folder), LIVE), strict=True))
+            files["heap-later"] = _taken(service, "heap", folder, "-later")
         yield files
 
 

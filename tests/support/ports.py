@@ -12,15 +12,16 @@ from typing import Final
 
 __all__ = ["free_port"]
 
-_LOWEST: Final = 20_000
+_LOWEST: Final = 10_000
 _HIGHEST: Final = 32_000
 _TRIES: Final = 100
 # Its own source: pytest-randomly seeds the global one alike in every worker, so that all of them would draw one port.
 _dice: Final = random.SystemRandom()
-# A port is often given long before somebody listens there: nobody else of this run may get it meanwhile.
+# A port is often given long before somebody listens there, and a client that is still about goes on trying where its
+# server was: nobody else of this run may get it.
 _WORKERS: Final = 8
 _worker: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
-_given: Final[deque[int]] = deque(maxlen=200)
+_given: Final[deque[int]] = deque(maxlen=2000)
 
 
 def free_port() -> int:
