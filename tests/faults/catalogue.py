@@ -104,6 +104,11 @@ def _judging_otherwise(copy: Copy, _: Path) -> None:
     copy.judge_otherwise()
 
 
+def _without_a_right(copy: Copy, _: Path) -> None:
+    assert isinstance(copy, Peer)
+    copy.lose_a_right()
+
+
 def _without_jetstream(copy: Copy, _: Path) -> None:
     assert isinstance(copy, Peer)
     copy.take_jetstream_away()
@@ -504,6 +509,15 @@ _MESH: Final = (
         codes=("MESH-009",),
         service="mesh",
         also=("mesh/c1",),
+        alone=True,
+    ),
+    Fault(
+        name="coordinator-refused",
+        does="a second coordinator starts as a user who may not hear operators (`diagctl.mesh.>`)",
+        inject=_without_a_right,
+        remove=_sidecar_renewed,
+        codes=("MESH-010",),
+        service="mesh",
         alone=True,
     ),
     Fault(name="sidecar-leaves", does="the sidecar ends in good order: no fault", inject=_sidecar_left, quick=True),

@@ -15,6 +15,7 @@ from diagmesh_cli.local.roles import server_config
 from diagmesh_cli.local.settings_file import toml_of
 from support.customers import customers
 from support.godemo import GoDemo, GoService
+from support.lesser import with_lesser
 from support.ports import free_port
 from support.programs import Program, wait_until
 from support.smallmesh import HEARTBEAT_S, SERVER_NAME, SmallMesh
@@ -152,6 +153,11 @@ class Peer(Copy):
         self.sidecar.stop()
         self.sidecar = self._mesh.coordinator(self._instance, f"forget_after_s = 77.0\n{self._mesh.judging}")
 
+    def lose_a_right(self) -> None:
+        """Start it again, as a user of the server who may not hear what operators tell coordinators to do."""
+        self.sidecar.stop()
+        self.sidecar = self._mesh.coordinator(self._instance, self._mesh.judging, seed_file=self._mesh.lesser())
+
     def take_jetstream_away(self) -> None:
         """From its account, and with it from all coordinators: what they keep there is gone for the time being."""
         self._mesh.jetstream(on=False)
@@ -213,10 +219,24 @@ class DemoMesh(SmallMesh):
 
     def jetstream(self, *, on: bool) -> None:
         """Give JetStream to the account in which the coordinators are, or take it away; that of the demo keeps it."""
-        config = msgspec.json.decode(server_config(self.ring, self.services, -1))
-        config["server_name"] = SERVER_NAME  # given on the command line at the start; it may not change
+        config = self._config()
         if not on:
             del config["accounts"]["DIAG"]["jetstream"]
+        self._reload(config)
+
+    def lesser(self) -> Path:
+        """The seed file of a user for a coordinator, who may not hear what operators tell coordinators to do."""
+        config = self._config()
+        file = with_lesser(config, self.ring, "diagctl.mesh.>")
+        self._reload(config)
+        return file
+
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = msgspec.json.decode(server_config(self.ring, self.services, -1))
+        config["server_name"] = SERVER_NAME  # given on the command line at the start; it may not change
+        return config
+
+    def _reload(self, config: dict[str, Any]) -> None:
         self.server.configure(msgspec.json.encode(config).decode())
         self.server.reload()
 

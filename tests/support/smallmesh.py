@@ -103,13 +103,16 @@ class SmallMesh:
         self._await_subscription(f"diag/{name}", f"diag.{service}.*.all", program)
         return program
 
-    def coordinator(self, instance: str = "c1", more: str = "", *, warm: bool = True) -> Program:
+    def coordinator(
+        self, instance: str = "c1", more: str = "", *, warm: bool = True, seed_file: Path | None = None
+    ) -> Program:
         """A coordinator; returns when the server knows its subscriptions and it has heard a round of heartbeats.
 
         Args:
             instance: its name.
             more: further settings, one per line, which win over ours.
             warm: whether to wait for that round.
+            seed_file: as whom, if not as every coordinator.
         """
         pace = "" if "heartbeat_s" in more else f"heartbeat_s = {HEARTBEAT_S}"
         settings = self._settings(
@@ -119,7 +122,7 @@ class SmallMesh:
             {more}
             [nats]
             url = "{self.url}"
-            nkey_file = "{self.ring.seed_file("coordinator")}"
+            nkey_file = "{seed_file or self.ring.seed_file("coordinator")}"
             inbox_prefix = "_INBOX_coord"
             """,
         )
