@@ -31,6 +31,7 @@ from bench.report import Part, Report, Row, this_machine
 from bench.responding import responders
 from bench.targets import verdicts
 from support.natsserver import NatsServer
+from support.term import raise_on_term
 
 _OUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 PARTS: Final[dict[str, tuple[str, Callable[[Lab, Pace], list[Row]]]]] = {
@@ -69,6 +70,7 @@ def main(words: Sequence[str]) -> int:
         return 64
     started = time.monotonic()
     command = f'make bench ARGS="{" ".join(words)}"' if words else "make bench"
+    raise_on_term()
     report = measured(command, given.parts or list(PARTS), QUICK if given.quick else FULL)
     if lines := verdicts(report):
         print("\n".join(["\nTargets", *lines, report.caution()]))

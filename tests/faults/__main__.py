@@ -19,6 +19,7 @@ from faults.table import complaints, page, text
 from support.godemo import SOURCE, build
 from support.golang import Go, GoMissing
 from support.natsserver import find_nats_server
+from support.term import raise_on_term
 
 _PAGE = SOURCE / "FAULTS.md"
 
@@ -39,8 +40,13 @@ def main(chosen: list[str]) -> int:
     began = time.monotonic()
     compiler = shutil.which("gcc") or shutil.which("cc")
     programs = Programs(build(go), build(go, "-race") if compiler and any(one.race for one in faults) else None)
-    with tempfile.TemporaryDirectory(prefix="diagmesh-faults-") as folder:
-        outcomes = asyncio.run(run(faults, programs, Path(folder), _tell))
+    raise_on_term()
+    try:
+        with tempfile.TemporaryDirectory(prefix="diagmesh-faults-") as folder:
+            outcomes = asyncio.run(run(faults, programs, Path(folder), _tell))
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started is ended", file=sys.stderr)
+        return 130
     print(f"\nIn how many checks each finding was there:\n\n{text(faults, outcomes)}\n")
     said = complaints(faults, outcomes)
     if not chosen and not said:

@@ -1,9 +1,14 @@
 """Faults and findings: some faults are made here, all of them by `make faults`, whose page tells what it should."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 
 from diagmesh.packs import load_rules
@@ -14,6 +19,8 @@ from faults.table import complaints, page, text
 from support.compiler import c_compiler
 from support.godemo import SOURCE, build
 from support.golang import Go
+from support.house import ROOT
+from support.programs import wait_until
 
 PAGE: Final = SOURCE / "FAULTS.md"
 QUICK: Final = [fault for fault in FAULTS if fault.quick]
@@ -34,6 +41,22 @@ async def test_each_of_some_faults_is_named_by_its_finding_and_by_no_other(go: G
     assert len(QUICK) >= 6
     made = await run(QUICK, Programs(build(go)), tmp_path, lambda _: None)
     assert complaints(QUICK, made) == [], text(QUICK, made)
+
+
+def test_when_it_is_told_to_end_nothing_that_it_started_goes_on(go: Go, tmp_path: Path) -> None:
+    build(go)
+    command = [sys.executable, "-m", "faults", "spin"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "TMPDIR": str(tmp_path)}
+    with (tmp_path / "said").open("wb") as said, subprocess.Popen(command, stderr=said, env=environment) as running:
+        ours = psutil.Process(running.pid)
+        wait_until(lambda: len(ours.children(recursive=True)) > 8, 60, "the mesh of the faults is there")
+        started = ours.children(recursive=True)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 130
+    gone, alive = psutil.wait_procs(started, timeout=10)
+    assert not alive, [one.cmdline() for one in alive]
+    assert gone
+    assert "everything that was started is ended" in (tmp_path / "said").read_text()
 
 
 def test_names_and_codes_of_the_catalogue() -> None:

@@ -17,9 +17,10 @@ from typing import Final
 import msgspec
 
 from soak import healthy
-from soak.chaos.run import Outcome, judged, raise_on_term, soak
+from soak.chaos.run import Outcome, judged, soak
 from soak.chaos.told import page, plots, summary, table
 from support.golang import Go, GoMissing
+from support.term import raise_on_term
 
 __all__ = ["main"]
 
@@ -50,6 +51,7 @@ def main(words: list[str]) -> int:
     if not least_s <= seconds < float("inf"):
         print(f"say for how many seconds ({least_s:g} or more), or nothing for {usual_s:g}", file=sys.stderr)
         return 64
+    raise_on_term()
     return healthy.main(seconds) if given.what == "healthy" else _chaos(seconds, given.seed, write=given.write)
 
 
@@ -60,7 +62,6 @@ def _chaos(seconds: float, seed: int, *, write: bool) -> int:
         print(f"without the nats command: {missing}", file=sys.stderr)
         nats = None
     print(f"seed {seed}: the same acts again by --seed {seed}", flush=True)
-    raise_on_term()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="diagmesh-soak-") as folder:
         try:

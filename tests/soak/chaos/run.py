@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import subprocess
 import sys
 import time
@@ -306,12 +305,3 @@ def _complaint(asked: Asked, judgement: Judgement, faults_from: float) -> str:
     whom = f"{asked.service}/{asked.instance}".strip("/") or "everybody"
     at = asked.at - faults_from
     return f"{judgement.outcome} at {at:.2f} s: {asked.how} to {whom} by {asked.asker}: {judgement.why}"
-
-
-def raise_on_term() -> None:
-    """Let SIGTERM end us as Ctrl-C does, so that everything started is ended too."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
