@@ -156,7 +156,7 @@ class Peer(Copy):
     def lose_a_right(self) -> None:
         """Start it again, as a user of the server who may not hear what operators tell coordinators to do."""
         self.sidecar.stop()
-        self.sidecar = self._mesh.coordinator(self._instance, self._mesh.judging, seed_file=self._mesh.lesser())
+        self.sidecar = self._mesh.coordinator(self._instance, self._mesh.judging, seed_file=self._mesh.lesser)
 
     def take_jetstream_away(self) -> None:
         """From its account, and with it from all coordinators: what they keep there is gone for the time being."""
@@ -196,6 +196,8 @@ class DemoMesh(SmallMesh):
     def __init__(self, directory: Path, programs: Path, more_server: str = "") -> None:
         self.services = (*(service for service, _ in BASE), SHOP)
         super().__init__(directory, self.services, more_server)
+        self._more_server = more_server
+        self.server.configure(self._config())
         self._programs = programs
         self.observed: frozenset[str] = frozenset()
         """The instances whose sidecars have a connection in the account of the application."""
@@ -219,26 +221,16 @@ class DemoMesh(SmallMesh):
 
     def jetstream(self, *, on: bool) -> None:
         """Give JetStream to the account in which the coordinators are, or take it away; that of the demo keeps it."""
-        config = self._config()
-        if not on:
-            del config["accounts"]["DIAG"]["jetstream"]
-        self._reload(config)
+        self.server.configure(self._config(jetstream=on))
+        self.server.reload()
 
-    def lesser(self) -> Path:
-        """The seed file of a user for a coordinator, who may not hear what operators tell coordinators to do."""
-        config = self._config()
-        file = with_lesser(config, self.ring, "diagctl.mesh.>")
-        self._reload(config)
-        return file
-
-    def _config(self) -> dict[str, Any]:
+    def _config(self, *, jetstream: bool = True) -> str:
         config: dict[str, Any] = msgspec.json.decode(server_config(self.ring, self.services, -1))
         config["server_name"] = SERVER_NAME  # given on the command line at the start; it may not change
-        return config
-
-    def _reload(self, config: dict[str, Any]) -> None:
-        self.server.configure(msgspec.json.encode(config).decode())
-        self.server.reload()
+        self.lesser = with_lesser(config, self.ring, "diagctl.mesh.>")
+        if not jetstream:
+            del config["accounts"]["DIAG"]["jetstream"]
+        return f"{msgspec.json.encode(config).decode()}\n{self._more_server}"
 
     def copy(
         self,

@@ -11,19 +11,19 @@ __all__ = ["with_lesser"]
 
 
 def with_lesser(config: dict[str, Any], ring: Keyring, without: str) -> Path:
-    """Add the user to the configuration of the server; returns its seed file.
+    """Add the user to the configuration of the server; returns its seed file, made when there is none.
 
     Args:
         config: as `diagmesh_cli.local.roles.server_config` makes it, decoded; changed here.
         ring: the keys of the mesh.
         without: the subscription that it may not make.
     """
-    key, file = keys.generate(), ring.seed_file("coordinator-lesser")
-    file.unlink(missing_ok=True)
-    keys.write_seed(file, key)
+    file = ring.seed_file("coordinator-lesser")
+    if not file.exists():
+        keys.write_seed(file, keys.generate())
     users = config["accounts"]["DIAG"]["users"]
     (proper,) = [one for one in users if one["nkey"] == ring.public["coordinator"]]
-    lesser = copy.deepcopy(proper) | {"nkey": key.public}
+    lesser = copy.deepcopy(proper) | {"nkey": keys.public_key_of(file)}
     lesser["permissions"]["subscribe"]["allow"].remove(without)
     users.append(lesser)
     return file
