@@ -76,6 +76,28 @@ async def test_where_a_server_did_not_tell_it_is_asked_once_more_with_patience()
     assert (await ask(servers)).state is RouteState.UNSEEN
 
 
+class Late(Servers):
+    """Its own server tells its version only to whoever waits a while; another one is quick, and tells it once."""
+
+    def __init__(self, *told: Any, quick: bytes) -> None:
+        super().__init__(*told)
+        self.quick = quick
+
+    async def gather(self, subject: str, data: bytes = b"", **more: Any) -> Sequence[AppReply]:
+        if subject.startswith("$SYS") and more.get("quiet_s", 0.1) < 0.5:
+            return (AppReply("", self.quick),)
+        return await super().gather(subject, data, **more)
+
+
+async def test_its_own_server_may_take_longer_to_tell_its_version_than_others() -> None:
+    other = HEAD.replace(b"n1", b"n2")
+    assert (await ask(Late((NOBODY,), quick=other))).state is RouteState.NOBODY
+    servers = Late(quick=other.replace(b"2.15", b"2.10"))
+    with pytest.raises(Unavailable, match=r"n2 \(2\.10"):
+        await ask(servers)
+    assert servers.traced == []
+
+
 @pytest.mark.parametrize(
     ("servers", "error", "code"),
     [
