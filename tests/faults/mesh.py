@@ -201,6 +201,8 @@ class DemoMesh(SmallMesh):
         self._programs = programs
         self.observed: frozenset[str] = frozenset()
         """The instances whose sidecars have a connection in the account of the application."""
+        self.beside_judging = ""
+        """By which settings the sidecars judge what they answer: tables of TOML; empty for those of the rules."""
 
     @property
     def demo_url(self) -> str:
@@ -275,7 +277,8 @@ class DemoMesh(SmallMesh):
             url = "{self.url}"
             nkey_file = "{self.ring.seed_file(f"agent-{SHOP}")}"
             inbox_prefix = "_INBOX_agent_{SHOP}"
-            {text}""",
+            {text}
+            {self.beside_judging}""",
         )
         program = self._module("diagmesh_agents", settings)
         self._await_subscription(f"diag/{SHOP}/{instance}", f"diag.{SHOP}.*.all", program)
@@ -326,6 +329,7 @@ class DemoMesh(SmallMesh):
             expvar = "http://127.0.0.1:{port}/debug/vars"
             metrics = "http://127.0.0.1:{port}/metrics"
             {_STREAMS if instance in self.observed else ""}
+            {self.beside_judging}
             """,
         )
 

@@ -8,23 +8,30 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import Final
 
+import msgspec
 import pytest
 
+from diagmesh.contract.findings import Finding
 from diagmesh.settings import RuleSettings
 from soak.clustered import KINDS, run_cluster
 from soak.healthy import processes, run, table
-from soak.watch import ALL_KINDS, Memory, Told, soak
+from soak.watch import ALL_KINDS, Memory, Told, slow_within, soak
 from support.compiler import c_compiler
 from support.godemo import build
 from support.golang import Go
+from support.ruling import UP, check, judge
 from support.upping import Up
+
+SLOW_MS: Final = 3000.0
+"""Other tests run beside these: how fast a probe is says more of the machine than of the demo."""
 
 
 @pytest.mark.timeout(900)
 def test_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
     c_compiler()  # -race needs one
-    told = run(tmp_path, 60.0, build(go), build(go, "-race"))
+    told = run(tmp_path, 60.0, build(go), build(go, "-race"), slow_ms=SLOW_MS)
     assert told.complaints == []
     assert told.answers.keys() == ALL_KINDS
     assert told.checks > 10
@@ -35,8 +42,7 @@ def test_the_healthy_demo_has_no_finding(go: Go, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_healthy_cluster_under_load_has_no_finding(go: Go, tmp_path: Path) -> None:
-    # Other tests run beside it: how fast a probe is says more of the machine than of the cluster.
-    told = run_cluster(tmp_path, 60.0, build(go), RuleSettings(code="PROC-005", limits={"slow_ms": 3000.0}))
+    told = run_cluster(tmp_path, 60.0, build(go), RuleSettings(code="PROC-005", limits={"slow_ms": SLOW_MS}))
     assert told.complaints == []
     assert told.checks > 10
     assert told.answers.keys() == set(KINDS)
@@ -56,6 +62,20 @@ def test_a_sick_one_is_told(tmp_path: Path) -> None:
         re.match(r"found: PROC-002 at orders/i2: process \d+ is stopped by a signal \(\dx\)", one)
         for one in told.complaints
     ), told
+
+
+def test_of_slow_probes_those_are_let_through_that_pass_in_time_and_nothing_else_is() -> None:
+    def slow(*took_ms: float) -> Finding:
+        doors = (check(f"door{number}", took_ms=ms, phases_ms={"body": ms}) for number, ms in enumerate(took_ms))
+        (finding,) = judge([msgspec.structs.replace(UP, checks=(*UP.checks, *doors))]).findings
+        assert finding.code == "PROC-005"
+        return finding
+
+    assert slow_within(slow(600.0, SLOW_MS), SLOW_MS)
+    assert not slow_within(slow(600.0, SLOW_MS + 1), SLOW_MS)
+    assert not slow_within(slow(600.0), 0.0)
+    assert not slow_within(slow(*[600.0] * 10), SLOW_MS), "there may be more than it holds"
+    assert not slow_within(msgspec.structs.replace(slow(600.0), code="PROC-006"), SLOW_MS)
 
 
 def test_the_table_and_the_complaints() -> None:

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-from diagmesh.settings import RuleSettings
+from diagmesh.settings import CoordinatorSettings, RuleSettings
 from diagmesh_cli.local.roles import server_config
+from diagmesh_cli.local.settings_file import toml_of
 from faults.mesh import BASE, SHOP, DemoMesh
 from soak.watch import Told, soak
 from support.natsserver import NatsServer
@@ -83,8 +84,9 @@ class ClusterMesh(DemoMesh):
 
 
 def run_cluster(folder: Path, seconds: float, programs: Path, *rules: RuleSettings) -> Told:
-    """One soak in an empty folder, judged by these settings."""
+    """One soak in an empty folder, judged by these settings, which the sidecars have as well."""
     with ClusterMesh(folder, programs) as cluster:
+        cluster.beside_judging = toml_of(CoordinatorSettings(rules=rules), brief=True)
         cluster.start(rules)
         cluster.watch_servers()
         pids = {"coordinator": cluster.judge.pid}

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,7 @@ def main(seconds: float) -> int:
     return 1 if said else 0
 
 
-def run(folder: Path, seconds: float, programs: Path, raced: Path | None) -> Told:
+def run(folder: Path, seconds: float, programs: Path, raced: Path | None, slow_ms: float = 0.0) -> Told:
     """One soak in an empty folder.
 
     Args:
@@ -55,6 +56,7 @@ def run(folder: Path, seconds: float, programs: Path, raced: Path | None) -> Tol
         seconds: how long.
         programs: the demo, built as `up` builds it.
         raced: the demo with the race detector, of which orders is taken; None for none.
+        slow_ms: as for `soak`; `up` takes no settings of rules.
     """
     began = time.monotonic()
     with Up(folder, "--demo", "go") as up:
@@ -64,7 +66,8 @@ def run(folder: Path, seconds: float, programs: Path, raced: Path | None) -> Tol
         up.ready()
         print(f"up at {up.url} after {time.monotonic() - began:.1f} s; judged for {seconds:g} s", flush=True)
         kinds = ALL_KINDS if raced is not None else ALL_KINDS - {"races"}
-        return asyncio.run(soak(up.url, processes(up), seconds, lambda line: print(line, flush=True), kinds))
+        tell = partial(print, flush=True)
+        return asyncio.run(soak(up.url, processes(up), seconds, tell, kinds, slow_ms=slow_ms))
 
 
 def _with_races(cache: Path, programs: Path, raced: Path) -> Path:
