@@ -1,5 +1,6 @@
 """Faults of single nats-servers, really made: a real sidecar beside them, and a check by all rules, name each alone."""
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -37,7 +38,8 @@ _SERVERS: Final[dict[str, dict[str, Any]]] = {
     "blank": {"config": _USERS + _LEAFS},
     "shop": {"jetstream": True, "config": _STORES},
     "jwt": {"config": OPERATOR.config},
-    "slow": {"config": _USERS + "max_pending: 4MB\n"},
+    # A reader that stands still is cut off after that time, however slowly the test gets on.
+    "slow": {"config": _USERS + 'max_pending: 4MB\nwrite_deadline: "300s"\n'},
 }
 _RULES: Final = (
     # On a machine with other work a server may not get all of its core for long.
@@ -251,7 +253,10 @@ async def test_a_server_that_lacks_the_gateway_of_its_cluster(attending: Attendi
     async with attending.asked() as asked:
         check = await asked.until("SRV-013", of=names, may=["SRV-026"])
         assert check.findings[0].title == "w2 lacks the gateway to east"
-        (link,) = (await asked.server("w1")).gateways
+        async with asyncio.timeout(60):  # a server turns to its gateways a second after its start
+            while not (links := (await asked.server("w1")).gateways) or not links[0].connections:
+                await asyncio.sleep(0.2)
+        (link,) = links
         assert (link.name, link.connections) == ("east", 1)
     for name in names:
         attending.servers[name].close()

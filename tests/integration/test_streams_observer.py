@@ -1,5 +1,6 @@
 """Streams through a real observer: with the rights of its role and no others, and in a cluster that falls apart."""
 
+import asyncio
 import contextlib
 import subprocess
 from collections.abc import Iterator
@@ -98,7 +99,9 @@ async def test_a_thousand_consumers_are_counted_and_the_worst_are_told(make_serv
         for number in range(1000):
             await lab.js.add_consumer("ORDERS", ConsumerConfig(name=f"c{number}", mem_storage=True))
         await lab.publish(3)
-        answer = await lab.look(most=10)
+        async with asyncio.timeout(20):  # consumers hear of a message after whoever published it
+            while (answer := await lab.look(most=10)).totals.pending < 3000:
+                await asyncio.sleep(0.1)
     assert (answer.totals.consumers, answer.totals.pending) == (1000, 3000)
     assert (len(answer.consumers), answer.left_out, answer.not_looked_at) == (10, 990, 0)
 
