@@ -31,7 +31,7 @@ from support.sidecars import sidecar, sleeper
 from support.smallmesh import SmallMesh
 
 GENEROUS_S: Final = 30.0
-LIVES_S: Final = 9.0
+LIVES_S: Final = 20.0
 """A JWT lives so long: three processes start meanwhile."""
 REMEMBERED_S: Final = 1.5
 """Longer than a sidecar remembers what a door said."""
@@ -282,7 +282,8 @@ async def test_an_answer_that_the_server_would_not_take_is_a_413(
 
 async def test_a_frozen_coordinator_that_is_cut_off_comes_back_complete(tmp_path: Path) -> None:
     """Its connection ended while it stood still; nobody is called lost for that."""
-    with SmallMesh(tmp_path, more_server='ping_interval: "500ms"\nping_max: 1') as small:
+    # Long enough that only the frozen one is cut off, and nobody who merely waits for his turn.
+    with SmallMesh(tmp_path, more_server='ping_interval: "2500ms"\nping_max: 1') as small:
         small.sidecar("orders", "i1")
         directing = small.coordinator()
         async with Mesh.connect(url=small.url) as mesh:

@@ -200,12 +200,14 @@ async def broken_chunks(bus: NatsBus, message: Message) -> None:
 async def test_a_coordinator_that_sends_rubbish_costs_nobody_an_answer(place: Place) -> None:
     subjects = ("@diag.mesh.*", "diag.mesh.*.c0")
     async with odd(place.small, "coordinator", "_INBOX_coord", broken_chunks, *subjects) as rubbish:
-        for _ in range(12):
+        rounds = 0
+        while rounds < 12 or (not rubbish.asked and rounds < 60):  # whom the server picks is chance
+            rounds += 1
             async with Mesh.connect(url=place.small.url) as fresh:  # it remembers nobody who helped
                 result = await fresh.all(Blob, LARGE, timeout_s=PATIENT_S, **CAREFULLY)
                 all_whole(result.each)
                 assert result.coordinator in place.coordinators
-        assert rubbish.asked > 0, "it was picked at least once of twelve times, or nothing was tried"
+        assert rubbish.asked > 0, "it was picked at least once of sixty times, or nothing was tried"
 
 
 async def chunk_bomb(bus: NatsBus, message: Message) -> None:
@@ -235,8 +237,9 @@ async def test_a_hostile_sidecar_costs_no_other_service_its_answers(
         await evil._bus.publish("diagev.hb.payments.p1", beat)
         await known(place.mesh, place.coordinators, len(LABELS) + 1)
         question = BlobQuestion(kib=700, chunks=chunks)
-        through = await place.mesh.all(Blob, question, timeout_s=4.0)
-        stream = place.mesh.stream(Blob, question, timeout_s=4.0)
+        # The hostile one never answers, so both last as long as they may.
+        through = await place.mesh.all(Blob, question, timeout_s=PATIENT_S / 2)
+        stream = place.mesh.stream(Blob, question, timeout_s=PATIENT_S / 2)
         direct = [one async for one in stream]
         for each in (through.each, direct):
             answered = [one for one in each if one.reply.status is Status.ANSWERED]
