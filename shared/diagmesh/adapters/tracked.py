@@ -19,7 +19,10 @@ __all__ = ["Tracked"]
 
 SEARCH_EVERY_S: Final = 0.5
 _SEARCH_REST: Final = 50.0
-"""After a search that took t seconds the next one waits for 50 t: at most a fiftieth of a core on a crowded machine."""
+"""After a search that cost t seconds of CPU the next one waits for 50 t: at most a fiftieth of a core.
+
+How long it took does not count: on a busy machine it waits for its turn, and who came back would be found late.
+"""
 _SEARCH_LATEST_S: Final = 10.0
 _LATELY_S: Final = 3600.0
 _RESTARTS_KEPT: Final = 100
@@ -108,9 +111,9 @@ class Tracked:
             if known is not None or not search:
                 return known
             self._searched_at = time.monotonic()
-        started = time.monotonic()
+        began_s = time.thread_time()
         found = find(self._way, self._root)  # without the lock: whoever asks meanwhile must not wait for a search
-        rest_s = _SEARCH_REST * (time.monotonic() - started)
+        rest_s = _SEARCH_REST * (time.thread_time() - began_s)
         with self._lock:
             self.search_pause_s = min(max(SEARCH_EVERY_S, rest_s), _SEARCH_LATEST_S)
             return self._adopt(found)

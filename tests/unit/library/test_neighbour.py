@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -15,7 +16,7 @@ import pytest
 from diagmesh.adapters import tracked
 from diagmesh.adapters.find import Found, find
 from diagmesh.adapters.neighbour import Neighbour
-from diagmesh.adapters.ways import Way
+from diagmesh.adapters.ways import ByPid, Way
 from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.errors import NotRunning, SettingsError, Unreadable
 from diagmesh.settings import TargetSettings
@@ -174,6 +175,23 @@ def test_searches_are_rare_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> 
     for _ in range(100):
         assert not neighbour.sighting().running
     assert 1 <= len(searches) <= 4
+
+
+@pytest.mark.parametrize(("waits_s", "works_s", "pause_s"), [(0.3, 0.0, tracked.SEARCH_EVERY_S), (0.0, 0.05, 2.5)])
+def test_a_search_costs_its_work_and_not_how_long_it_was_kept_waiting(
+    monkeypatch: pytest.MonkeyPatch, waits_s: float, works_s: float, pause_s: float
+) -> None:
+    def search(way: Way, root: str) -> Found:
+        time.sleep(waits_s)
+        done_s = time.thread_time() + works_s
+        while time.thread_time() < done_s:
+            pass
+        return Found(None, "not there")
+
+    monkeypatch.setattr(tracked, "find", search)
+    one = tracked.Tracked(ByPid(1, "/proc"), "/proc", renewed=lambda: None)
+    assert one.look(search=True) is None
+    assert pause_s <= one.search_pause_s < 2 * pause_s
 
 
 async def test_the_sampler_survives_everything_and_counts_it(
