@@ -19,12 +19,26 @@ from diagmesh.contract.answers.connection import (
 )
 from diagmesh.target import MetConnections, Target, TcpLink
 
-__all__ = ["LATELY_S", "best", "ended", "joined", "lately", "links", "mark_linked", "own_closed", "sockets_of", "view"]
+__all__ = [
+    "LATELY_S",
+    "best",
+    "ended",
+    "joined",
+    "lately",
+    "links",
+    "mark_linked",
+    "own_closed",
+    "sockets_of",
+    "unanswered",
+    "view",
+]
 
 LATELY_S: Final = 300.0
 _OWN_NAMES: Final = ("diag-preflight/", "diag-observer/", "diag-monitor/", "diag/")
 _MOST_SUBJECTS: Final = 8
 _MOST_LINKS: Final = 32
+_HARDLY: Final = 10
+"""Less than one message for so many requests."""
 Key = tuple[str, int]
 
 
@@ -145,6 +159,23 @@ def view(first: Seen, later: Seen | None, most_subs: int, answers: Collection[st
         out_bytes_per_s=rate(before.out_bytes, one.out_bytes),
         subs=tuple(subs),
     )
+
+
+def unanswered(first: Iterable[Seen], later: Mapping[Key, Seen], answers: Collection[str]) -> bool:
+    """Whether requests came between the two looks, and hardly anything was sent."""
+    for before in first:
+        last = later.get(before.key)
+        if last is None:
+            continue
+        earlier = {(sub.sid, sub.subject): sub.msgs for sub in before.one.subs_detail}
+        came = sum(
+            sub.msgs - earlier.get((sub.sid, sub.subject), sub.msgs)
+            for sub in last.one.subs_detail
+            if sub.subject in answers
+        )
+        if _HARDLY * (last.one.in_msgs - before.one.in_msgs) < came:
+            return True
+    return False
 
 
 def own_closed(seen: Iterable[Seen], met: MetConnections, client_name: str) -> list[Seen]:

@@ -14,7 +14,7 @@ from diagmesh.contract.wire import Blind
 from diagmesh.declare import agent
 from diagmesh.errors import BusError, NotRunning, Unavailable, Unreadable
 from diagmesh.target import Target, TcpLink
-from diagmesh_agents._joining import best, ended, joined, lately, links, mark_linked, own_closed, sockets_of
+from diagmesh_agents._joining import best, ended, joined, lately, links, mark_linked, own_closed, sockets_of, unanswered
 
 __all__ = ["connection"]
 
@@ -24,6 +24,10 @@ _KNOCK_S: Final = 3.0
 _SHARE_FOR_KNOCKS: Final = 0.7
 """Of the budget; the rest is for the answer, so that a server that is away is told about instead of making all late."""
 _ASK_S: Final = 1.0
+_ANSWER_S: Final = 1.0
+"""So long answers are waited for, before nothing that was sent means that nothing is answered."""
+_SHARE_FOR_ANSWERS: Final = 0.4
+"""Of the time beside the pause at most."""
 _MOST_DETAILED: Final = 8
 _SEEN: Final = "connections as the servers see them"
 _KEY = tuple[str, int]
@@ -62,8 +66,11 @@ async def _knock(question: ConnectionQuestion, target: Target, blinds: list[Blin
     if target.nats_doors is None:
         blinds.append(Blind(what="doors", why=_NO_DOORS, fix=_DOORS_FIX))
         return ()
-    asked_s = (question.timeout_ms or 1000 * BUDGET_S) / 1000
-    return await target.nats_doors.knock(min(_KNOCK_S, asked_s * _SHARE_FOR_KNOCKS), question.pings)
+    return await target.nats_doors.knock(min(_KNOCK_S, _asked_s(question) * _SHARE_FOR_KNOCKS), question.pings)
+
+
+def _asked_s(question: ConnectionQuestion) -> float:
+    return (question.timeout_ms or 1000 * BUDGET_S) / 1000
 
 
 async def _sockets(target: Target, blinds: list[Blind]) -> Sequence[TcpLink] | None:
@@ -91,11 +98,10 @@ async def _told(
     first = await _or_blind(_first(question, target, sockets or (), blinds, clocks), _SEEN, blinds)
     later: dict[_KEY, Seen] | None = {}
     if first and question.interval_s:
-        await asyncio.sleep(question.interval_s)
-        later = await _or_blind(_detail(target, first, len(clocks)), "rates", blinds)
+        later = await _or_blind(_later(question, target, first, len(clocks)), "rates", blinds)
     gone = None
     if first is not None and question.closed:
-        gone = await _or_blind(_ended(question, target), "ended connections", blinds)
+        gone = await _or_blind(_ended(question, target, len(clocks)), "ended connections", blinds)
     return first or {}, later or {}, gone
 
 
@@ -125,13 +131,35 @@ async def _first(
     return found
 
 
-async def _ended(question: ConnectionQuestion, target: Target) -> list[Seen]:
-    """Those of this instance that ended; of the last one that was too slow, its subscriptions as well: the cause."""
+async def _ended(question: ConnectionQuestion, target: Target, servers: int) -> list[Seen]:
+    """Those of this instance that ended; of the last one that was too slow, its subscriptions as well: the cause.
+
+    Of all servers that were asked before: none of them is missed because it is a little slower now.
+    """
     client_name = target.nats_doors.client_name if target.nats_doors is not None else ""
-    own = own_closed(await connz.closed(target.nats, question.closed, _ASK_S), target.met, client_name)
+    seen = await connz.closed(target.nats, question.closed, _ASK_S, servers)
+    own = own_closed(seen, target.met, client_name)
     last = {one.one.reason: one for one in reversed(own) if one.one.reason.startswith("Slow Consumer")}
-    full = await connz.detail(target.nats, [one.one.cid for one in last.values()], _ASK_S, ended=True)
+    cids = [one.one.cid for one in last.values()]
+    full = await connz.detail(target.nats, cids, _ASK_S, ended=True, servers=servers)
     return [full.get(one.key, one) for one in own]
+
+
+async def _later(
+    question: ConnectionQuestion, target: Target, first: dict[TcpLink, Seen], servers: int
+) -> dict[_KEY, Seen]:
+    """After the pause; where hardly anything was sent for the requests of the pause, later still: answers take time."""
+    await asyncio.sleep(question.interval_s)
+    later = await _detail(target, first, servers)
+    must = target.nats_doors.answers if target.nats_doors is not None else ()
+    if unanswered(first.values(), later, must):
+        await asyncio.sleep(_patience_s(question))
+        later |= await _detail(target, first, servers)
+    return later
+
+
+def _patience_s(question: ConnectionQuestion) -> float:
+    return max(0.0, min(_ANSWER_S, _SHARE_FOR_ANSWERS * (_asked_s(question) - question.interval_s)))
 
 
 async def _detail(target: Target, found: dict[TcpLink, Seen], servers: int) -> dict[_KEY, Seen]:

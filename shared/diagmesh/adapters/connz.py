@@ -95,13 +95,20 @@ async def detail(
     return found
 
 
-async def closed(nats: AppNats, count: int, timeout_s: float) -> list[Seen]:
+async def closed(nats: AppNats, count: int, timeout_s: float, servers: int = 0) -> list[Seen]:
     """The last that ended, of each server, the latest first; without subscriptions, of which each may have thousands.
+
+    Args:
+        nats: the observer.
+        count: so many of each server.
+        timeout_s: for the question.
+        servers: as `detail`.
 
     Raises:
         BusError: as `AppNats.gather`.
     """
-    seen, _ = await _ask(nats, {"auth": True, "state": _CLOSED, "sort": "stop", "limit": count}, timeout_s)
+    asked = {"auth": True, "state": _CLOSED, "sort": "stop", "limit": count}
+    seen, _ = await _ask(nats, asked, timeout_s, servers=servers)
     return sorted(seen, key=lambda one: one.one.stop.timestamp() if one.one.stop else 0.0, reverse=True)
 
 

@@ -1,30 +1,44 @@
 """connection: sockets joined to what servers tell, rates of two looks, what ended, and what could not be seen."""
 
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import nats
 import pytest
 
+from diagmesh.adapters import connz
 from diagmesh.adapters.connz import Seen
 from diagmesh.adapters.natsmon.connz import Connection as Told
 from diagmesh.adapters.natsmon.connz import Subscription
 from diagmesh.adapters.neighbour import Neighbour
 from diagmesh.adapters.observer import Observer
+from diagmesh.bus.core import Message
+from diagmesh.bus.memory import MemoryServer
 from diagmesh.bus.nats import NatsBus
-from diagmesh.contract.answers.connection import AuthVerdict, Connection, ConnectionQuestion, DoorVerdict, PortKind
+from diagmesh.contract.answers.connection import (
+    AuthVerdict,
+    Connection,
+    ConnectionQuestion,
+    Door,
+    DoorVerdict,
+    PortKind,
+)
 from diagmesh.contract.codec import problem_of
 from diagmesh.errors import Unavailable
 from diagmesh.settings import ConnectionSettings, NatsSettings, TargetSettings
 from diagmesh.target import MetConnections, TcpLink
 from diagmesh.testing import FakeProcess, FakeTarget
 from diagmesh_agents._joining import joined, own_closed, view
-from diagmesh_agents.connection import connection
+from diagmesh_agents.connection import _patience_s, connection
 from support.certificates import Authority
 from support.linked import APP, client, linked, login, service, tell
 from support.natsserver import MakeServer
-from support.ruling import judge, reply
+from support.ruling import codes, judge, reply
 
 SOCKET: Final = TcpLink(
     local_address="10.0.0.7",
@@ -85,13 +99,118 @@ async def test_without_servers_and_observer_it_says_how_to_name_them() -> None:
     assert [missing.not_here for one in told for missing in one.not_judged] == [True, True, True]
 
 
+class Doors:
+    """Of the settings of a service that must answer on one subject."""
+
+    source = "target.connection"
+    client_name = "orders"
+    answers = ("orders.get",)
+
+    async def knock(self, timeout_s: float, pings: int) -> Sequence[Door]:
+        return ()
+
+
+Tells = Callable[[dict[str, Any]], tuple[float, list[dict[str, Any]]]]
+
+
+class Servers:
+    """Servers in memory: each says to a question after how long it answers, and with which connections."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryServer().bus()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def add(self, name: str, tells: Tells) -> None:
+        async def say(message: Message) -> None:
+            after_s, ones = tells(msgspec.json.decode(message.data))
+            if after_s:
+                await asyncio.sleep(after_s)
+            head, body = {"name": name, "id": name}, {"now": datetime.now(UTC), "connections": ones}
+            await self.bus.publish(message.reply, msgspec.json.encode({"server": head, "data": body}))
+
+        await self.bus.subscribe(connz.SUBJECT, lambda message: self._tasks.add(asyncio.create_task(say(message))))
+
+    def target(self) -> FakeTarget:
+        return FakeTarget(FakeProcess(links=(SOCKET,)), nats=Observer(self.bus), doors=Doors())
+
+
+@pytest.mark.parametrize(("sent", "found"), [(10, False), (0, True)], ids=["it answers", "it does not"])
+async def test_answers_to_a_burst_of_requests_are_waited_for(sent: int, found: bool) -> None:
+    looks = iter([(0, 0), (10, 0), (10, sent)])
+
+    def tells(asked: dict[str, Any]) -> tuple[float, list[dict[str, Any]]]:
+        if asked.get("state"):
+            return 0.0, []
+        came, went = next(looks) if "cid" in asked else (0, 0)
+        sub = {"subject": "orders.get", "sid": "1", "msgs": came}
+        one = {"cid": 1, "ip": "10.0.0.7", "port": 40000, "in_msgs": went, "subscriptions_list_detail": [sub]}
+        return 0.0, [one]
+
+    servers = Servers()
+    await servers.add("n1", tells)
+    question = ConnectionQuestion(preflight=False, interval_s=0.05)
+    answer = await connection.look(question, servers.target())
+    assert isinstance(answer, Connection)
+    assert ("NATS-024" in codes(judge([answer]))) is found
+    assert next(looks, None) is None, "each look was taken"
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "interval_s", "expected_s"),
+    [(None, 0.5, 1.0), (1700, 0.5, 0.48), (5000, 3.0, 0.8), (1000, 3.0, 0.0)],
+)
+def test_waiting_for_answers_leaves_time_to_answer(
+    timeout_ms: int | None, interval_s: float, expected_s: float
+) -> None:
+    question = ConnectionQuestion(timeout_ms=timeout_ms, interval_s=interval_s)
+    assert _patience_s(question) == pytest.approx(expected_s)
+
+
+async def test_what_ended_at_the_server_that_answers_last_is_told_with_its_subjects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("diagmesh_agents.connection._ASK_S", 10.0)
+    gone = {
+        "cid": 9,
+        "ip": "10.0.0.7",
+        "name": "orders",
+        "stop": datetime.now(UTC),
+        "reason": "Slow Consumer (Pending Bytes)",
+        "subscriptions_list_detail": [{"subject": "flood", "sid": "1"}],
+    }
+
+    def first(asked: dict[str, Any]) -> tuple[float, list[dict[str, Any]]]:
+        there = not asked.get("state") and asked.get("cid", 1) == 1
+        return 0.0, [{"cid": 1, "ip": "10.0.0.7", "port": 40000}] if there else []
+
+    def second(asked: dict[str, Any]) -> tuple[float, list[dict[str, Any]]]:
+        if not asked.get("state"):
+            return 0.0, []
+        return 0.5, [{**gone, **({} if "cid" in asked else {"subscriptions_list_detail": []})}]
+
+    servers = Servers()
+    await servers.add("n1", first)
+    await servers.add("n2", second)
+    answer = await connection.look(ConnectionQuestion(preflight=False, interval_s=0), servers.target())
+    assert isinstance(answer, Connection)
+    assert [(one.server, one.cid, one.subjects) for one in answer.ended or ()] == [("n2", 9, ("flood",))]
+    assert answer.blind == ()
+
+
+def delivered(answer: Connection) -> int:
+    views = [link.seen for link in answer.links or () if link.seen is not None]
+    return sum(sub.msgs for view in views for sub in view.subs)
+
+
 async def test_both_views_of_one_real_connection_are_joined(make_server: MakeServer) -> None:
     with make_server(config=APP) as server:
         given = ConnectionSettings(url=login(server.url, "app"))
         with service(server, "orders", subscribe=["a.b", "c.>"]) as child, service(server, "other") as other:
             tell(other, "publish a.b 10 3")
             async with linked(pid=child.pid, observer=login(server.url, "eye"), connection=given) as it:
-                answer = await it.answer()
+                async with asyncio.timeout(20):
+                    while delivered(answer := await it.answer()) < 3:  # what was published is on its way
+                        pass
     (link,) = answer.links or ()
     assert link.seen is not None
     assert (link.seen.name, link.seen.account, link.seen.server) == ("orders", "APP", "test")

@@ -85,7 +85,8 @@ class ConnectionQuestion(Question, frozen=True, kw_only=True, forbid_unknown_fie
     Args:
         preflight: knock at the servers (one short connection to each).
         pings: round trips to measure at each of them.
-        interval_s: between the two looks from which rates are made; 0 for one look and no rates.
+        interval_s: between the two looks from which rates are made, more where requests wait for answers; 0 for one
+            look and no rates.
         subscriptions: tell at most so many of each connection, those with the most messages first.
         closed: look for so many of the last ended connections of a server.
     """
