@@ -54,6 +54,12 @@ for repeat in range(given.get("reconnects", 0)):
 plug, rest = connect()
 for sid, subject in enumerate(given.get("subscribe", []), 1):
     plug.sendall(f"SUB {subject} {sid}\\r\\n".encode())
+try:
+    plug.sendall(b"PING\\r\\n")  # so that the server has them when we are ready
+    while (line := rest.readline()) and not line.startswith(b"PONG"):
+        pass
+except OSError:  # it was refused
+    pass
 def read():
     while True:
         try:

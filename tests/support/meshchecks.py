@@ -21,9 +21,9 @@ RULES: Final = """
 """Settings of a coordinator: how full the disks of this machine are is no matter of a test of something else."""
 
 
-async def checked(mesh: Mesh) -> Check:
-    """What all rules say now."""
-    return (await mesh.one(Check, "mesh", CheckQuestion(), timeout_s=3.0)).answer
+async def checked(mesh: Mesh, timeout_s: float = 3.0) -> Check:
+    """What all rules say now; whoever is connected and silent is waited for nearly as long as this may take."""
+    return (await mesh.one(Check, "mesh", CheckQuestion(), timeout_s=timeout_s)).answer
 
 
 def told(check: Check) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ _SLEEPER: Final = "import time\nwhile True: time.sleep(3600)"
 
 
 class _Connection(msgspec.Struct):
+    cid: int = 0
     name: str = ""
     subscriptions_list: tuple[str, ...] = ()
 
@@ -97,10 +98,11 @@ class SmallMesh:
             labels = {{ {", ".join(f'{key} = "{value}"' for key, value in (labels or {}).items())} }}
             """,
         )
+        before = {one.cid for one in self._listed()}  # one that was killed just now may still be among them
         program = self._module("diagmesh_agents", settings, environment)
         if not twin:
             self.sidecars[name] = program
-        self._await_subscription(f"diag/{name}", f"diag.{service}.*.all", program)
+        self._await_subscription(f"diag/{name}", f"diag.{service}.*.all", program, before)
         return program
 
     def coordinator(
@@ -138,13 +140,16 @@ class SmallMesh:
 
     def connections(self) -> dict[str, tuple[str, ...]]:
         """Who is connected: connection name to its subscriptions, as the server sees it."""
+        return {one.name: one.subscriptions_list for one in self._listed()}
+
+    def _listed(self) -> tuple[_Connection, ...]:
         asking = http.client.HTTPConnection(self.server.host, self.server.monitor_port, timeout=10)
         try:
             asking.request("GET", "/connz?subs=1")
             known = msgspec.json.decode(asking.getresponse().read(), type=_Connections)
         finally:
             asking.close()
-        return {one.name: one.subscriptions_list for one in known.connections}
+        return known.connections
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.server)
@@ -163,12 +168,17 @@ class SmallMesh:
         file.write_text(text, encoding="utf-8")
         return file
 
-    def _await_subscription(self, connection: str, subject: str, program: Program) -> None:
+    def _await_subscription(
+        self, connection: str, subject: str, program: Program, before: Collection[int] = ()
+    ) -> None:
         def there() -> bool:
             if not program.running:
                 raise RuntimeError(f"it ended at its start:\n{program.log_text()[-2000:]}")
-            known = self.connections()
-            return any(subject in subjects for name, subjects in known.items() if connection in ("", name))
+            return any(
+                subject in one.subscriptions_list
+                for one in self._listed()
+                if connection in ("", one.name) and one.cid not in before
+            )
 
         try:
             wait_until(there, _START_S, f"a subscription to {subject}")

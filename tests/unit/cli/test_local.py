@@ -118,7 +118,7 @@ def test_the_port_asked_for_or_another(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_stop_ends_the_stubborn_and_the_frozen(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diagmesh_cli.local.children._STOP_S", 0.5)
+    monkeypatch.setattr("diagmesh_cli.local.children._STOP_S", 3.0)
     stubborn = await family.spawn("stubborn", [sys.executable, "-c", STUBBORN])
     frozen = await family.spawn("frozen", ["sleep", "99"])
     await until(lambda: stubborn.last_lines() == ["here"])

@@ -69,5 +69,5 @@ async def test_a_real_restart_is_not_called_that(tmp_path: Path) -> None:
         small.sidecar("orders", "i1")
         async with Mesh.connect(url=small.url) as mesh:
             for _ in range(5):
-                assert told(await checked(mesh)) == {}
+                assert told(await checked(mesh, 10.0)) == {}
                 await asyncio.sleep(HEARTBEAT_S)

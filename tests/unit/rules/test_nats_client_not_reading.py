@@ -7,7 +7,8 @@ from support.ruling import codes, found
 
 
 async def test_bytes_that_nobody_reads_are_seen_on_both_sides(make_server: MakeServer) -> None:
-    with make_server(config=APP) as server:
+    # Longer than any look takes; after it the client is cut off.
+    with make_server(config=APP + 'write_deadline: "60s"') as server:
         url = login(server.url, "app")
         with service(server, "orders", reads=False, subscribe=["flood"]) as slow, service(server, "load") as load:
             async with linked(

@@ -8,7 +8,8 @@ from support.ruling import found
 
 
 async def test_a_client_that_does_not_answer_pings_is_named(make_server: MakeServer) -> None:
-    with make_server(config=APP + 'ping_interval: "1s"\nping_max: 1') as server, service(server) as child:
+    # Not one ping alone: on a busy machine, who lives is late now and then as well.
+    with make_server(config=APP + 'ping_interval: "1s"\nping_max: 5') as server, service(server) as child:
         given = ConnectionSettings(url=login(server.url, "app"))
         async with linked(pid=child.pid, observer=login(server.url, "eye"), connection=given) as it:
             await it.until()

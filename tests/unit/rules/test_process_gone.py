@@ -1,5 +1,6 @@
 import sys
 from subprocess import Popen
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -58,11 +59,12 @@ def test_no_answer_is_blind_with_the_reason() -> None:
     assert "503" in verdict(diagnosis, "PROC-001").not_judged[0].why
 
 
-SLEEPER = "import time; print('ready', flush=True); time.sleep(120)  # neighbour-of-process-gone"
+MARK = f"neighbour-{uuid4().hex}"
+SLEEPER = f"import time; print('ready', flush=True); time.sleep(120)  # {MARK}"
 
 
 async def test_a_real_process_that_is_killed_and_started_again() -> None:
-    async with watched(command="*neighbour-of-process-gone") as it:
+    async with watched(command=f"*{MARK}") as it:
         with Child(SLEEPER) as child:
             await it.until()
             child.process.kill()

@@ -53,6 +53,7 @@ import socket, sys
 listener = socket.create_server(('127.0.0.1', 0))
 print(listener.getsockname()[1], flush=True)
 kept = [listener.accept()[0] for _ in range(25)]
+print('accepted', flush=True)
 sys.stdin.readline()
 for one in kept:
     one.close()
@@ -64,6 +65,8 @@ async def test_real_connections_that_are_not_closed_until_they_are() -> None:
     with Child(CLOSER) as child:
         for _ in range(25):
             socket.create_connection(("127.0.0.1", int(child.said)), timeout=10).close()
+        assert child.process.stdout is not None
+        assert child.process.stdout.readline().strip() == "accepted"  # before, they are not its own
         async with watched(pid=child.pid) as it:
             leaking = await it.until("RES-008")
             assert found(leaking, "RES-008").title.startswith("25 connections")

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -133,9 +134,16 @@ for line in sys.stdin:
     threads = [threading.Thread(target=goes.wait, daemon=True) for _ in range(int(line))]
     for thread in threads:
         thread.start()
+    print('started', flush=True)
     sys.stdin.readline()
     goes.set()
 """
+
+
+async def started(child: Child) -> None:
+    """All of them: else a look may come while they are being started."""
+    assert child.process.stdout is not None
+    assert (await asyncio.to_thread(child.process.stdout.readline)).strip() == "started"
 
 
 async def test_real_threads_until_they_end() -> None:
@@ -146,6 +154,7 @@ async def test_real_threads_until_they_end() -> None:
             assert child.process.stdin is not None
             child.process.stdin.write("60\n")
             child.process.stdin.flush()
+            await started(child)
             assert found(await it.until("RES-009"), "RES-009").title == "has 61 threads, 60 more than usual"
             child.process.stdin.write("enough\n")
             child.process.stdin.flush()
@@ -160,6 +169,7 @@ async def test_a_real_limit_of_tasks_until_there_is_room_again() -> None:
             assert child.process.stdin is not None
             child.process.stdin.write("27\n")
             child.process.stdin.flush()
+            await started(child)
             assert "of their limit (28 threads are its own)" in found(await it.until("RES-009"), "RES-009").title
             child.process.stdin.write("enough\n")
             child.process.stdin.flush()
