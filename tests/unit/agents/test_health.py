@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -315,6 +316,7 @@ class Sleeper:
     """A Python process that does nothing, known to the neighbour by its command line, and can be started again."""
 
     def __init__(self, mark: str) -> None:
+        self.mark = mark
         self._command = [sys.executable, "-c", f"import time; time.sleep(120)  # {mark}"]
         self.child = self.start()
 
@@ -334,14 +336,15 @@ class Sleeper:
 
 @pytest.fixture
 def sleeper() -> Iterator[Sleeper]:
-    it = Sleeper("python-neighbour-of-test-health")
+    it = Sleeper(f"python-neighbour-{uuid4().hex}")
     yield it
     it.close()
 
 
 async def until(target: Target, state: State) -> Health:
     """The first answer with that state; the neighbour searches at most twice a second."""
-    for _ in range(100):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
         answer = await ask(target)
         if answer.state is state:
             return answer
@@ -350,7 +353,7 @@ async def until(target: Target, state: State) -> Health:
 
 
 async def test_a_real_python_process_stopped_killed_and_restarted(sleeper: Sleeper) -> None:
-    target = Neighbour(TargetSettings(service="orders", command="*python-neighbour-of-test-health"))
+    target = Neighbour(TargetSettings(service="orders", command=f"*{sleeper.mark}"))
     answer = await until(target, State.UP)
     assert answer.pid == sleeper.child.pid
     assert answer.process_state in (S.SLEEPING, S.RUNNING)

@@ -28,7 +28,7 @@ def probe_threads() -> list[str]:
 
 
 async def no_probe_threads() -> bool:
-    for _ in range(100):
+    for _ in range(500):
         if not probe_threads():
             return True
         await asyncio.sleep(0.01)
@@ -132,25 +132,25 @@ def drips(data: bytes, first: bytes = b"") -> Script:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        (silent, "it took the connection but answered nothing within 0.4 s"),
-        (drips(b"HTTP/1.1 200 OK\r\nX-Y: zzzz\r\n"), "it began to answer but did not come to an end within 0.4 s"),
+        (silent, "it took the connection but answered nothing within 2 s"),
+        (drips(b"HTTP/1.1 200 OK\r\nX-Y: zzzz\r\n"), "it began to answer but did not come to an end within 2 s"),
         (
             drips(b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"),
-            "it began to answer but did not come to an end within 0.4 s",
+            "it began to answer but did not come to an end within 2 s",
         ),
         (
             drips(b"1\r\nx\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            "it began to answer but did not come to an end within 0.4 s",
+            "it began to answer but did not come to an end within 2 s",
         ),
-        (drips(b"HTTP/1.1 100 Continue\r\n\r\n"), "it began to answer but did not come to an end within 0.4 s"),
+        (drips(b"HTTP/1.1 100 Continue\r\n\r\n"), "it began to answer but did not come to an end within 2 s"),
     ],
     ids=["silent", "headers", "body", "chunks", "continue"],
 )
 async def test_a_slow_door_never_stretches_the_deadline_and_its_thread_ends(script: Script, words: str) -> None:
     with scripted(script) as door:
         started = time.monotonic()
-        result = await look(f"http://{door.address}/", timeout_s=0.4)
-        assert time.monotonic() - started < 5.0
+        result = await look(f"http://{door.address}/", timeout_s=2.0)
+        assert time.monotonic() - started < 6.5
         assert await no_probe_threads()
     assert result.ok is False
     assert result.reason == words

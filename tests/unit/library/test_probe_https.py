@@ -128,8 +128,8 @@ async def test_a_slow_body_inside_tls_is_cut_at_the_deadline(authority: Authorit
             time.sleep(0.05)
 
     with scripted(drips, authority.leaf()) as door:
-        result = await look(f"https://{door.address}/", authority.bundle, timeout_s=0.5)
-    assert (result.ok, result.reason) == (False, "it began to answer but did not come to an end within 0.5 s")
+        result = await look(f"https://{door.address}/", authority.bundle, timeout_s=2.0)
+    assert (result.ok, result.reason) == (False, "it began to answer but did not come to an end within 2 s")
 
 
 async def test_a_bundle_that_went_away_is_no_verdict(authority: Authority, tmp_path: Path) -> None:

@@ -68,6 +68,14 @@ async def slow(question: Echo, target: Any) -> Echoed:
     return Echoed(word="done")
 
 
+@agent(budget=60)
+async def held(question: Echo, target: Any) -> Echoed:
+    """Answer when the test lets it."""
+    while not gate.is_set():
+        await asyncio.sleep(0.005)
+    return Echoed(word="held")
+
+
 @agent()
 async def broken(question: Echo, target: Any) -> Echoed:
     """Raise something with a secret in it."""
@@ -107,7 +115,7 @@ async def threaded(question: Echo, target: Any) -> Echoed:
 
 gate = threading.Event()
 AGENTS: list[AgentSpec] = [
-    echo, hang, deaf_hang, slow, broken, cancels_itself, exits, unavailable, blocked_thread, threaded,
+    echo, hang, deaf_hang, slow, held, broken, cancels_itself, exits, unavailable, blocked_thread, threaded,
 ]  # fmt: skip
 
 
@@ -326,7 +334,7 @@ async def test_drain_answers_what_is_in_work_and_refuses_the_rest(mesh: Mesh) ->
 
 
 async def test_drain_is_bounded(mesh: Mesh) -> None:
-    stuck = asyncio.create_task(mesh.ask("slow"))
+    stuck = asyncio.create_task(mesh.ask("held"))
     await asyncio.sleep(0.05)
     started = time.monotonic()
     await mesh.responder.drain(0.05)
@@ -337,10 +345,13 @@ async def test_drain_is_bounded(mesh: Mesh) -> None:
 
 
 async def test_a_broken_connection_is_counted_not_raised(mesh: Mesh) -> None:
-    task = asyncio.create_task(mesh.ask("slow"))
+    task = asyncio.create_task(mesh.ask("held"))
     await asyncio.sleep(0.05)
     mesh.bus._server.cut()
-    await asyncio.sleep(0.3)
+    gate.set()
+    async with asyncio.timeout(10):
+        while not mesh.responder.unsent:
+            await asyncio.sleep(0.01)
     assert mesh.responder.unsent == 1
     mesh.bus._server.heal()
     task.cancel()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from diagmesh.adapters.procfs import PidDir
 from diagmesh.adapters.sockets import open_sockets, parse_tcp, readable_address, tcp_table
 from diagmesh.errors import Unreadable
-from support.children import Child
+from support.children import Child, until
 from support.natsserver import MakeServer
 from support.nobody import as_nobody, needs_root
 from support.trees import plant, stat_line
@@ -38,7 +38,10 @@ def test_close_wait_backlog_and_kinds_are_seen() -> None:
         clients.append(socket.create_connection(("127.0.0.1", port)))
         for client in clients[:2]:
             client.close()  # the child keeps its ends: CLOSE_WAIT
-        seen = open_sockets(PidDir(child.pid))
+        seen = until(  # what was closed and connected is with the child a moment later
+            lambda: open_sockets(PidDir(child.pid)),
+            lambda one: one.close_wait == 2 and [each.waiting for each in one.listeners] == [1],
+        )
         for client in clients[2:]:
             client.close()
     assert seen.close_wait == 2
@@ -54,7 +57,8 @@ def test_a_go_process_has_its_listeners(make_server: MakeServer) -> None:
     server = make_server(monitoring=True).start()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.recv(10)
-        seen = open_sockets(PidDir(server.pid))
+        # Who looked whether it greets may still be there.
+        seen = until(lambda: open_sockets(PidDir(server.pid)), lambda one: one.established == 1)
     assert server.port in [listener.port for listener in seen.listeners]
     assert seen.established == 1
 

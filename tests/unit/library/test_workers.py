@@ -28,6 +28,12 @@ async def in_kind(kind: str, threads: KindThreads) -> str:
     return await asyncio.to_thread(lambda: threading.current_thread().name)
 
 
+async def all_running(threads: KindThreads) -> None:
+    async with asyncio.timeout(10):
+        while threads.running() < 4:
+            await asyncio.sleep(0.01)
+
+
 async def test_each_kind_has_its_own_threads(threads: KindThreads) -> None:
     names = await asyncio.gather(*(in_kind(kind, threads) for kind in ("health", "resources")))
     assert [name.rsplit("_", 1)[0] for name in names] == ["look-health", "look-resources"]
@@ -38,6 +44,7 @@ async def test_hanging_looks_are_refused_at_once(threads: KindThreads, monkeypat
     gate.clear()
     current_kind.set("health")
     hung = [threads.submit(gate.wait, 20) for _ in range(4)]
+    await all_running(threads)
     await asyncio.sleep(0.1)
     assert threads.running() == 4
     with pytest.raises(Unavailable, match="4 earlier looks for health still hang"):
@@ -67,7 +74,7 @@ async def test_the_queue_is_bounded(threads: KindThreads) -> None:
     gate.clear()
     current_kind.set("health")
     waiting = [threads.submit(gate.wait, 20) for _ in range(4)]
-    await asyncio.sleep(0.05)
+    await all_running(threads)
     waiting += [threads.submit(gate.wait, 20) for _ in range(64)]
     with pytest.raises(Unavailable, match="64 looks for health wait already"):
         threads.submit(print)
