@@ -81,6 +81,8 @@ def system(running: System) -> Iterator[System]:
 def spare(running: System) -> Iterator[GoService]:
     """A copy of payments that may be ended."""
     copy = running.demo.service("payments", instance=f"spare-{time.monotonic_ns()}")
+    running.demo.connected(copy)
+    assert until(lambda: _heard(copy)), "it is connected before the server has its subscriptions"
     yield copy
     copy.program.stop()
 
@@ -187,17 +189,16 @@ def test_nothing_breaks_unless_allowed(system: System) -> None:
 
 
 def test_a_switch_goes_off_by_itself_on_its_instance_only(system: System, spare: GoService) -> None:
-    system.demo.connected(spare)
-    spare.turn("not-ready", for_s=0.4)
+    spare.turn("not-ready", for_s=4)  # time enough for a look, also on a busy machine
     assert spare.page("/healthz")[0] == 503
     assert system.payments.page("/healthz")[0] == 200
-    assert until(lambda: spare.page("/healthz")[0] == 200, within_s=5.0)
+    assert until(lambda: spare.page("/healthz")[0] == 200, within_s=4 + 5.0)
     answers = ask(system.url, "demo.payments.fault", {})[1]
     assert answers["service"] == "payments"
 
 
 def test_faults_from_the_environment(running: System) -> None:
-    sick = running.demo.service("payments", instance="sick", environment={"DEMO_FAULTS": "not-ready@0.5,slow=300"})
+    sick = running.demo.service("payments", instance="sick", environment={"DEMO_FAULTS": "not-ready@4,slow=300"})
     assert until(lambda: sick.page("/healthz")[0] == 503)
     running.demo.connected(sick)
     assert until(lambda: [one["fault"] for one in sick.order()[1]["active"]] == ["slow"])
@@ -259,22 +260,25 @@ def test_lost_goroutines_stay(spare: GoService) -> None:
 def test_it_computes(system: System, fault: str) -> None:
     service = system.payments
     collected = service.metric("go_gc_cycles_total")
+    idle = until(lambda: _cpu_share(service), lambda now: now < 0.1)  # what a test before has left may be collected yet
     service.turn(fault)
-    share = _cpu_share(service)
-    assert share > 0.1, "what a loaded machine still leaves it"
+    least = 0.1 + 2 * idle  # half of it is more than the service needs by itself
+    share = until(lambda: _cpu_share(service), lambda now: now > least)
+    assert share > least, "what a loaded machine still leaves it"
     if fault == "allocate":
         assert until(lambda: service.metric("go_gc_cycles_total") > collected + 10)
     service.turn(fault, on=False)
-    assert _cpu_share(service) < share / 2
+    assert until(lambda: _cpu_share(service), lambda now: now < share / 2) < share / 2
 
 
 def test_a_held_lock_stops_everybody_and_is_seen(system: System) -> None:
     system.payments.turn("hold-lock")
-    assert system.payments.page("/healthz")[0] == 503
-    stacks = until(system.payments.stacks, lambda text: "sync.Mutex.Lock" in text)
+    assert until(lambda: system.payments.page("/healthz")[0] == 503)  # on is said before the lock is held
+    # Others wait for other locks now and then: until one of those who wait is one that puts.
+    words = ("sync.Mutex.Lock", "store.(*Store).holdOnce", "store.(*Store).Put")
+    stacks = until(system.payments.stacks, lambda text: all(word in text for word in words))
     assert re.search(r"goroutine \d+ \[sync\.Mutex\.Lock", stacks)
-    assert "store.(*Store).holdOnce" in stacks
-    assert "store.(*Store).Put" in stacks
+    assert [word for word in words if word not in stacks] == []
     system.payments.turn("hold-lock", on=False)
     assert until(lambda: system.payments.page("/healthz")[0] == 200)
 
@@ -291,7 +295,7 @@ def waits_for_a_lock(stacks: str, function: str) -> bool:
 
 def test_a_deadlock_stops_everybody_and_is_seen(system: System) -> None:
     system.inventory.turn("deadlock")
-    assert system.inventory.page("/healthz")[0] == 503
+    assert until(lambda: system.inventory.page("/healthz")[0] == 503)
     assert until(lambda: waits_for_a_lock(system.inventory.stacks(), "bookThenCount"))
     assert until(lambda: waits_for_a_lock(system.inventory.stacks(), "countThenBook"))
     system.inventory.turn("deadlock", on=False)
@@ -331,7 +335,7 @@ def test_it_is_not_ready_or_slowly(system: System) -> None:
     assert _seconds(lambda: service.page("/healthz")) > 0.5
     service.turn("slow-ready", on=False)
     assert service.page("/healthz")[0] == 200
-    assert min(_seconds(lambda: service.page("/healthz")) for _ in range(5)) < 0.5
+    assert until(lambda: _seconds(lambda: service.page("/healthz")) < 0.5)
 
 
 # Faults of the answers.
@@ -340,7 +344,8 @@ def test_it_is_not_ready_or_slowly(system: System) -> None:
 def test_slow_concerns_one_operation(system: System) -> None:
     system.payments.turn("slow", amount=300, operation="charge")
     assert _seconds(lambda: ask(system.url, "demo.payments.charge", {"order": "slow"})) > 0.29
-    assert min(_seconds(lambda: ask(system.url, "demo.payments.balance")) for _ in range(3)) < 0.29
+    # Were it slow too, it never could be quicker; on a busy machine some are slow all the same.
+    assert until(lambda: _seconds(lambda: ask(system.url, "demo.payments.balance")) < 0.29)
     slow = 'demo_request_duration_seconds_bucket{operation="create",le="0.25"}'
     everything = 'demo_request_duration_seconds_bucket{operation="create",le="+Inf"}'
     assert until(lambda: system.orders.metric(everything) > system.orders.metric(slow)), "orders waits for payments"
@@ -381,10 +386,14 @@ def test_an_answer_is_bad_and_somebody_says_so(system: System, service: str, fau
     system.named(service).turn(fault)
     assert until(lambda: len(_errors(teller, says)), lambda now: now > known) > known
     system.named(service).turn(fault, on=False)
-    system.calm()
-    known = len(_errors(teller, says))
-    system.calm()
-    assert len(_errors(teller, says)) == known
+
+    def nobody_says_so() -> bool:
+        known = len(_errors(teller, says))
+        system.calm()
+        return len(_errors(teller, says)) == known
+
+    # Whoever is late may still tell of what was asked before; with the fault on, each of these orders would be told of.
+    assert until(nobody_says_so)
 
 
 def test_an_answer_that_is_too_large_is_a_timeout_for_the_caller(system: System) -> None:
@@ -451,7 +460,7 @@ def test_events_go_where_no_stream_is(system: System) -> None:
     assert _errors(system.orders, "nats: no response from stream")
     assert system.orders.metric('order_events_total{outcome="lost"}') > 0
     system.orders.turn("no-stream", on=False)
-    assert ask(system.url, "demo.orders.create")[1]["event"] == "stored"
+    assert until(lambda: ask(system.url, "demo.orders.create")[1].get("event") == "stored")
 
 
 def test_a_slow_subscriber_loses_messages(system: System) -> None:
@@ -461,7 +470,7 @@ def test_a_slow_subscriber_loses_messages(system: System) -> None:
     system.payments.turn("slow-subscribe")
     assert until(lambda: system.payments.metric(pending) > 100)
     assert until(lambda: system.payments.metric(dropped) > before)
-    assert _errors(system.payments, "nats: slow consumer")
+    assert until(lambda: _errors(system.payments, "nats: slow consumer"))  # counted first, then told
     system.payments.turn("slow-subscribe", on=False)
     assert until(lambda: system.payments.metric(pending) < 10)
 
@@ -474,6 +483,14 @@ def test_the_connection_is_made_again_and_again(system: System) -> None:
     settled = until(lambda: system.payments.metric("nats_connected") == 1 and system.payments.metric("nats_reconnects"))
     time.sleep(0.6)
     assert system.payments.metric("nats_reconnects") == settled
+
+
+def _heard(copy: GoService) -> bool:
+    try:
+        copy.order(list=True)
+    except nats.errors.NoRespondersError:
+        return False
+    return True
 
 
 def _errors(service: GoService, says: str) -> list[dict[str, Any]]:
@@ -500,12 +517,18 @@ def _ahead(url: str) -> int:
 
 
 def _stored_per_order(system: System) -> float:
-    """Messages in the stream per order, over the next orders."""
+    """Messages in the stream per order, over so many orders that those made while we look are few of them."""
 
-    def seen() -> tuple[float, float]:
+    def made() -> float:
+        return sum(system.orders.metric(f'orders_total{{state="{state}"}}') for state in ("paid", "failed"))
+
+    def seen() -> tuple[float, float, float]:
+        """In the stream, orders at that moment, and how far off that may be."""
+        before = made()
         stream = ask(system.url, "$JS.API.STREAM.INFO.ORDERS")[1]["state"]["last_seq"]
-        return stream, sum(system.orders.metric(f'orders_total{{state="{state}"}}') for state in ("paid", "failed"))
+        after = made()
+        return stream, (before + after) / 2, (after - before) / 2
 
-    stored, made = seen()
-    stored_then, made_then = until(seen, lambda now: now[1] > made + 30)
-    return (stored_then - stored) / (made_then - made)
+    stored, since, doubt = seen()
+    stored_then, then, _ = until(seen, lambda now: now[1] - since > 60 + 10 * (doubt + now[2]), 60.0)
+    return (stored_then - stored) / (then - since)

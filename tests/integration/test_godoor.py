@@ -51,16 +51,18 @@ async def test_a_profile_that_this_go_has_not_is_missing(door: GoDoor) -> None:
 
 
 async def test_one_cpu_profile_at_a_time_whoever_takes_it(payments: GoService, door: GoDoor) -> None:
-    query = {"seconds": 3}
+    query = {"seconds": 5}
     elsewhere = door_of(payments.go, "payments/i1")
     async with asyncio.TaskGroup() as group:
         first = group.create_task(door.fetch(pprof("profile"), query=query, timeout_s=30, whole=True))
         while not door.at_work:
             await asyncio.sleep(0.01)
-        assert door.at_work == "pprof/profile?seconds=3"
+        assert door.at_work == "pprof/profile?seconds=5"
         with pytest.raises(Busy, match="under way at payments/i1"):
             await door.fetch(pprof("profile"), query=query)
-        await asyncio.sleep(1)  # it has begun by now: the other one asks Go itself
+        async with asyncio.timeout(20):  # until it has begun: the other one asks Go itself
+            while "net/http/pprof.sleep" not in await asyncio.to_thread(payments.stacks):
+                await asyncio.sleep(0.05)
         with pytest.raises(Busy, match="already in use"):
             await elsewhere.fetch(pprof("profile"), query=query, timeout_s=30)
     assert gzip.decompress(first.result().body)
