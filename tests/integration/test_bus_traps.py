@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import http.client
 import logging
+import socket
 import time
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -27,6 +29,7 @@ from diagmesh.settings import NatsSettings
 from support.buses import Start, answering, is_connected, until
 from support.natsserver import MakeServer, NatsServer
 from support.ports import free_port
+from support.programs import wait_until
 
 
 def pair(make_server: MakeServer, more: str = "") -> tuple[NatsServer, NatsServer]:
@@ -40,7 +43,16 @@ def pair(make_server: MakeServer, more: str = "") -> tuple[NatsServer, NatsServe
         ).start()
         for number, own in enumerate(routes)
     ]
+    for one, other in permutations(made, 2):
+        wait_until(lambda one=one, other=other: knows(one, other), 20, "they know each other")  # type: ignore[misc]  # bound
     return made[0], made[1]
+
+
+def knows(one: NatsServer, other: NatsServer) -> bool:
+    """Whether a client of the one is told of the other when it is greeted; a route comes about only after a start."""
+    with socket.create_connection((one.host, one.port), timeout=10) as plug, plug.makefile("rb") as lines:
+        info = msgspec.json.decode(lines.readline().removeprefix(b"INFO "), type=dict[str, Any])
+    return any(url.endswith(f":{other.port}") for url in info.get("connect_urls", ()))
 
 
 def told(server: NatsServer, path: str) -> dict[str, Any]:
@@ -138,7 +150,8 @@ async def test_the_largest_message_that_fits_goes_and_the_next_is_refused_here(
 
 
 async def test_a_full_server_is_named_and_the_next_free_place_taken(make_server: MakeServer, started: Start) -> None:
-    server = make_server(config="max_connections: 1").start()
+    server = make_server(monitoring=True, config="max_connections: 1").start()
+    await until(lambda: not told(server, "/connz")["connections"])  # whoever looked whether it greets has to be gone
     holder = await NatsBus.connect(NatsSettings(url=server.url), "holder")
     bus = started(NatsSettings(url=server.url))
     await until(lambda: "max_connections" in bus.state.reason)
@@ -161,6 +174,7 @@ async def test_what_failed_while_away_is_never_sent_later(make_server: MakeServe
     server.start()
     await until(is_connected(bus))
     await bus.barrier()
+    await until(lambda: len(told(server, "/connz")["connections"]) == 1)  # whoever looked whether it greets is gone
     (ours,) = told(server, "/connz")["connections"]
     assert (ours["in_msgs"], told(server, "/varz")["in_msgs"]) == (0, 0)
 
