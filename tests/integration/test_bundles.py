@@ -71,7 +71,7 @@ async def test_the_coordinator_may_put_files_there_and_no_agent_may(make_server:
     async with lab.connected("witness-DIAG", set()) as witness:
         assert await from_store(witness, one) == LARGE
         assert await from_store(witness, other) == b""
-        said = await witness.request(f"$JS.API.STREAM.INFO.OBJ_{BUNDLES}")
+        said = await witness.request(f"$JS.API.STREAM.INFO.OBJ_{BUNDLES}", timeout=LONG_S)
         config = json.loads(said.data)["config"]
     assert (config["discard"], config["storage"], config["max_age"]) == ("new", "file", 86_400 * 10**9)
     assert config["max_bytes"] == 128 << 20
@@ -83,13 +83,14 @@ async def test_a_full_store_says_so_and_gets_no_half_files(make_server: MakeServ
     subjects = [f"$O.{BUNDLES}.C.>", f"$O.{BUNDLES}.M.>"]
     config = {"name": f"OBJ_{BUNDLES}", "subjects": subjects, "discard": "new", "max_bytes": 300_000}
     config |= {"allow_rollup_hdrs": True, "allow_direct": True}
-    made_ = await client.request(f"$JS.API.STREAM.CREATE.OBJ_{BUNDLES}", json.dumps(config).encode())
+    asked = json.dumps(config).encode()
+    made_ = await client.request(f"$JS.API.STREAM.CREATE.OBJ_{BUNDLES}", asked, timeout=LONG_S)
     assert "error" not in json.loads(made_.data)
     bus = await NatsBus.connect(NatsSettings(url=server.url), "test", timeout_s=LONG_S)
     objects = Objects(bus)
     with pytest.raises(StoreUnavailable, match="diag_bundles is full"):
         await objects.put("large", LARGE)
-    info = await client.request(f"$JS.API.STREAM.INFO.OBJ_{BUNDLES}")
+    info = await client.request(f"$JS.API.STREAM.INFO.OBJ_{BUNDLES}", timeout=LONG_S)
     assert json.loads(info.data)["state"]["messages"] == 0
     assert await from_store(client, await objects.put("small", LARGE[:100_000])) == LARGE[:100_000]
     await bus.close()
@@ -137,7 +138,8 @@ class Replicas:
     def _sidecar(stack: ExitStack, folder: Path, file: Path, instance: str) -> Program:
         words: list[str | Path] = ["python", "-m", "diagmesh_agents", "--config", file]
         program = stack.enter_context(Program(words, folder / f"{instance}.log"))
-        wait_until(lambda: f"serving orders/{instance}" in program.log_text(), LONG_S, f"{instance} serves")
+        signs = (f"serving orders/{instance}", ": connected")  # it says the first before anybody can hear it
+        wait_until(lambda: all(sign in program.log_text() for sign in signs), LONG_S, f"{instance} serves")
         return program
 
     async def asked(self, **question: Any) -> dict[str, Any]:
@@ -205,10 +207,11 @@ async def test_a_file_of_32_mib_is_put_away_piece_by_piece(tmp_path: Path) -> No
             assert raw["object"].startswith(f"{BUNDLES}/orders/{reply['instance']}/heap-")
         assert await from_store(client, raw["object"]) == HUGE
         # Whoever has no store takes the pieces himself, from the instance.
-        question = {"file": raw["sha256"], "offset": len(HUGE) - 1000}
-        said = json.loads((await client.request("diag.orders.profile.i2", json.dumps(question).encode())).data)
+        question = json.dumps({"file": raw["sha256"], "offset": len(HUGE) - 1000}).encode()
+        said = json.loads((await client.request("diag.orders.profile.i2", question, timeout=LONG_S)).data)
         assert base64.b64decode(said["answer"]["raw"][0]["data"]) == HUGE[-1000:]
-        other = json.loads((await client.request("diag.orders.profile.i2", b'{"file": "%s"}' % (b"0" * 64))).data)
+        unknown = b'{"file": "%s"}' % (b"0" * 64)
+        other = json.loads((await client.request("diag.orders.profile.i2", unknown, timeout=LONG_S)).data)
         assert (other["status"], other["problem"]["code"]) == ("declined", 404)
         await client.close()
         for program in (*replicas.sidecars, replicas.coordinator):
@@ -282,7 +285,8 @@ async def test_where_there_is_no_store_the_answer_says_so(replicas: Replicas) ->
     client = await nats.connect(replicas.url)
     while len(got) < len(LARGE):
         question = json.dumps({"file": raw["sha256"], "offset": len(got)}).encode()
-        said = json.loads((await client.request(f"diag.orders.profile.{answer['each'][0]['instance']}", question)).data)
+        subject = f"diag.orders.profile.{answer['each'][0]['instance']}"
+        said = json.loads((await client.request(subject, question, timeout=LONG_S)).data)
         got += base64.b64decode(said["answer"]["raw"][0]["data"])
     await client.close()
     assert got == LARGE

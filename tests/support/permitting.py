@@ -225,7 +225,9 @@ async def try_all(lab: Lab) -> dict[str, list[Cell]]:
             await _barrier(witnesses[home])
         # So that whoever may read the registry is answered.
         stream = {"name": "KV_diag_registry", "subjects": ["$KV.diag_registry.>"], "allow_direct": True}
-        made = await witnesses["DIAG"].request("$JS.API.STREAM.CREATE.KV_diag_registry", orjson.dumps(stream))
+        made = await witnesses["DIAG"].request(
+            "$JS.API.STREAM.CREATE.KV_diag_registry", orjson.dumps(stream), timeout=30
+        )
         assert "error" not in orjson.loads(made.data)
         return {role.name: await _try_role(lab, role, witnesses, heard) for role in lab.roles}
 
