@@ -30,6 +30,8 @@ accounts {
 }
 """
 _MIB: Final = 1 << 20
+_JETSTREAM_S: Final = 30.0
+"""For one answer of JetStream: some wait for an election."""
 _RULES: Final = (
     # So few and so little, because a test should not take more.
     RuleSettings(code="SRV-014", limits={"assets": 2}),
@@ -93,15 +95,18 @@ async def many_replicas(it: Hub, js: JetStreamContext) -> None:
     await it.until()
 
 
-async def a_member_behind(it: Hub, js: JetStreamContext) -> None:
+async def a_member_behind(it: Hub) -> None:
     leader, *followers = await it.ranks()
-    await js.add_stream(name="ONE", subjects=["one"], num_replicas=1)
-    cluster = (await js.stream_info("ONE")).cluster
-    assert cluster is not None
-    lazy, other = sorted(followers, key=lambda name: name == cluster.leader)
-    it.servers[lazy].freeze()
-    for number in range(60):
-        await js.add_consumer("ONE", ConsumerConfig(durable_name=f"c{number}"))
+    # By way of the leader: the one that will be frozen may be the server of any other connection.
+    async with await nats.connect(login(it.servers[leader].url, "app")) as app:
+        js = app.jetstream(timeout=_JETSTREAM_S)
+        await js.add_stream(name="ONE", subjects=["one"], num_replicas=1)
+        cluster = (await js.stream_info("ONE")).cluster
+        assert cluster is not None
+        lazy, other = sorted(followers, key=lambda name: name == cluster.leader)
+        it.servers[lazy].freeze()
+        for number in range(60):
+            await js.add_consumer("ONE", ConsumerConfig(durable_name=f"c{number}"))
     title = await it.title("SRV-018", of=(leader, other))
     it.servers[lazy].thaw()
     assert title.startswith(f"{lazy} lags ")
@@ -148,11 +153,12 @@ async def test_each_fault_of_a_cluster(tmp_path_factory: pytest.TempPathFactory)
         routes = [[link.name for link in (await it.asked.server(name)).routes] for name in NAMES]
         assert routes == [["n2", "n3"], ["n1", "n3"], ["n1", "n2"]]
         async with await nats.connect(login(it.servers["n1"].url, "app")) as app:
-            await many_replicas(it, app.jetstream())
-            await a_member_behind(it, app.jetstream())
+            js = app.jetstream(timeout=_JETSTREAM_S)
+            await many_replicas(it, js)
+            await a_member_behind(it)
             await a_route_missing(it)
             await a_leader_cut_off(it)
-            large = await one_unlike_the_others(it, app.jetstream())
+            large = await one_unlike_the_others(it, js)
         it.servers[large].kill()
         check = await it.until("SRV-015", may=("SRV-001", "SRV-016"))  # where it led, until they have elected
         assert large in check.findings[0].title
