@@ -132,7 +132,7 @@ async def test_an_operators_word_is_done_on_every_sidecar_of_the_service_and_end
     told = await set_log_level(
         mesh,
         "payments",
-        question=LogLevelQuestion(level="debug", for_s=2),
+        question=LogLevelQuestion(level="debug", for_s=5),
         seed_file=small.ring.seed_file("operator"),
         timeout_s=GENEROUS_S,
     )
@@ -141,8 +141,8 @@ async def test_an_operators_word_is_done_on_every_sidecar_of_the_service_and_end
         ("payments/p2", "debug", "info"),
     ]
     assert told.silent == ()
-    await watcher.until("payments", "done: log-level debug for 2 s")
-    assert sum("accepted: log-level debug for 2 s" in one for one in watcher.of("payments")) == 2
+    await watcher.until("payments", "done: log-level debug for 5 s")
+    assert sum("accepted: log-level debug for 5 s" in one for one in watcher.of("payments")) == 2
     public = small.ring.public["operator"]
     assert all(event.detail == {"operator": public} for event in watcher.events if event.kind == "control")
     await mesh.one(Health, "payments", instance="p1", timeout_s=GENEROUS_S)

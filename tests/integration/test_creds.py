@@ -16,7 +16,7 @@ def test_a_credentials_file_is_taken_and_each_mistake_is_told(
     server = make_server(config=operator.config).start()
     file = tmp_path / "reader.creds"
     file.touch(mode=0o600)
-    asked = ["status", "--timeout", "1", "--nats", server.url, "--creds-file", str(file)]
+    asked = ["status", "--timeout", "20", "--nats", server.url, "--creds-file", str(file)]
     jwt, seed = operator.user()
     file.write_text(creds(jwt, seed))
     assert run(asked) == 3

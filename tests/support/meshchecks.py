@@ -8,6 +8,7 @@ from typing import Final
 from diagmesh.client import Mesh
 from diagmesh.contract.findings import Finding
 from diagmesh.contract.verdicts import Check, CheckQuestion, RuleVerdict, Verdict
+from diagmesh.errors import Late, NoAnswer
 
 __all__ = ["RULES", "checked", "finding", "told", "until_told", "verdict_of"]
 
@@ -51,10 +52,15 @@ async def until_told(
     mesh: Mesh, wanted: dict[str, tuple[str, ...]], also: Callable[[Check], bool] = lambda _: True
 ) -> Check:
     """The first check with exactly these findings: a fault needs its time to show, and to be gone."""
-    deadline = time.monotonic() + _WAIT_S
+    deadline, last = time.monotonic() + _WAIT_S, ""
     while True:
-        check = await checked(mesh)
-        if told(check) == wanted and also(check):
-            return check
-        assert time.monotonic() < deadline, f"never {wanted}; last: {told(check)}, {check}"
+        try:
+            check = await checked(mesh)
+        except (Late, NoAnswer) as error:  # beside somebody frozen its time is short; nothing was seen
+            last = str(error)
+        else:
+            if told(check) == wanted and also(check):
+                return check
+            last = f"{told(check)}, {check}"
+        assert time.monotonic() < deadline, f"never {wanted}; last: {last}"
         await asyncio.sleep(0.1)
