@@ -20,7 +20,7 @@ from diagmesh.errors import BusError
 from diagmesh.settings import NatsSettings
 from support.godemo import build
 from support.golang import Go, GoProgram
-from support.launching import Launched
+from support.launching import Launched, beginning_late
 from support.natsserver import NatsServer
 from support.procs import alive, freeze, thaw
 from support.programs import wait_until
@@ -147,6 +147,10 @@ async def test_an_exit_is_told_once_whatever_becomes_of_the_sidecar(
             thaw(sidecar)
         elif when == "killed after":
             await asyncio.to_thread(wait_until, lambda: bool(heard.exits), 20, "it is told")
+            # That it was told is noted only when the server has confirmed it. The first answer comes after the question
+            # for that, so the server's word arrives before the second question, and has been noted at the third.
+            for _ in range(3):
+                await until(bus, told, "told by the one that will be killed")
             os.kill(sidecar, signal.SIGKILL)
         down = await until(bus, told, "told by whoever answers now")
         assert down.last_exit is not None
@@ -189,6 +193,18 @@ async def test_a_short_life_is_told_although_nothing_lingers(
         assert await ended(launched) == 9
     await bus.barrier()
     assert [event.detail["code"] for event in heard.exits] == [9]
+
+
+@pytest.mark.parametrize(("late_s", "codes"), [(3.5, [9]), (600, [])], ids=["late", "never"])
+async def test_a_sidecar_that_begins_late_is_waited_for_but_not_for_ever(
+    bus: NatsBus, nats_server: NatsServer, tmp_path: Path, late_s: float, codes: list[int]
+) -> None:
+    heard, slow = await Heard.on(bus), beginning_late(tmp_path, "--launched=", late_s)
+    flags = ("--nats", nats_server.url, "--linger", "0")
+    with Launched(tmp_path, ["sh", "-c", "exit 9"], *flags, environment=slow) as launched:
+        assert await ended(launched) == 9
+    await bus.barrier()
+    assert [event.detail["code"] for event in heard.exits] == codes
 
 
 async def test_a_launcher_that_is_gone_leaves_an_unknown_end(

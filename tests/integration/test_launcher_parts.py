@@ -12,7 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from support.golang import GoProgram
-from support.launching import Launched
+from support.launching import Launched, beginning_late
 from support.natsserver import NatsServer
 from support.procs import alive, freeze, thaw
 from support.programs import wait_until
@@ -107,6 +107,18 @@ def test_a_pump_that_hangs_without_being_stopped_holds_nobody_up(flood: Flood) -
     flood.goes_on()
     flood.launched.process.send_signal(signal.SIGTERM)
     assert flood.launched.ended() == 128 + signal.SIGTERM
+
+
+def test_a_pump_that_begins_late_costs_no_last_words(tmp_path: Path, there: Flags) -> None:
+    trace = "panic: boom\\n\\ngoroutine 1 [running]:\\nmain.main()\\n\\t/src/main.go:7 +0x1d\\n"
+    script = f"echo hello; printf '{trace}' >&2; exit 2"
+    late = beginning_late(tmp_path, "_launcher.pump", 4)
+    with Launched(tmp_path, ["sh", "-c", script], *there, environment=late) as launched:
+        assert launched.ended() == 2
+        (record,) = launched.records()
+        assert (record["reason"], record["detail"]) == ("panic", "boom")
+        assert record["last_words"].startswith("panic: boom\n\ngoroutine 1")
+        assert launched.text("out") == b"hello\n"
 
 
 def test_everything_is_passed_on_once_although_the_pump_was_frozen(flood: Flood) -> None:

@@ -12,10 +12,21 @@ from typing import IO, Any, Final, Self
 from support.procs import alive
 from support.programs import wait_until
 
-__all__ = ["Launched"]
+__all__ = ["Launched", "beginning_late"]
 
 _START_S: Final = 30.0
 _END_S: Final = 60.0
+
+
+def beginning_late(directory: Path, word: str, seconds: float) -> dict[str, str]:
+    """An environment in which whatever Python runs with this word in its command line begins so much later.
+
+    As on a busy machine, where it gets no CPU to begin with; nobody is told, other than of a frozen process.
+    """
+    (directory / "sitecustomize.py").write_text(
+        f"import sys, time\nif any({word!r} in one for one in sys.orig_argv):\n    time.sleep({seconds})\n"
+    )
+    return {"PYTHONPATH": str(directory)}
 
 
 class Launched:

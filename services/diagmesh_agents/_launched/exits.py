@@ -29,6 +29,8 @@ _AGAIN_S: Final = 0.5
 async def tell_exits(launch: Launch, bus: Bus, identity: Identity, stop: asyncio.Event) -> None:
     """Tell the mesh of every exit once, and leave when the launcher says so; until cancelled.
 
+    Killed before the server has confirmed what we told, we leave it to the next sidecar, who tells it again.
+
     Args:
         launch: who knows of them.
         bus: where they are told.
@@ -42,6 +44,7 @@ async def tell_exits(launch: Launch, bus: Bus, identity: Identity, stop: asyncio
         # Whoever signals a whole control group means the service: the launcher decides when we go.
         loop.add_signal_handler(number, lambda: stop.set() if launch.gone or launch.leaving else news.set())
     ended_s = 0.0
+    launch.begin()
     try:
         while True:
             news.clear()

@@ -123,6 +123,10 @@ class Launch:
         told = {"number": number, "reason": ExitReason.UNKNOWN.value, "detail": NOBODY_LEARNT, "last_seen": now}
         return {**told, "at": now, "pid": self.state["pid"]}
 
+    def begin(self) -> None:
+        """From now on we tell the mesh; the launcher waits for that."""
+        self._memory.begin()
+
     def told(self, number: int) -> None:
         """The mesh knows of this exit; no other sidecar tells of it again."""
         self._memory.told = number

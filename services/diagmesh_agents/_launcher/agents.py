@@ -39,7 +39,7 @@ class Sidecar:
         self.stopped = False
         self.due: float | None = None
         self._pause_s = _FIRST_PAUSE_S
-        self._started_at = 0.0
+        self.started_at = 0.0
 
     @property
     def running(self) -> bool:
@@ -53,6 +53,7 @@ class Sidecar:
             return
         log = self._open_log()
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self.started_at = time.monotonic()  # whatever it says of itself is later
         try:
             self.pid = start_ours("diagmesh_agents", self._arguments, self._handed_on, {0: nothing, 1: log, 2: log})
         except OSError as error:
@@ -61,7 +62,6 @@ class Sidecar:
         finally:
             os.close(log)
             os.close(nothing)
-        self._started_at = time.monotonic()
 
     def changed(self, status: int, *, wanted: bool) -> None:
         """It was stopped, continued or ended (as waitpid says it); ``wanted``: it should be there."""
@@ -75,7 +75,7 @@ class Sidecar:
             where = f", see {self._log}" if self._log else ""
             self._say(f"the sidecar refuses its settings and is not started again{where}; the service goes on")
             return
-        if time.monotonic() - self._started_at > _LONGEST_PAUSE_S:
+        if time.monotonic() - self.started_at > _LONGEST_PAUSE_S:
             self._pause_s = _FIRST_PAUSE_S
         self._again()
 

@@ -27,6 +27,8 @@ _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _WELL_AFTER_S: Final = 600.0
 _TELL_S: Final = 3.0
+_BEGIN_S: Final = 10.0
+"""So long after its start the sidecar may not be there yet: on a busy machine it takes seconds."""
 _GOODBYE_S: Final = 6.0
 _POLL_S: Final = 0.05
 _EXITS_KEPT: Final = 8
@@ -179,8 +181,8 @@ class Launcher:
 
     def _take_leave(self) -> None:
         """Let the sidecar tell the mesh of the end, then let it say goodbye; both bounded."""
-        deadline = time.monotonic() + _TELL_S
-        while self._sidecar.running and self._memory.told < self._number and time.monotonic() < deadline:
+        since = time.monotonic()
+        while self._untold and self._sidecar.running and time.monotonic() < self._tell_until(since):
             self._step(_POLL_S)
         self._hurried = True
         self._sidecar.due = None
@@ -190,6 +192,15 @@ class Launcher:
         while self._sidecar.running and time.monotonic() < deadline:
             self._step(_POLL_S)
         self._sidecar.end(force=True)
+
+    def _tell_until(self, since: float) -> float:
+        """How long the sidecar may take to tell the mesh; one that has only just been started cannot yet."""
+        started_at, begun_at = self._sidecar.started_at, self._memory.begun_at
+        if self._hurried:
+            return since + _TELL_S
+        if begun_at < started_at:
+            return max(since + _TELL_S, started_at + _BEGIN_S)
+        return max(since, begun_at) + _TELL_S
 
     def _look_on(self) -> bool:
         with contextlib.suppress(BlockingIOError):
@@ -216,6 +227,10 @@ class Launcher:
     @property
     def _number(self) -> int:
         return int(self._exits[-1]["number"]) if self._exits else 0
+
+    @property
+    def _untold(self) -> bool:
+        return self._memory.told < self._number
 
     def _tell(self, phase: str) -> None:
         service = self._service

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import struct
+import time
 import zlib
 from mmap import mmap
 from typing import Any, Final
@@ -16,7 +17,7 @@ _SLOT_BYTES: Final = 256 * 1024
 _SLOTS_AT: Final = 4096
 _AREAS_AT: Final = _SLOTS_AT + 2 * _SLOT_BYTES
 _BYTES: Final = _AREAS_AT + 2 * AREA_BYTES
-_TURN, _TOLD = 0, 8
+_TURN, _TOLD, _BEGUN = 0, 8, 16
 _number: Final = struct.Struct("<Q")
 _slot: Final = struct.Struct("<II")
 
@@ -74,6 +75,15 @@ class Memory:
     @told.setter
     def told(self, number: int) -> None:
         self._set(_TOLD, number)
+
+    @property
+    def begun_at(self) -> float:
+        """When a sidecar last began to tell the mesh, monotonic seconds; 0: none has."""
+        return self._get(_BEGUN) / 1e9
+
+    def begin(self) -> None:
+        """From now on a sidecar tells the mesh."""
+        self._set(_BEGUN, time.monotonic_ns())
 
     def close(self) -> None:
         """Give the mapping back."""

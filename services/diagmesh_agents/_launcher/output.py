@@ -22,6 +22,7 @@ _PIPE_BYTES: Final = 1024 * 1024
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 2.0
+_HELPED_S: Final = 0.3
 _QUIET_S: Final = 0.3
 _LOOK_S: Final = 0.01
 _HANGS_S: Final = 1.0
@@ -115,17 +116,19 @@ class Output:
     def settle(self) -> None:
         """Wait until what is in the pipes has been read; bounded, others may go on writing for ever."""
         deadline = time.monotonic() + _SETTLED_S
+        read = self._memory.of_pump.totals()[0]
         while time.monotonic() < deadline:
             if not self._pumped:
-                for pipe in self._read_ends:
-                    while self._reader.read(pipe) and time.monotonic() < deadline:
-                        pass
+                self._read_on(deadline)
                 return
             if not self._in_pipes():
                 time.sleep(_LOOK_S)  # the pump may hold a chunk that it has read and not kept yet
                 if not self._in_pipes():
                     return
             time.sleep(_LOOK_S)
+        if self._memory.of_pump.totals()[0] == read:
+            # It hangs, or has not begun yet: how the service ended must not be judged without its last words.
+            self._read_on(time.monotonic() + _HELPED_S)
 
     def leave(self, hurried: Callable[[], bool]) -> None:
         """Pass on what is left, then let go. A descendant that keeps the pipes open keeps the pump, but not us.
@@ -154,6 +157,11 @@ class Output:
     @property
     def _pumped(self) -> bool:
         return bool(self.pid) and not self._stopped
+
+    def _read_on(self, deadline: float) -> None:
+        for pipe in self._read_ends:
+            while self._reader.read(pipe) and time.monotonic() < deadline:
+                pass
 
     def _again(self) -> None:
         self._read_ourselves(on=True)

@@ -1,6 +1,7 @@
 """The shared memory: what is in it stays readable whatever is written, and nothing is read that was not written."""
 
 import os
+import time
 from collections.abc import Iterator
 from mmap import mmap
 from random import Random
@@ -90,6 +91,9 @@ def test_the_state_is_told_to_others(memories: tuple[Memory, Memory]) -> None:
         assert theirs.state() == {"number": number, "exits": []}
     theirs.told = 7
     assert ours.told == 7
+    assert ours.begun_at == 0
+    theirs.begin()
+    assert 0 < ours.begun_at <= time.monotonic()
     ours.of_pump.add(1, b"hello")
     assert [frame.data for frame in theirs.of_pump.frames()] == [b"hello"]
 
