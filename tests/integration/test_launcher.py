@@ -334,12 +334,14 @@ def test_only_the_last_twenty_records_are_kept(tmp_path: Path, there: Flags) -> 
 
 
 def test_a_descendant_that_keeps_the_pipes_does_not_keep_us(tmp_path: Path, there: Flags) -> None:
-    mark = tmp_path / "late"
-    script = f"(sleep 8; echo later; echo $? > {mark}) & echo now"
+    mark, go = tmp_path / "late", tmp_path / "go"
+    waits = f"n=0; while [ ! -e {go} ] && [ $n -lt 900 ]; do sleep 0.1; n=$((n+1)); done"  # for us, whenever that is
+    script = f"({waits}; echo later; echo $? > {mark}) & echo now"
     with Launched(tmp_path, ["sh", "-c", script], *there) as launched:
         started = time.monotonic()
         assert launched.ended() == 0
         assert not mark.exists(), f"after {time.monotonic() - started:.1f} s"
+        go.touch()
         wait_until(mark.exists, 30, "the descendant writes on")
         assert mark.read_text() == "0\n", "it is not ended by a pipe without a reader"
         wait_until(lambda: launched.text("out") == b"now\nlater\n", 10, "what it wrote is passed on")
@@ -349,7 +351,8 @@ def test_a_failed_service_is_started_again_with_growing_pauses(tmp_path: Path, t
     script = f"date +%s.%N >> {tmp_path / 'starts'}; exit 3"
     with Launched(tmp_path, ["sh", "-c", script], *there[:2], "--restart", "on-failure") as launched:
         starts = tmp_path / "starts"
-        wait_until(lambda: starts.exists() and len(starts.read_text().split()) >= 4, 60, "four starts")
+        # Not when it has written its fourth line: it may live for a moment, and would be ended by the signal.
+        wait_until(lambda: len(launched.records()) >= 4, 60, "four starts, and as many ends")
         moments = [float(word) for word in starts.read_text().split()]
         pauses = [after - before for before, after in itertools.pairwise(moments)]
         for pause, least in zip(pauses, (1, 2, 4), strict=False):
