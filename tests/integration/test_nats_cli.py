@@ -11,10 +11,13 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from support.children import until
 from support.programs import wait_until
 from support.smallmesh import HEARTBEAT_S, SmallMesh
 
 Nats = Callable[..., str]
+ALL_REPLIES: Final = ("--replies=0", "--timeout=4s")
+"""Whatever comes until the time is over, which is not short: a busy machine keeps a sidecar waiting for a second."""
 SIDECARS: Final = (("orders", "i1"), ("orders", "i2"), ("payments", "p1"))
 LABELS: Final = {
     "orders/i1": {"DIAGMESH_LABELS": "zone=a,version=1.2"},
@@ -105,7 +108,7 @@ def test_one_instance(nats: Nats, mesh: SmallMesh) -> None:
 
 def test_all_instances(nats: Nats) -> None:
     started = time.monotonic()
-    heard = replies(nats("req", "diag.orders.health.all", "", "--replies=0", "--timeout=1s"))
+    heard = replies(nats("req", "diag.orders.health.all", "", *ALL_REPLIES))
     assert sorted(reply["instance"] for reply in heard) == ["i1", "i2"]
     assert time.monotonic() - started < 10
 
@@ -115,7 +118,7 @@ def test_one_known_instance(nats: Nats) -> None:
 
 
 def test_every_service(nats: Nats) -> None:
-    heard = replies(nats("req", "diag.all.health", "", "--replies=0", "--timeout=1s"))
+    heard = replies(nats("req", "diag.all.health", "", *ALL_REPLIES))
     assert sorted(f"{reply['service']}/{reply['instance']}" for reply in heard) == [
         "orders/i1",
         "orders/i2",
@@ -203,18 +206,22 @@ def test_control_is_refused_to_the_anonymous_role(nats: Nats) -> None:
     assert "permissions violation" in printed.lower()
 
 
+# `nats micro ls` and `stats` end 0.3 s after the last reply: who got no CPU for so long is missing, and they are asked
+# again. Neither counts as a question of health.
+
+
 def boots(nats: Nats) -> set[str]:
     """The ids of the agents, as their own replies tell them."""
-    heard = replies(nats("req", "diag.all.health", "", "--replies=0", "--timeout=1s"))
+    enough = (f"--replies={len(SIDECARS)}", "--reply-timeout=10s", "--timeout=10s")
+    heard = replies(nats("req", "diag.all.health", "", *enough))
     assert len(heard) == len(SIDECARS)
     return {reply["boot"] for reply in heard}
 
 
 def test_micro_ls_names_every_agent_and_the_coordinator(nats: Nats) -> None:
-    printed = nats("micro", "ls")
-    assert "diag-agent" in printed
-    assert "diag-coordinator" in printed
-    assert [boot for boot in boots(nats) if boot not in printed] == [], printed
+    wanted = {"diag-agent", "diag-coordinator", *boots(nats)}
+    printed = until(lambda: nats("micro", "ls"), lambda said: all(word in said for word in wanted))
+    assert [word for word in wanted if word not in printed] == [], printed
 
 
 def test_micro_ping_hears_every_agent(nats: Nats) -> None:
@@ -228,11 +235,21 @@ def test_micro_info(nats: Nats) -> None:
     assert re.search(r"diag\.(orders|payments)\.health", printed), printed
 
 
+def health_rows(nats: Nats) -> list[str]:
+    """What each sidecar counted of its health questions: what `nats micro stats` prints of that."""
+
+    def printed() -> list[str]:
+        return [line for line in nats("micro", "stats", "diag-agent").splitlines() if "health" in line]
+
+    rows = until(printed, lambda rows: len(rows) == len(SIDECARS))
+    assert len(rows) == len(SIDECARS), rows
+    return rows
+
+
 def stats(nats: Nats) -> int:
     """How many health questions all sidecars have taken so far, by their own count."""
-    rows = [line for line in nats("micro", "stats", "diag-agent").splitlines() if "health" in line]
-    assert len(rows) == len(SIDECARS), rows
-    return sum(int(re.findall(r"\d[\d,]*", row.split("health", 1)[1])[0].replace(",", "")) for row in rows)
+    counts = (re.findall(r"\d[\d,]*", row.split("health", 1)[1])[0] for row in health_rows(nats))
+    return sum(int(count.replace(",", "")) for count in counts)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +295,7 @@ def test_labels_choose_in_directory_and_check(nats: Nats) -> None:
 
 def test_an_instance_is_asked_by_its_name_not_by_its_labels(nats: Nats) -> None:
     """Only a coordinator knows who has which labels: at the subject of all they would be ignored, so it is refused."""
-    refused = replies(nats("req", "diag.orders.health.all", '{"labels": {"zone": "a"}}', "--replies=0", "--timeout=1s"))
+    refused = replies(nats("req", "diag.orders.health.all", '{"labels": {"zone": "a"}}', *ALL_REPLIES))
     assert {one["problem"]["code"] for one in refused} == {400}
     assert all("labels" in one["problem"]["detail"] for one in refused)
 
@@ -287,11 +304,9 @@ def test_micro_stats_counts_questions(nats: Nats) -> None:
     asked = 3
     for _ in range(asked):
         nats("req", "diag.payments.health", "")
-    printed = nats("micro", "stats", "diag-agent")
-    rows = [line for line in printed.splitlines() if "health" in line]
-    assert len(rows) == len(SIDECARS), printed
+    rows = health_rows(nats)
     numbers = [int(number.replace(",", "")) for row in rows for number in re.findall(r"\d[\d,]*", row)]
-    assert max(numbers) >= asked, printed
+    assert max(numbers) >= asked, rows
 
 
 def silent_of(printed: str) -> dict[str, str]:
@@ -301,11 +316,11 @@ def silent_of(printed: str) -> dict[str, str]:
 
 def test_a_killed_sidecar_is_not_connected_and_not_waited_for(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:
     hurt_mesh.sidecars["orders/i1"].kill()
-    printed = nats_hurt("req", "diag.mesh.health", "")
+    printed = nats_hurt("req", "diag.mesh.health", '{"timeout_ms": 20000}', "--timeout=25s")
     assert silent_of(printed)["i1"].startswith("not connected")
     reply = only_reply(printed)
     assert (reply["answer"]["expected"], reply["answer"]["answered"], reply["answer"]["ended"]) == (2, 1, "complete")
-    assert reply["took_ms"] < 1500
+    assert reply["took_ms"] < 20_000 / 3
     assert hurt_mesh.watched["orders/i1"].running
 
 
@@ -321,7 +336,7 @@ def test_a_killed_sidecar_is_still_chosen_by_its_last_labels(nats_hurt: Nats, hu
 
 def test_a_frozen_sidecar_is_connected_but_silent(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:
     hurt_mesh.sidecars["orders/i2"].freeze()
-    printed = nats_hurt("req", "diag.mesh.health", '{"timeout_ms": 800}')
+    printed = nats_hurt("req", "diag.mesh.health", '{"timeout_ms": 3000}')
     assert silent_of(printed)["i2"].startswith("connected but silent")
     assert only_reply(printed)["answer"]["answered"] == 1
     assert hurt_mesh.watched["orders/i2"].running
@@ -331,12 +346,24 @@ def test_a_frozen_sidecar_is_connected_but_silent(nats_hurt: Nats, hurt_mesh: Sm
     )
 
 
-def test_a_frozen_sidecar_holds_up_no_batch(nats_hurt: Nats, hurt_mesh: SmallMesh) -> None:
-    hurt_mesh.sidecars["orders/i1"].freeze()
-    try:
-        printed = nats_hurt("req", "diag.mesh.health", '{"batch": 1, "pause_ms": 50, "timeout_ms": 3000}')
-    finally:
-        hurt_mesh.sidecars["orders/i1"].thaw()
+def test_a_frozen_sidecar_holds_up_no_batch(nats_cli: Path, empty_home: Path, tmp_path: Path) -> None:
+    with SmallMesh(tmp_path) as mesh:
+        mesh.coordinator()
+        for service, instance in SIDECARS[:2]:
+            # A frozen one is lost, and no longer waited for, after twice as long at least: by then it has been asked.
+            mesh.sidecar(service, instance, more="heartbeat_s = 4")
+        nats = command(nats_cli, empty_home, mesh)
+
+        def known() -> bool:
+            answer = only_reply(nats("req", "diag.mesh.health", "")).get("answer", {})
+            return (answer.get("answered"), answer.get("ended")) == (2, "complete")
+
+        wait_until(known, 30, "both are known, and that there is nobody else")
+        mesh.sidecars["orders/i1"].freeze()
+        try:
+            printed = nats("req", "diag.mesh.health", '{"batch": 1, "pause_ms": 50, "timeout_ms": 3000}')
+        finally:
+            mesh.sidecars["orders/i1"].thaw()
     answer = only_reply(printed)["answer"]
     assert silent_of(printed)["i1"].startswith("connected but silent")
     assert (answer["answered"], answer["not_asked"], answer["ended"]) == (1, [], "timeout")

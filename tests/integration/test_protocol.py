@@ -42,10 +42,10 @@ class Place:
         self.small = small
         self._programs = programs
 
-    def agent(self, service: str, instance: str) -> Program:
+    def agent(self, service: str, instance: str, heartbeat_s: float = HEARTBEAT_S) -> Program:
         """A Go agent in the role of the sidecars of a service."""
         role = ("-nkey", self.small.ring.seed_file(f"agent-{service}"), "-inbox-prefix", f"_INBOX_agent_{service}")
-        who = ("-service", service, "-instance", instance, "-interval", f"{HEARTBEAT_S}s")
+        who = ("-service", service, "-instance", instance, "-interval", f"{heartbeat_s}s")
         command: list[str | Path] = [self._programs / "agent", "-url", self.small.url, *role, *who]
         return self.small.program(command, f"go-{service}-{instance}")
 
@@ -208,10 +208,10 @@ async def test_the_go_agent_says_what_the_schemas_say(mesh: Mesh) -> None:
 
 
 async def test_a_go_agent_comes_hangs_and_leaves_as_any(mesh: Mesh, place: Place) -> None:
-    agent = place.agent("payments", "g2")
+    agent = place.agent("payments", "g2", heartbeat_s=20.0)  # it is not lost before it is asked, however late that is
     await states(mesh, "payments", {"g2": InstanceState.LIVE})
     agent.freeze()
-    silent = await asyncio.to_thread(place.ask, "all", "payments", "process", wait="500ms")
+    silent = await asyncio.to_thread(place.ask, "all", "payments", "process", wait="3s")
     assert (silent.code, silent.replies) == (2, [])
     assert "payments/g2: silent" in silent.words
     os.kill(agent.pid, signal.SIGCONT)

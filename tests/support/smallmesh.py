@@ -76,7 +76,7 @@ class SmallMesh:
             twin: it is a second one under a name that another sidecar of this mesh has, and that keeps its place here.
             url: where it reaches the server, if not directly.
             environment: laid over ours.
-            more: further settings of the sidecar itself, one per line.
+            more: further settings of the sidecar itself, one per line, which win over ours.
             labels: of the instance.
         """
         name = f"{service}/{instance}"
@@ -84,7 +84,7 @@ class SmallMesh:
             self.watched[name] = self.program(["python", "-c", _SLEEPER], f"watched-{service}-{instance}")
         settings = self._settings(
             f"{'twin' if twin else 'sidecar'}-{service}-{instance}",
-            f"""heartbeat_s = {HEARTBEAT_S}
+            f"""{_pace(more)}
             {more}
             [nats]
             url = "{url or self.url}"
@@ -116,11 +116,10 @@ class SmallMesh:
             warm: whether to wait for that round.
             seed_file: as whom, if not as every coordinator.
         """
-        pace = "" if "heartbeat_s" in more else f"heartbeat_s = {HEARTBEAT_S}"
         settings = self._settings(
             f"coordinator-{instance}",
             f"""instance = "{instance}"
-            {pace}
+            {_pace(more)}
             {more}
             [nats]
             url = "{self.url}"
@@ -184,3 +183,7 @@ class SmallMesh:
             wait_until(there, _START_S, f"a subscription to {subject}")
         except TimeoutError as error:
             raise TimeoutError(f"{error}; its log:\n{program.log_text()[-2000:]}") from None
+
+
+def _pace(more: str) -> str:
+    return "" if "heartbeat_s" in more else f"heartbeat_s = {HEARTBEAT_S}"
