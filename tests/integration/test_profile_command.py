@@ -179,13 +179,17 @@ def test_a_usual_check_samples_nobody(replicas: Replicas, capsys: pytest.Capture
 def test_a_check_that_names_them_does(
     replicas: Replicas, direct: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert asked(replicas, "check", "payments", "--code", "PROF", "--json", *direct) in (0, 1)
-    check = json.loads(capsys.readouterr().out)["answer"]
-    assert check["asked"] == ["profile"]
-    verdicts = {one["code"]: one["verdict"] for one in check["verdicts"]}
-    assert verdicts.keys() == {"PROF-001", "PROF-002", "PROF-003", "PROF-004"}
-    assert {one["code"] for one in check["findings"]} <= {"PROF-001", "PROF-004"}
-    assert "found" in (verdicts["PROF-001"], verdicts["PROF-004"])
+    def found() -> bool:
+        assert asked(replicas, "check", "payments", "--code", "PROF", "--json", *direct) in (0, 1)
+        check = json.loads(capsys.readouterr().out)["answer"]
+        assert check["asked"] == ["profile"]
+        verdicts = {one["code"]: one["verdict"] for one in check["verdicts"]}
+        assert verdicts.keys() == {"PROF-001", "PROF-002", "PROF-003", "PROF-004"}
+        assert {one["code"] for one in check["findings"]} <= {"PROF-001", "PROF-004"}
+        return "found" in (verdicts["PROF-001"], verdicts["PROF-004"])
+
+    # A busy machine may leave it, in the one second that is sampled, less than the quarter of a core that is told.
+    wait_until(found, 60, "what i1 spends is found")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,10 @@ async def test_heap_is_a_small_useful_answer(bus: NatsBus) -> None:
 async def test_a_survey_names_who_spins(bus: NatsBus, payments: GoService) -> None:
     await asyncio.to_thread(payments.turn, "spin", amount=1)
     try:
-        reply = await ask(bus)
+        async with asyncio.timeout(60):
+            # A busy machine may leave it less than it would use in the one second that is sampled.
+            while (reply := await ask(bus))["answer"]["cpu_cores"] <= 0.2:
+                await asyncio.sleep(0.1)
     finally:
         await asyncio.to_thread(payments.turn, "spin", on=False)
     cpu = reply["answer"]["counted"][0]
@@ -117,7 +120,7 @@ async def test_two_cpu_profiles_at_once_are_one_too_many(bus: NatsBus) -> None:
 
 
 async def test_the_sidecar_answers_meanwhile(bus: NatsBus) -> None:
-    first = asyncio.create_task(ask(bus, type="cpu", seconds=2))
+    first = asyncio.create_task(ask(bus, type="cpu", seconds=6))
     await asyncio.sleep(0.3)
     looks = [json.loads((await bus.request("diag.payments.health", timeout_s=5)).data) for _ in range(20)]
     assert {one["status"] for one in looks} == {"answered"}

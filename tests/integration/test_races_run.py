@@ -133,7 +133,10 @@ def test_reports_come_whatever_the_user_has_set_for_his_own_runs(shop: Path, roo
 
 
 def test_a_program_that_serves_is_ended_when_the_time_is_over(shop: Path, room: Path) -> None:
-    code, told, _ = run(shop, room, "--for", "10", "--", "run", "./cmd/server", "3601")
+    for seconds in ("10", "60"):
+        code, told, _ = run(shop, room, "--for", seconds, "--", "run", "./cmd/server", "3601")
+        if told["answer"]["distinct"]:
+            break  # else building, which counts, left it no time: the machine is busy
     assert (code, told["ended"], told["answer"]["distinct"]) == (1, "timeout", 1)
     assert not sleepers("3601")
 
