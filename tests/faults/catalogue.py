@@ -509,6 +509,7 @@ _MESH: Final = (
         codes=("MESH-009",),
         service="mesh",
         also=("mesh/c1",),
+        by_asked=True,
         alone=True,
     ),
     Fault(

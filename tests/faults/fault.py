@@ -50,6 +50,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         race: its program is built with ``-race``.
         alone: nothing else may go on meanwhile, for it concerns the machine or everybody's questions.
         also: others at whom its findings may be told, too.
+        by_asked: whichever coordinator is asked tells it, of itself only: at one of ``also`` it is found as well.
         sampled: it and the untouched copies are judged by the rules that sample, too.
         observed: its sidecar is told which stream the service uses, and looks at it by itself.
         quick: it is among those that run as a test.
@@ -73,6 +74,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     race: bool = False
     alone: bool = False
     also: tuple[str, ...] = ()
+    by_asked: bool = False
     sampled: bool = False
     observed: bool = False
     quick: bool = False

@@ -173,8 +173,8 @@ class _Runner:
         """Make the fault, see it, take it back, see nothing any more; returns when it was made."""
         since, wanted, names = time.monotonic(), set(fault.codes), fault.names
         broken = names if fault.server is not None else (copy.name,)
-        if fault.service == "mesh":
-            broken = (*broken, *fault.also)  # some is told by whichever coordinator answers, of itself
+        if fault.by_asked:
+            broken = (*broken, *fault.also)
         await asyncio.to_thread(fault.inject, copy, folder)
         if not wanted:
             await asyncio.sleep(_UNNAMED_S)

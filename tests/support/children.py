@@ -6,11 +6,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
+from uuid import uuid4
 
-__all__ = ["Child", "until"]
+__all__ = ["Child", "marked_sleeper", "until"]
 
 _WAIT_S: Final = 20.0
 T = TypeVar("T")
+
+
+def marked_sleeper() -> tuple[str, str]:
+    """A script that does nothing, and the mark in its command line by which it is found, and nobody of another test."""
+    mark = f"neighbour-{uuid4().hex}"
+    return f"import time; print('ready', flush=True); time.sleep(120)  # {mark}", mark
 
 
 class Child:

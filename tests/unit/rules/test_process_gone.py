@@ -1,6 +1,5 @@
 import sys
 from subprocess import Popen
-from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +9,7 @@ from diagmesh.contract.answers.resources import ProcessState
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.contract.wire import Problem
-from support.children import Child
+from support.children import Child, marked_sleeper
 from support.ruling import UP, check, codes, found, judge, reply, verdict, watched
 
 GONE = check("process", Verdict.FAIL, kind="process", target="port 8080", reason="nobody listens on TCP port 8080")
@@ -59,8 +58,7 @@ def test_no_answer_is_blind_with_the_reason() -> None:
     assert "503" in verdict(diagnosis, "PROC-001").not_judged[0].why
 
 
-MARK = f"neighbour-{uuid4().hex}"
-SLEEPER = f"import time; print('ready', flush=True); time.sleep(120)  # {MARK}"
+SLEEPER, MARK = marked_sleeper()
 
 
 async def test_a_real_process_that_is_killed_and_started_again() -> None:

@@ -1,5 +1,4 @@
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -8,7 +7,7 @@ from diagmesh.contract.answers.health import ExitReason, Health, LastExit, Verdi
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.settings import RuleSettings
-from support.children import Child
+from support.children import Child, marked_sleeper
 from support.replies import NOW
 from support.ruling import UP, check, codes, found, judge, verdict, watched
 
@@ -87,8 +86,7 @@ def test_without_an_uptime_or_a_process_to_see_it_is_blind() -> None:
         assert verdict(judge([answer]), "PROC-008").verdict is Judged.BLIND
 
 
-MARK = f"neighbour-{uuid4().hex}"
-SLEEPER = f"import time; print('ready', flush=True); time.sleep(120)  # {MARK}"
+SLEEPER, MARK = marked_sleeper()
 
 
 async def test_a_real_process_in_a_restart_loop_settles() -> None:

@@ -1,5 +1,3 @@
-from uuid import uuid4
-
 import pytest
 from msgspec.structs import replace
 
@@ -7,7 +5,7 @@ from diagmesh.contract.answers.health import ExitReason, LastExit, Verdict
 from diagmesh.contract.findings import Severity
 from diagmesh.contract.verdicts import Verdict as Judged
 from diagmesh.settings import RuleSettings
-from support.children import Child
+from support.children import Child, marked_sleeper
 from support.ruling import UP, codes, found, judge, verdict, watched
 
 UNKNOWN = LastExit(reason=ExitReason.UNKNOWN, detail="the sidecar is not its parent")
@@ -44,8 +42,7 @@ def test_without_an_uptime_or_a_process_to_see_it_is_blind() -> None:
         assert verdict(judge([answer]), "PROC-004").verdict is Judged.BLIND
 
 
-MARK = f"neighbour-{uuid4().hex}"
-SLEEPER = f"import time; print('ready', flush=True); time.sleep(120)  # {MARK}"
+SLEEPER, MARK = marked_sleeper()
 
 
 async def test_a_real_process_that_is_restarted_settles() -> None:
